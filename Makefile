@@ -1,0 +1,34 @@
+# Each target makes .venv and installs into it first, where that is not done.
+PYTHON ?= python3.11
+BIN := .venv/bin
+RUFF := $(BIN)/ruff check --extend-select B,I,UP,SIM --config "lint.isort.known-first-party=['recurra']"
+
+.PHONY: demo test lint bench clean
+
+.venv: .venv/installed
+
+# Only what an installation depends on: the code itself is installed as a link.
+.venv/installed: setup.cfg pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+demo: .venv/installed
+	$(BIN)/recurra demo
+
+test: .venv/installed
+	$(BIN)/python -m pytest
+
+lint: .venv/installed
+	$(RUFF) .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	mkdir -p build/types/recurra
+	for room in layers pipelines apps; do ln -sfn ../../../$$room build/types/recurra/$$room; done
+	MYPYPATH=build/types $(BIN)/mypy -p recurra.layers -p recurra.pipelines -p recurra.apps
+
+bench: .venv/installed
+	$(BIN)/python benchmarks/sentiment_epoch.py
+
+clean:
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

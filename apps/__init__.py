@@ -1,0 +1,1 @@
+"""What a person or another machine uses: the command line."""

@@ -1,0 +1,256 @@
+"""The commands of `recurra`. What takes time to import is imported inside them."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from recurra.pipelines.errors import UserError
+
+from .screen import TrainingProgress, messages, metrics_table, output, show_log
+from .startup import import_tensorflow_quietly
+
+app = typer.Typer(
+    help="Recurrent networks from raw data to a served model.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+data_app = typer.Typer(no_args_is_help=True)
+app.add_typer(data_app, name="data", help="Look at data as the pipelines see them.")
+
+Spec = Annotated[
+    str | None,
+    typer.Option("--data", help="sample, tfds:NAME, or a file or folder."),
+]
+TextColumn = Annotated[
+    str | None,
+    typer.Option(help="Column of the texts; if left out, found by usual names."),
+]
+LabelColumn = Annotated[
+    str | None,
+    typer.Option(help="Column of the labels; if left out, found by usual names."),
+]
+GroupColumn = Annotated[
+    str | None,
+    typer.Option(help="Rows with the same value in it stay in one split."),
+]
+RunArgument = Annotated[Path, typer.Argument(help="A run directory.", metavar="RUN")]
+
+
+@app.command()
+def train(
+    task: Annotated[str, typer.Argument(help="sentiment", metavar="TASK")],
+    recipe: Annotated[str | None, typer.Option(help="A recipe's name.")] = None,
+    config: Annotated[Path | None, typer.Option(help="A YAML file.")] = None,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="One key of the configuration."
+        ),
+    ] = None,
+    data: Spec = None,
+    run: Annotated[
+        Path | None, typer.Option(help="Run directory; runs/TASK-N if left out.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a run that was stopped.")
+    ] = False,
+    text_column: TextColumn = None,
+    label_column: LabelColumn = None,
+    group_column: GroupColumn = None,
+) -> None:
+    """Train and evaluate a model: from data to a run directory with a report."""
+    if resume and run is None:
+        raise UserError("--resume: name the run to go on with by --run DIR")
+    import_tensorflow_quietly()
+    from recurra.pipelines import configuration as configurations
+    from recurra.pipelines import runs, workflow
+    from recurra.pipelines.training import Interrupted
+
+    task_class = workflow.find_task(task)
+    layers: list[tuple[str, Any]] = []
+    if recipe is not None:
+        path = configurations.find_recipe(task_class.recipes, recipe)
+        layers.append((f"recipe {recipe}", configurations.read_yaml(path)))
+    if config is not None:
+        layers.append((str(config), configurations.read_yaml(config)))
+    layers.append(("--set", configurations.parse_assignments(assignments or ())))
+    options = {
+        "spec": data,
+        "text_column": text_column,
+        "label_column": label_column,
+        "group_column": group_column,
+    }
+    given = {key: value for key, value in options.items() if value is not None}
+    layers.append(("command line", {"data": given} if given else {}))
+    configuration = configurations.make_configuration(
+        task_class.configuration_class, layers
+    )
+    path = run or runs.next_free(Path("runs"), task)
+    show_log()
+    progress = TrainingProgress()
+    try:
+        finished = workflow.train(
+            task_class,
+            configuration,
+            path,
+            command=["recurra", *sys.argv[1:]],
+            resume=resume,
+            progress=progress,
+        )
+    except Interrupted as stop:
+        messages.print(
+            f"{stop}. Go on with the same command and --run {path} --resume",
+            markup=False,
+        )
+        raise typer.Exit(130) from None
+    finally:
+        progress.close()
+    output.print(metrics_table(finished.read_metrics()))
+    messages.print(f"Run: {finished.path}, report: {finished.report}", markup=False)
+
+
+@app.command()
+def evaluate(
+    run: RunArgument,
+    data: Spec = None,
+    split: Annotated[
+        str | None,
+        typer.Option(help="Of the run's own data: train, validation or test."),
+    ] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Also write the metrics to this file.")
+    ] = None,
+    text_column: TextColumn = None,
+    label_column: LabelColumn = None,
+) -> None:
+    """Judge a finished run and its baselines; with --data, every row is the test."""
+    import_tensorflow_quietly()
+    from recurra.pipelines import workflow
+    from recurra.pipelines.files import write_json
+    from recurra.pipelines.runs import Run
+
+    show_log()
+    opened = Run.open(run)
+    evaluation = workflow.evaluate(
+        opened, data, split, text_column=text_column, label_column=label_column
+    ).as_json(opened.task)
+    if json_file is not None:
+        try:
+            write_json(json_file, evaluation)
+        except OSError as error:
+            raise UserError(
+                f"--json {json_file}: cannot be written: {error.strerror}"
+            ) from None
+    output.print(metrics_table(evaluation))
+
+
+@app.command()
+def export(
+    run: RunArgument,
+    to: Annotated[Path, typer.Option(help="Folder of models.")] = Path("saved_models"),
+    name: Annotated[
+        str | None, typer.Option(help="The model's name; the run's if left out.")
+    ] = None,
+) -> None:
+    """Export a finished run as the next version of a SavedModel."""
+    import_tensorflow_quietly()
+    from recurra.pipelines import exporting, workflow
+    from recurra.pipelines.runs import Run
+
+    show_log()
+    opened = Run.open(run)
+    task = workflow.open_task(opened)
+    servable = task.servable(workflow.trained_model(task))
+    version = exporting.export(servable, to, name or opened.name)
+    output.print(str(version), markup=False, soft_wrap=True)
+
+
+@app.command()
+def predict(
+    model: Annotated[
+        Path, typer.Argument(help="An exported model's folder.", metavar="MODEL")
+    ],
+    inputs: Annotated[
+        list[str] | None, typer.Argument(help="Texts.", metavar="[INPUT]...")
+    ] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option(help="Texts from a .txt file (one a line) or from a table."),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="A JSON array, one answer a line.")
+    ] = False,
+    text_column: TextColumn = None,
+) -> None:
+    """Predict with an exported model alone."""
+    if bool(inputs) == (file is not None):
+        raise UserError("predict: give texts, or a file by --file; one of the two")
+    from .inputs import read_texts
+
+    texts = list(inputs or ()) if file is None else read_texts(file, text_column)
+    import_tensorflow_quietly()
+    from .predicting import ExportedModel
+
+    answers = ExportedModel(model).classify(texts)
+    if as_json:
+        rows = (
+            json.dumps({"text": text, **answer}, ensure_ascii=False)
+            for text, answer in zip(texts, answers, strict=True)
+        )
+        print("[\n" + ",\n".join(rows) + "\n]")
+        return
+    for text, answer in zip(texts, answers, strict=True):
+        shown = " ".join(text.split())
+        shown = shown if len(shown) <= 100 else f"{shown[:48]} ... {shown[-47:]}"
+        print(f"{answer['label']}\t{answer['score']:.4f}\t{shown}")
+
+
+@data_app.command("list")
+def data_list() -> None:
+    """The kinds of data that a task takes."""
+    from .showing import print_data_list
+
+    print_data_list()
+
+
+@data_app.command("show")
+def data_show(
+    spec: Annotated[str, typer.Argument(help="sample, tfds:NAME, file or folder.")],
+    text_column: TextColumn = None,
+    label_column: LabelColumn = None,
+    group_column: GroupColumn = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """What the pipeline sees: columns, rows, classes, lengths, bad rows."""
+    if spec.startswith("tfds"):
+        import_tensorflow_quietly()
+    from .showing import print_description
+
+    print_description(
+        spec,
+        text_column=text_column,
+        label_column=label_column,
+        group_column=group_column,
+        as_json=as_json,
+    )
+
+
+@app.command()
+def demo(
+    runs: Annotated[Path, typer.Option(help="Folder of run directories.")] = Path(
+        "runs"
+    ),
+    models: Annotated[Path, typer.Option(help="Folder of models.")] = Path(
+        "saved_models"
+    ),
+) -> None:
+    """All tasks on the embedded samples: train, evaluate, export, predict, report."""
+    import_tensorflow_quietly()
+    from .demo import run_demo
+
+    show_log()
+    run_demo(runs, models)

@@ -1,0 +1,65 @@
+"""The demonstration: every task on its embedded sample, from data to predictions."""
+
+import logging
+from pathlib import Path
+
+from recurra.pipelines import exporting, workflow
+from recurra.pipelines.configuration import find_recipe, make_configuration, read_yaml
+from recurra.pipelines.runs import Run, next_free
+
+from .predicting import ExportedModel
+from .screen import TrainingProgress, messages, metrics_table, output
+
+logger = logging.getLogger("recurra")
+
+SENTENCES = (
+    "The food was not bad at all.",
+    "I expected a great film and got a dull one.",
+    "The room was small, but the staff made it a wonderful stay.",
+)
+
+
+def run_demo(runs: Path, models: Path) -> None:
+    """Trains, evaluates, exports and tries every task; says where the reports are.
+
+    Args:
+        runs: Folder in which a new run directory is made for each task.
+        models: Folder in which each model gets its next version.
+    """
+    for name in workflow.TASK_NAMES:
+        messages.rule(f"{name} on the embedded sample")
+        run = _train(name, next_free(runs, f"demo-{name}"))
+        version = _export(run, models, name)
+        output.print(metrics_table(run.read_metrics()))
+        _predict(version)
+        messages.print(f"Report: {run.report}", markup=False)
+        messages.print(f"Model:  {version}", markup=False)
+
+
+def _train(name: str, path: Path) -> Run:
+    task_class = workflow.find_task(name)
+    recipe = find_recipe(task_class.recipes, "sample")
+    configuration = make_configuration(
+        task_class.configuration_class, [("recipe sample", read_yaml(recipe))]
+    )
+    progress = TrainingProgress()
+    try:
+        return workflow.train(task_class, configuration, path, progress=progress)
+    finally:
+        progress.close()
+
+
+def _export(run: Run, models: Path, name: str) -> Path:
+    logger.info("Exporting")
+    task = workflow.open_task(run)
+    servable = task.servable(workflow.trained_model(task))
+    return exporting.export(servable, models, name)
+
+
+def _predict(version: Path) -> None:
+    for sentence, answer in zip(
+        SENTENCES, ExportedModel(version).classify(SENTENCES), strict=True
+    ):
+        output.print(
+            f"{answer['label']:>10} {answer['score']:.3f}  {sentence}", markup=False
+        )

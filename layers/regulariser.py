@@ -1,0 +1,281 @@
+"""What all regularisers of a cell share: the wrapping, and the noise of a call."""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import inspect
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import keras
+from keras import ops
+
+Tensor = Any
+
+
+class CellNoise(NamedTuple):
+    """The noise of one regulariser for one call of the layer that runs it.
+
+    Attributes:
+        per_sequence: By name, what is drawn once per sequence and held over time,
+            `[batch, ...]`.
+        per_step: By name, what is drawn anew at each step, bool
+            `[batch, time, units]`.
+    """
+
+    per_sequence: dict[str, Tensor]
+    per_step: dict[str, Tensor]
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.per_sequence and not self.per_step
+
+
+# Noise reaches a regulariser beside the inputs and states, not among them, so that any
+# cell may stand between it and the layer, and no cell's signature has to know of noise.
+# It is set within the step that uses it, hence within the trace that uses it. A context
+# variable keeps threads that run one layer at once apart.
+_noise_at_hand: contextvars.ContextVar[Mapping[int, Mapping[str, Tensor]] | None] = (
+    contextvars.ContextVar("recurra_noise_at_hand", default=None)
+)
+
+
+@contextlib.contextmanager
+def noise_at_hand(noise: Mapping[int, Mapping[str, Tensor]]) -> Iterator[None]:
+    """Hands regularisers, by their `id`, the noise of the cell calls made within."""
+    token = _noise_at_hand.set(noise)
+    try:
+        yield
+    finally:
+        _noise_at_hand.reset(token)
+
+
+def checked_rate(name: str, rate: float) -> float:
+    """`rate` as a float; `ValueError` where it is not a number in `[0, 1)`."""
+    is_number = isinstance(rate, (int, float)) and not isinstance(rate, bool)
+    if not is_number or not 0 <= rate < 1:
+        raise ValueError(f"`{name}` must be a number in [0, 1). Received: {rate!r}")
+    return float(rate)
+
+
+def draw_dropout_mask(
+    shape: tuple[Any, ...], rate: float, dtype: str, seed: keras.random.SeedGenerator
+) -> Tensor:
+    """A mask that is 0 with probability `rate` and `1 / (1 - rate)` otherwise."""
+    kept = keras.random.uniform(shape, dtype="float32", seed=seed) >= rate
+    return ops.cast(kept, dtype) * ops.cast(1 / (1 - rate), dtype)
+
+
+def takes_argument(cell: Any, name: str) -> bool:
+    """Whether the cell's `call` names the argument."""
+    return name in inspect.signature(cell.call).parameters
+
+
+class CellRegulariser(keras.layers.Layer):
+    """Base of the layers that wrap a cell and regularise its recurrence.
+
+    A regulariser is a cell itself: it has the state of the cell it wraps, and may be
+    wrapped again. `recurra.layers.RNN` draws its noise before the loop, by
+    `draw_noise`, and hands it out at each step; a regulariser draws nothing itself.
+    Without noise (at inference) its step is whatever the method prescribes then.
+
+    A subclass defines `draw_noise` and `call`. What it can do to all steps at once,
+    outside the recurrence, goes into `before_loop` and `after_loop`.
+
+    Args:
+        cell: Any Keras cell: a layer with `call(inputs, states)` and `state_size`.
+        **kwargs: As for `keras.layers.Layer`. `dtype` is the cell's, unless given.
+
+    Call arguments:
+        inputs: `(batch, features)`.
+        states: List of the previous states, `(batch, units)` each.
+        training: Whether the layer that runs the cell is in training mode.
+
+    Returns of a call: output `(batch, units)` and the list of new states.
+
+    Raises:
+        TypeError: `cell` is no cell, or a stack of cells.
+        ValueError: `cell` draws dropout masks itself.
+
+    Example: units of the hidden state are reset to zero at random.
+
+    >>> import keras
+    >>> from recurra.layers import RNN, CellNoise, CellRegulariser, LSTMCell
+    >>> class RandomReset(CellRegulariser):
+    ...     def draw_noise(self, batch_size, timesteps, seed):
+    ...         shape = (batch_size, timesteps, self.state_sizes[0])
+    ...         reset = keras.random.uniform(shape, seed=seed) < 0.1
+    ...         return CellNoise(per_sequence={}, per_step={"reset": reset})
+    ...
+    ...     def call(self, inputs, states, training=False):
+    ...         output, new_states = self.run_cell(inputs, states, training)
+    ...         reset = self.noise_of_this_step(training).get("reset")
+    ...         if reset is not None:
+    ...             new_states[0] = keras.ops.where(reset, 0.0, new_states[0])
+    ...         return output, new_states
+    >>> layer = RNN(RandomReset(LSTMCell(8)))
+    >>> keras.ops.shape(layer(keras.ops.ones((2, 5, 3)), training=True))
+    (2, 8)
+    """
+
+    def __init__(self, cell: keras.layers.Layer, **kwargs: Any) -> None:
+        _refuse_what_cannot_be_wrapped(type(self).__name__, cell)
+        kwargs.setdefault("dtype", cell.dtype_policy)
+        super().__init__(**kwargs)
+        self.cell = cell
+        self.state_size = cell.state_size
+        self.output_size = getattr(cell, "output_size", None) or self.state_sizes[0]
+
+    @property
+    def state_sizes(self) -> list[int]:
+        """Units of each state of the cell."""
+        size = self.cell.state_size
+        return [size] if isinstance(size, int) else list(size)
+
+    @property
+    def acts_without_noise(self) -> bool:
+        """Whether a step without noise differs from a step of the bare cell."""
+        return False
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        self.input_size = input_shape[-1]
+        if not self.cell.built:
+            self.cell.build(input_shape)
+            self.cell.built = True
+
+    def get_initial_state(self, batch_size: Any = None) -> list[Tensor]:
+        if hasattr(self.cell, "get_initial_state"):
+            states = self.cell.get_initial_state(batch_size=batch_size)
+            return list(states) if keras.tree.is_nested(states) else [states]
+        return [
+            ops.zeros((batch_size, size), dtype=self.compute_dtype)
+            for size in self.state_sizes
+        ]
+
+    def draw_noise(
+        self, batch_size: Any, timesteps: Any, seed: keras.random.SeedGenerator
+    ) -> CellNoise:
+        """Draws what one call in training mode needs."""
+        raise NotImplementedError
+
+    def before_loop(
+        self, sequences: Tensor, noise: CellNoise
+    ) -> tuple[Tensor, CellNoise]:
+        """Does to `[batch, time, features]` at once what needs no recurrence.
+
+        Returns the sequences and the noise that is left for the steps. Called where
+        the layer's input is this regulariser's input.
+        """
+        return sequences, noise
+
+    def after_loop(self, outputs: Tensor, noise: CellNoise) -> Tensor:
+        """As `before_loop`, for outputs `[batch, units]` or `[batch, time, units]`."""
+        return outputs
+
+    def noise_of_this_step(self, training: bool | None) -> Mapping[str, Tensor]:
+        """The noise handed out for the step being run; empty where there is none.
+
+        Raises:
+            ValueError: In training mode, where nothing hands out noise.
+        """
+        noise = _noise_at_hand.get()
+        if noise is None:
+            if training:
+                raise ValueError(
+                    f"`{type(self).__name__}` draws no noise itself: it is drawn "
+                    "before the loop by the layer that runs the cell. Run the cell by "
+                    "`recurra.layers.RNN`. Received: a call in training mode from "
+                    "elsewhere, such as `keras.layers.RNN`."
+                )
+            return {}
+        return noise.get(id(self), {})
+
+    def run_cell(
+        self,
+        inputs: Tensor,
+        states: list[Tensor],
+        training: bool | None,
+        **arguments: Tensor,
+    ) -> tuple[Tensor, list[Tensor]]:
+        """One step of the wrapped cell; the new states always as a list."""
+        if takes_argument(self.cell, "training"):
+            arguments["training"] = training
+        output, new_states = self.cell(inputs, states, **arguments)
+        if not keras.tree.is_nested(new_states):
+            new_states = [new_states]
+        return output, list(new_states)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "cell": keras.saving.serialize_keras_object(self.cell),
+        }
+
+    @classmethod
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
+    ) -> CellRegulariser:
+        config = dict(config)
+        cell = keras.saving.deserialize_keras_object(
+            config.pop("cell"), custom_objects=custom_objects
+        )
+        return cls(cell, **config)
+
+
+def wrappers_of(cell: Any) -> list[CellRegulariser]:
+    """The regularisers around a cell, outermost first."""
+    wrappers = []
+    while isinstance(cell, CellRegulariser):
+        wrappers.append(cell)
+        cell = cell.cell
+    return wrappers
+
+
+def innermost_cell(cell: Any) -> Any:
+    """The cell itself, without the regularisers around it."""
+    wrappers = wrappers_of(cell)
+    return wrappers[-1].cell if wrappers else cell
+
+
+def regularisers_within(cell: Any) -> list[CellRegulariser]:
+    """All regularisers that one step of the cell runs, also those within a stack."""
+    within = innermost_cell(cell)
+    stacked = within.cells if isinstance(within, keras.layers.StackedRNNCells) else ()
+    return wrappers_of(cell) + [
+        regulariser for part in stacked for regulariser in regularisers_within(part)
+    ]
+
+
+def _refuse_what_cannot_be_wrapped(wrapper: str, cell: Any) -> None:
+    if isinstance(cell, keras.layers.RNN):
+        raise TypeError(
+            f"`{wrapper}` wraps a cell, not the layer that runs it: wrap the layer's "
+            f"cell and run that by `recurra.layers.RNN`. Received: cell={cell}"
+        )
+    if not (
+        isinstance(cell, keras.layers.Layer)
+        and hasattr(cell, "state_size")
+        and takes_argument(cell, "states")
+    ):
+        raise TypeError(
+            f"`{wrapper}` wraps a Keras cell: a `keras.layers.Layer` with a method "
+            f"`call(inputs, states)` and an attribute `state_size`. Received: "
+            f"cell={cell}"
+        )
+    if isinstance(cell, keras.layers.StackedRNNCells):
+        raise TypeError(
+            f"`{wrapper}` wraps single cells, since each cell of a stack has a state "
+            "of its own: wrap the cells one by one and stack the wrapped ones. "
+            f"Received: cell={cell}"
+        )
+    draws_itself = not isinstance(cell, CellRegulariser) and any(
+        getattr(cell, name, 0.0) for name in ("dropout", "recurrent_dropout")
+    )
+    if draws_itself:
+        raise ValueError(
+            f"`{wrapper}` wraps cells that draw nothing themselves: a mask drawn "
+            "within the loop is the same at every step on JAX. Give the rates to "
+            "`VariationalDropout` instead of the cell. Received: a cell with "
+            f"dropout={cell.dropout}, recurrent_dropout={cell.recurrent_dropout}"
+        )

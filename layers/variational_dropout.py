@@ -1,0 +1,187 @@
+"""Variational dropout: one mask per sequence, the same at every step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from .regulariser import (
+    CellNoise,
+    CellRegulariser,
+    Tensor,
+    checked_rate,
+    draw_dropout_mask,
+    takes_argument,
+    wrappers_of,
+)
+from .zoneout import Zoneout
+
+
+@keras.saving.register_keras_serializable(package="recurra")
+class VariationalDropout(CellRegulariser):
+    """Drops input, hidden state and output of a cell by masks held over the sequence.
+
+    With masks drawn once per sequence, 0 with probability `p` and `1 / (1 - p)`
+    otherwise (Gal and Ghahramani 2016)
+
+        h'_t, c_t = cell(x_t * z^x, h_{t-1} * z^h, c_{t-1})
+        output_t  = h'_t * z^o
+
+    The cell state is not masked, and neither is the hidden state that is carried on:
+    only what the cell reads of it is. Tied masks are the same for all gates; untied,
+    each gate `g` reads the input by `z^x_g` and the hidden state by `z^h_g`.
+    At inference nothing is masked.
+
+    A cell that uses its hidden state beside the recurrent kernel, as
+    `keras.layers.GRUCell` does in `z * h_{t-1} + (1 - z) * h'`, reads the masked one
+    there too, since only the cell itself could tell the two uses apart.
+
+    Source: Gal and Ghahramani, "A Theoretically Grounded Application of Dropout in
+    Recurrent Neural Networks", https://arxiv.org/abs/1512.05287
+
+    Args:
+        cell: Any Keras cell, also one that is wrapped already. Run it by
+            `recurra.layers.RNN`, which draws the masks before the loop.
+        dropout: Rate in `[0, 1)` for the input. Default: 0.
+        recurrent_dropout: Rate in `[0, 1)` for the hidden state. Default: 0.
+        output_dropout: Rate in `[0, 1)` for the output. Default: 0.
+        tied_masks: Whether all gates share their masks (default), or each has its
+            own. Untied masks need a cell that applies them gate by gate, such as
+            `recurra.layers.LSTMCell`.
+        **kwargs: As for `keras.layers.Layer`.
+
+    Call arguments:
+        inputs: `(batch, features)`.
+        states: List of the previous states, `(batch, units)` each.
+        training: Whether masks are used.
+
+    Returns of a call: output `(batch, units)` and the list of new states.
+
+    Raises:
+        TypeError: `cell` is no cell.
+        ValueError: A rate is outside `[0, 1)`, the cell cannot apply untied masks,
+            or `recurrent_dropout` stands outside a `Zoneout`, which would then keep
+            the masked state.
+
+    Example:
+
+    >>> import keras
+    >>> from recurra.layers import LSTMCell, RNN, VariationalDropout
+    >>> cell = VariationalDropout(LSTMCell(8), dropout=0.2, recurrent_dropout=0.3)
+    >>> keras.ops.shape(RNN(cell)(keras.ops.ones((2, 5, 3)), training=True))
+    (2, 8)
+    """
+
+    def __init__(
+        self,
+        cell: keras.layers.Layer,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        output_dropout: float = 0.0,
+        tied_masks: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(cell, **kwargs)
+        self.dropout = checked_rate("dropout", dropout)
+        self.recurrent_dropout = checked_rate("recurrent_dropout", recurrent_dropout)
+        self.output_dropout = checked_rate("output_dropout", output_dropout)
+        self.tied_masks = tied_masks
+        if not tied_masks and not takes_argument(cell, "state_mask"):
+            raise ValueError(
+                "`tied_masks=False` needs a cell whose `call` takes `input_mask` and "
+                "`state_mask` and applies them gate by gate, such as "
+                f"`recurra.layers.LSTMCell`. Received: cell={cell}"
+            )
+        if self.recurrent_dropout and any(
+            isinstance(wrapper, Zoneout) for wrapper in wrappers_of(cell)
+        ):
+            raise ValueError(
+                "`recurrent_dropout` around `Zoneout` would make zoneout keep the "
+                "masked state instead of the state. Put it inside: "
+                "Zoneout(VariationalDropout(cell, recurrent_dropout=...), ...). "
+                f"Received: recurrent_dropout={recurrent_dropout} for cell={cell}"
+            )
+
+    def draw_noise(
+        self, batch_size: Any, timesteps: Any, seed: keras.random.SeedGenerator
+    ) -> CellNoise:
+        """`per_sequence` masks `input`, `state` and `output`, scaled already.
+
+        `(batch, features)`, `(batch, units)`, `(batch, units)`; untied, the first two
+        are `(batch, gates, features)` and `(batch, gates, units)`.
+        """
+        gates = () if self.tied_masks else (self.cell.gates,)
+        shapes_and_rates = {
+            "input": ((batch_size, *gates, self.input_size), self.dropout),
+            "state": (
+                (batch_size, *gates, self.state_sizes[0]),
+                self.recurrent_dropout,
+            ),
+            "output": ((batch_size, self.output_size), self.output_dropout),
+        }
+        masks = {
+            name: draw_dropout_mask(shape, rate, self.compute_dtype, seed)
+            for name, (shape, rate) in shapes_and_rates.items()
+            if rate
+        }
+        return CellNoise(per_sequence=masks, per_step={})
+
+    def before_loop(
+        self, sequences: Tensor, noise: CellNoise
+    ) -> tuple[Tensor, CellNoise]:
+        masks = dict(noise.per_sequence)
+        masks.pop("output", None)
+        if self.tied_masks and "input" in masks:
+            sequences = sequences * ops.expand_dims(masks.pop("input"), axis=1)
+        return sequences, CellNoise(per_sequence=masks, per_step={})
+
+    def after_loop(self, outputs: Tensor, noise: CellNoise) -> Tensor:
+        if "output" not in noise.per_sequence:
+            return outputs
+        mask = noise.per_sequence["output"]
+        return outputs * (ops.expand_dims(mask, 1) if outputs.ndim == 3 else mask)
+
+    def call(
+        self, inputs: Tensor, states: list[Tensor], training: bool | None = False
+    ) -> tuple[Tensor, list[Tensor]]:
+        # Without stop_gradient TensorFlow adds up the gradient of a mask over the loop.
+        masks = {
+            name: ops.stop_gradient(mask)
+            for name, mask in self.noise_of_this_step(training).items()
+        }
+        if self.tied_masks:
+            inputs, states = _masked(inputs, states, masks)
+            output, new_states = self.run_cell(inputs, states, training)
+        else:
+            output, new_states = self.run_cell(
+                inputs,
+                states,
+                training,
+                input_mask=masks.get("input"),
+                state_mask=masks.get("state"),
+            )
+        if "output" in masks:
+            output = output * masks["output"]
+        return output, new_states
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "dropout": self.dropout,
+            "recurrent_dropout": self.recurrent_dropout,
+            "output_dropout": self.output_dropout,
+            "tied_masks": self.tied_masks,
+        }
+
+
+def _masked(
+    inputs: Tensor, states: list[Tensor], masks: dict[str, Tensor]
+) -> tuple[Tensor, list[Tensor]]:
+    hidden_state, *other_states = states
+    if "input" in masks:
+        inputs = inputs * masks["input"]
+    if "state" in masks:
+        hidden_state = hidden_state * masks["state"]
+    return inputs, [hidden_state, *other_states]

@@ -1,0 +1,136 @@
+"""Zoneout: units that keep their previous state at random."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from .regulariser import CellNoise, CellRegulariser, Tensor, checked_rate, wrappers_of
+
+
+@keras.saving.register_keras_serializable(package="recurra")
+class Zoneout(CellRegulariser):
+    """Lets units of a cell keep their previous state at random (Krueger et al. 2016).
+
+    With `h'_t` and `c'_t` the states that the wrapped cell computes from `h_{t-1}` and
+    `c_{t-1}`, and masks that are 1 with probability `zoneout_hidden` and `zoneout_cell`
+
+        h_t = d^h_t * h_{t-1} + (1 - d^h_t) * h'_t
+        c_t = d^c_t * c_{t-1} + (1 - d^c_t) * c'_t
+
+    The masks are drawn per unit and step and apart for `h` and `c`. For an LSTM
+    `h'_t = o_t * tanh(c'_t)`, with `c'_t` as it is before zoneout. At inference the
+    masks are replaced by their rates, which is their expectation; nothing is rescaled.
+    A padded step changes no state, whatever the masks say.
+
+    The first state of the cell is taken as hidden state, the second, if there is one,
+    as cell state; further states are left alone. The output of the step is `h_t`,
+    where the cell's output is its hidden state, and the cell's own output otherwise.
+
+    Source: Krueger et al., "Zoneout: Regularizing RNNs by Randomly Preserving Hidden
+    Activations", https://arxiv.org/abs/1606.01305
+
+    Args:
+        cell: Any Keras cell, also one that is wrapped already. Run it by
+            `recurra.layers.RNN`, which draws the masks before the loop.
+        zoneout_hidden: Rate in `[0, 1)` at which hidden units keep their state.
+            Default: 0.
+        zoneout_cell: The same for the cell state. Default: 0.
+        **kwargs: As for `keras.layers.Layer`.
+
+    Call arguments:
+        inputs: `(batch, features)`.
+        states: List of the previous states, `(batch, units)` each.
+        training: Whether masks are used, or their expectation.
+
+    Returns of a call: output `(batch, units)` and the list of new states.
+
+    Raises:
+        TypeError: `cell` is no cell.
+        ValueError: A rate is outside `[0, 1)`, `zoneout_cell` is given and the
+            cell has no cell state, or the cell masks its output, which zoneout would
+            undo.
+
+    Example:
+
+    >>> import keras
+    >>> from recurra.layers import LSTMCell, RNN, Zoneout
+    >>> cell = Zoneout(LSTMCell(8), zoneout_hidden=0.05, zoneout_cell=0.5)
+    >>> keras.ops.shape(RNN(cell)(keras.ops.ones((2, 5, 3)), training=True))
+    (2, 8)
+    """
+
+    def __init__(
+        self,
+        cell: keras.layers.Layer,
+        zoneout_hidden: float = 0.0,
+        zoneout_cell: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(cell, **kwargs)
+        self.zoneout_hidden = checked_rate("zoneout_hidden", zoneout_hidden)
+        self.zoneout_cell = checked_rate("zoneout_cell", zoneout_cell)
+        if self.zoneout_cell and len(self.state_sizes) < 2:
+            raise ValueError(
+                "`zoneout_cell` needs a cell with a cell state beside its hidden "
+                f"state. Received: zoneout_cell={zoneout_cell} for cell={cell}, whose "
+                f"state_size is {cell.state_size}"
+            )
+        if any(getattr(part, "output_dropout", 0) for part in wrappers_of(cell)):
+            raise ValueError(
+                "`Zoneout` puts out the hidden state, which undoes the mask on the "
+                "output of the cell that it wraps. Put the output mask outside: "
+                "VariationalDropout(Zoneout(cell, ...), output_dropout=...). "
+                f"Received: cell={cell} with an output mask"
+            )
+
+    @property
+    def acts_without_noise(self) -> bool:
+        return bool(self.zoneout_hidden or self.zoneout_cell)
+
+    def draw_noise(
+        self, batch_size: Any, timesteps: Any, seed: keras.random.SeedGenerator
+    ) -> CellNoise:
+        """`per_step` masks `hidden` and `cell`: true where a unit keeps its state."""
+        masks = {
+            name: keras.random.uniform(
+                (batch_size, timesteps, units), dtype="float32", seed=seed
+            )
+            < rate
+            for (name, rate), units in zip(
+                self._rates().items(), self.state_sizes, strict=False
+            )
+            if rate
+        }
+        return CellNoise(per_sequence={}, per_step=masks)
+
+    def call(
+        self, inputs: Tensor, states: list[Tensor], training: bool | None = False
+    ) -> tuple[Tensor, list[Tensor]]:
+        masks = self.noise_of_this_step(training)
+        output, new_states = self.run_cell(inputs, states, training)
+        puts_out_hidden_state = output is new_states[0]
+        for index, (name, rate) in enumerate(self._rates().items()):
+            if rate:
+                new_states[index] = _zoned_out(
+                    states[index], new_states[index], masks.get(name), rate
+                )
+        return (new_states[0] if puts_out_hidden_state else output), new_states
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "zoneout_hidden": self.zoneout_hidden,
+            "zoneout_cell": self.zoneout_cell,
+        }
+
+    def _rates(self) -> dict[str, float]:
+        return {"hidden": self.zoneout_hidden, "cell": self.zoneout_cell}
+
+
+def _zoned_out(previous: Tensor, new: Tensor, mask: Tensor, rate: float) -> Tensor:
+    if mask is None:
+        return rate * previous + (1 - rate) * new
+    return ops.where(mask, previous, new)

@@ -1,0 +1,1 @@
+"""Data for the pipelines: users' files, tensorflow-datasets, embedded samples."""

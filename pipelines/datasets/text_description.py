@@ -1,0 +1,107 @@
+"""What labelled texts look like to the pipeline, in numbers that serialise to JSON."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
+
+# Kana and Han characters count one each; anything else between spaces is a word.
+_LETTERS_WITHOUT_SPACES = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+_TOKEN = re.compile(rf"[{_LETTERS_WITHOUT_SPACES}]|[^\s{_LETTERS_WITHOUT_SPACES}]+")
+_EXAMPLE_LENGTH = 120
+
+
+@dataclass(frozen=True)
+class SplitDescription:
+    """One split.
+
+    Args:
+        rows: usable rows.
+        class_balance: rows by class name.
+        groups: number of distinct groups, or None where no group column was named.
+        characters, tokens: lengths of the texts by quantile, keys "0", "5", ... "100"
+            per cent. A token is a run of characters between spaces, or one Chinese or
+            Japanese character.
+    """
+
+    rows: int
+    class_balance: dict[str, int]
+    groups: int | None
+    characters: dict[str, int]
+    tokens: dict[str, int]
+
+
+@dataclass(frozen=True)
+class TextDescription:
+    """What ``recurra data show`` shows.
+
+    Args:
+        spec: as given.
+        available_columns: all columns of the data; empty where they have none.
+        columns: the columns used as "text", "label" and "group".
+        classes: class names in their order.
+        splits: the splits that the data bring.
+        rows: all rows, the bad ones included.
+        bad_rows: file, line and reason of each.
+        duplicates: as in ``LabelledTexts``.
+        encodings: lines by the encoding they were decoded with.
+        examples: "label" and "text" of a few rows of each class, on one line and cut
+            to 120 characters.
+    """
+
+    spec: str
+    available_columns: list[str]
+    columns: dict[str, str | None]
+    classes: list[str]
+    splits: dict[str, SplitDescription]
+    rows: int
+    bad_rows: list[dict[str, Any]]
+    duplicates: dict[str, int]
+    encodings: dict[str, int]
+    examples: list[dict[str, str]]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain dicts, lists, strings and integers, for JSON."""
+        return asdict(self)
+
+
+def describe_split(
+    texts: np.ndarray,
+    labels: np.ndarray,
+    groups: np.ndarray | None,
+    classes: Sequence[str],
+) -> SplitDescription:
+    """Counts and measures one split; shapes as in ``labelled_texts.Split``."""
+    counts = np.bincount(labels, minlength=len(classes))
+    return SplitDescription(
+        rows=len(texts),
+        class_balance=dict(zip(classes, counts.tolist(), strict=True)),
+        groups=None if groups is None else len(set(groups.tolist())),
+        characters=_quantiles([len(text) for text in texts]),
+        tokens=_quantiles([count_tokens(text) for text in texts]),
+    )
+
+
+def count_tokens(text: str) -> int:
+    """Runs of characters between spaces, and Chinese and Japanese characters."""
+    return len(text.split()) if text.isascii() else len(_TOKEN.findall(text))
+
+
+def example_of(text: str, label: str) -> dict[str, str]:
+    """A text on one line, cut to 120 characters."""
+    line = " ".join(text.split())
+    if len(line) > _EXAMPLE_LENGTH:
+        line = line[: _EXAMPLE_LENGTH - 1] + "…"
+    return {"label": label, "text": line}
+
+
+def _quantiles(lengths: list[int]) -> dict[str, int]:
+    values = np.quantile(lengths, QUANTILES, method="nearest")
+    return {
+        f"{quantile:.0%}".removesuffix("%"): int(value)
+        for quantile, value in zip(QUANTILES, values, strict=True)
+    }

@@ -1,0 +1,138 @@
+"""SavedModels in TensorFlow Serving's layout: `<to>/<name>/<version>/`.
+
+A version is written beside its place and moved there whole, so that a server that
+watches the folder never sees half of one.
+"""
+
+import datetime
+import errno
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from .errors import UserError
+from .files import write_json
+from .runs import package_versions
+from .task import Servable
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def export(servable: Servable, to: Path, name: str) -> Path:
+    """Writes the next version of a model.
+
+    Beside the SavedModel itself stand in `assets.extra/` the model card
+    (`model_card.json`) and the requests that TensorFlow Serving warms a new version up
+    with (`tf_serving_warmup_requests`).
+
+    Args:
+        servable: What to write.
+        to: The folder of models.
+        name: The model's name in it.
+
+    Returns:
+        The folder of the version: the largest number there plus one, or 1.
+
+    Raises:
+        UserError: If the name cannot be one, or the disk is full or not writable.
+            No version appears then, and what was written of it is removed.
+    """
+    if not _NAME.fullmatch(name):
+        raise UserError(
+            f"--name {name}: a model's name is made of letters, digits, '.', '_' and "
+            "'-', and begins with a letter or digit"
+        )
+    folder = to / name
+    partial: Path | None = None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # The name is no number, so no server takes it for a version.
+        partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder))
+        partial.chmod(0o755)
+        tf.saved_model.save(
+            servable.module, str(partial), signatures=dict(servable.signatures)
+        )
+        extra = partial / "assets.extra"
+        extra.mkdir()
+        _write_warmup_requests(
+            extra / "tf_serving_warmup_requests", name, servable.examples
+        )
+        return _move_into_place(partial, folder, name, servable.card)
+    except (OSError, tf.errors.OpError) as error:
+        raise UserError(
+            f"{folder}: the model could not be written ({_reason(error)}); nothing "
+            "of it was kept; free some space or give another --to"
+        ) from error
+    finally:
+        if partial is not None:
+            shutil.rmtree(partial, ignore_errors=True)
+        _remove_if_empty(folder)
+
+
+def _move_into_place(
+    partial: Path, folder: Path, name: str, card: Mapping[str, Any]
+) -> Path:
+    while True:
+        version = 1 + max(
+            (int(path.name) for path in folder.iterdir() if path.name.isdecimal()),
+            default=0,
+        )
+        write_json(
+            partial / "assets.extra" / "model_card.json",
+            {
+                "name": name,
+                "version": version,
+                "created": datetime.datetime.now(datetime.UTC).isoformat(
+                    timespec="seconds"
+                ),
+                **card,
+                "versions": package_versions(),
+            },
+        )
+        try:
+            # Fails where another export took the number meanwhile: it holds files.
+            os.rename(partial, folder / str(version))
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+        else:
+            return folder / str(version)
+
+
+def _write_warmup_requests(
+    path: Path, name: str, examples: Mapping[str, Mapping[str, Any]]
+) -> None:
+    from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
+
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for signature, inputs in examples.items():
+            request = predict_pb2.PredictRequest()
+            request.model_spec.name = name
+            request.model_spec.signature_name = signature
+            for key, value in inputs.items():
+                request.inputs[key].CopyFrom(tf.make_tensor_proto(value))
+            log = prediction_log_pb2.PredictionLog(
+                predict_log=prediction_log_pb2.PredictLog(request=request)
+            )
+            writer.write(log.SerializeToString())
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, tf.errors.ResourceExhaustedError):
+        return "no space left on the device"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    return str(error).splitlines()[0]
+
+
+def _remove_if_empty(folder: Path) -> None:
+    try:
+        folder.rmdir()
+    except OSError:
+        return

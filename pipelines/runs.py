@@ -1,0 +1,175 @@
+"""Run directories: everything that one training run reads, learns and reports.
+
+```
+RUN/
+  run.json            the task and the version that wrote the run
+  config.yaml         every key of the configuration
+  environment.json    versions of what computed it, processor, command line
+  data.json           what the data were found to hold
+  assets/             what preprocessing learned from the training part
+  checkpoints/        the best weights, and the state to go on from
+  history.csv         losses and metrics of each epoch
+  baselines/          the fitted baselines
+  metrics.json        the model beside the baselines
+  predictions.csv     what the model answered, row by row
+  report.html         the same to look at, with figures/
+```
+
+A file is written whole or not at all, and a stage whose file is there is done, so a
+run that was killed goes on where it stopped.
+"""
+
+import importlib.metadata
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from .configuration import Section, write_yaml
+from .errors import UserError
+from .files import read_json, write_json, write_text
+
+REPORTED_PACKAGES = ("recurra", "tensorflow", "keras", "numpy", "scikit-learn")
+
+
+class Run:
+    """A run directory; the properties are the paths of what stands in it."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    @classmethod
+    def create(
+        cls, path: Path, task: str, configuration: Section, command: Sequence[str]
+    ) -> "Run":
+        """A new run directory.
+
+        Raises:
+            UserError: If something stands at the path already; it is left as it is.
+        """
+        cls.refuse_existing(path)
+        run = cls(path)
+        try:
+            for folder in (path, run.assets, run.checkpoints, run.baselines):
+                folder.mkdir(parents=True, exist_ok=True)
+            write_text(run.configuration_file, write_yaml(configuration))
+            write_json(path / "environment.json", environment(command))
+            # Last: a directory without run.json is not yet a run.
+            write_json(path / "run.json", {"task": task, "format": 1})
+        except OSError as error:
+            raise UserError(
+                f"{path}: the run directory cannot be written: {error.strerror}"
+            ) from None
+        return run
+
+    @staticmethod
+    def refuse_existing(path: Path) -> None:
+        """Raises UserError if something but an empty folder stands at the path."""
+        if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+            raise UserError(
+                f"{path}: exists already and is left as it is; give another --run, "
+                "or --resume to go on with it"
+            )
+
+    @classmethod
+    def open(cls, path: Path) -> "Run":
+        """The run that stands at the path.
+
+        Raises:
+            UserError: If there is none.
+        """
+        if not (path / "run.json").is_file():
+            raise UserError(
+                f"{path}: not a run directory (no run.json in it); "
+                "'recurra train TASK --run DIR' makes one"
+            )
+        return cls(path)
+
+    @property
+    def task(self) -> str:
+        """The name of the task that the run belongs to."""
+        return read_json(self.path / "run.json")["task"]
+
+    @property
+    def name(self) -> str:
+        """The name of the directory, which an exported model takes by default."""
+        return self.path.resolve().name
+
+    def read_metrics(self) -> dict[str, Any]:
+        """What metrics.json of the finished run holds."""
+        return read_json(self.metrics)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the run was trained and evaluated to its end."""
+        return self.metrics.is_file()
+
+    @property
+    def configuration_file(self) -> Path:
+        return self.path / "config.yaml"
+
+    @property
+    def data(self) -> Path:
+        return self.path / "data.json"
+
+    @property
+    def assets(self) -> Path:
+        return self.path / "assets"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def history(self) -> Path:
+        return self.path / "history.csv"
+
+    @property
+    def baselines(self) -> Path:
+        return self.path / "baselines"
+
+    @property
+    def metrics(self) -> Path:
+        return self.path / "metrics.json"
+
+    @property
+    def predictions(self) -> Path:
+        return self.path / "predictions.csv"
+
+    @property
+    def report(self) -> Path:
+        return self.path / "report.html"
+
+
+def next_free(folder: Path, task: str) -> Path:
+    """`folder/TASK-N` with the smallest N at which nothing stands."""
+    number = 1
+    while (folder / f"{task}-{number}").exists():
+        number += 1
+    return folder / f"{task}-{number}"
+
+
+def package_versions(packages: Sequence[str] = REPORTED_PACKAGES) -> dict[str, str]:
+    """The installed version of each package that is there."""
+    versions = {}
+    for package in packages:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def environment(command: Sequence[str]) -> dict[str, Any]:
+    """What a result depends on beside configuration and data."""
+    return {
+        "command": list(command),
+        "python": platform.python_version(),
+        "packages": package_versions(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "processors": len(os.sched_getaffinity(0))
+        if sys.platform == "linux"
+        else os.cpu_count(),
+    }

@@ -1,0 +1,184 @@
+"""Batches of a split by tf.data: preprocessed once, cached, bucketed by length."""
+
+import functools
+import math
+
+import numpy as np
+import tensorflow as tf
+
+from ..datasets.labelled_texts import LabelledTexts, Split
+from .preprocessing import PADDING, Preprocessing
+
+BUCKETS = 24
+SHUFFLE_BUFFER = 100_000
+PREPROCESSED_TOGETHER = 256
+
+
+class PreparedTexts:
+    """The splits of labelled texts as batches, each preprocessed when first asked for.
+
+    Args:
+        data: The texts.
+        preprocessing: Makes the features.
+        batch_size: Rows of a batch.
+        seed: Of the order of training.
+    """
+
+    def __init__(
+        self,
+        data: LabelledTexts,
+        preprocessing: Preprocessing,
+        batch_size: int,
+        seed: int,
+    ):
+        self.data = data
+        self._preprocessing = preprocessing
+        self._batch_size = batch_size
+        self._seed = seed
+        self._evaluation: dict[str, EvaluationBatches] = {}
+
+    @functools.cached_property
+    def training(self) -> "TrainingBatches":
+        """The training part, in shuffled batches."""
+        return TrainingBatches(
+            self.data.splits["train"], self._preprocessing, self._batch_size, self._seed
+        )
+
+    def evaluation(self, split: str) -> "EvaluationBatches":
+        """A split once through."""
+        if split not in self._evaluation:
+            self._evaluation[split] = EvaluationBatches(
+                self.data.splits[split], self._preprocessing, self._batch_size
+            )
+        return self._evaluation[split]
+
+    def training_batches(self, epoch: int) -> tf.data.Dataset:
+        return self.training.of_epoch(epoch)
+
+    def validation_batches(self) -> tf.data.Dataset:
+        return self.evaluation("validation").batches
+
+
+class TrainingBatches:
+    """The shuffled batches of each epoch over the training part.
+
+    Texts of like length share a batch, so that little of it is padding: the buckets'
+    boundaries are quantiles of the lengths. Preprocessing runs once; its result stays
+    in memory.
+
+    Args:
+        split: Texts and labels.
+        preprocessing: Makes the features.
+        batch_size: Rows of a batch; the last of each bucket is smaller.
+        seed: Of the order, together with the epoch's number.
+    """
+
+    def __init__(
+        self, split: Split, preprocessing: Preprocessing, batch_size: int, seed: int
+    ):
+        self._batch_size = batch_size
+        self._seed = seed
+        # A file often holds one class after the other, and the shuffle buffer of a
+        # large split does not reach over it.
+        order = np.random.default_rng(seed).permutation(len(split))
+        self._rows = _preprocessed(split, order, preprocessing).cache()
+        self._buffer = min(len(split), SHUFFLE_BUFFER)
+
+    def of_epoch(self, epoch: int) -> tf.data.Dataset:
+        """The batches of that epoch: the same ones for the same number."""
+        boundaries = self._boundaries
+        batches = self._rows.shuffle(
+            self._buffer,
+            seed=self._seed * 10_007 + epoch,
+            reshuffle_each_iteration=False,
+        ).bucket_by_sequence_length(
+            _length,
+            bucket_boundaries=boundaries,
+            bucket_batch_sizes=[self._batch_size] * (len(boundaries) + 1),
+        )
+        bucket = np.searchsorted(boundaries, self._lengths, side="right")
+        steps = sum(
+            math.ceil(rows / self._batch_size) for rows in np.bincount(bucket).tolist()
+        )
+        return batches.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(
+            tf.data.AUTOTUNE
+        )
+
+    def padded_share(self) -> float:
+        """The part of all token positions of an epoch that is padding."""
+        positions = sum(
+            int(tf.size(features["tokens"])) for features, _ in self.of_epoch(0)
+        )
+        return 1.0 - float(self._lengths.sum()) / positions
+
+    @functools.cached_property
+    def _lengths(self) -> np.ndarray:
+        batches = self._rows.map(_length).batch(4096)
+        return np.concatenate([lengths.numpy() for lengths in batches])
+
+    @functools.cached_property
+    def _boundaries(self) -> list[int]:
+        # A row whose length equals a boundary falls into the bucket above it.
+        shares = np.linspace(0, 1, BUCKETS + 1)[1:-1]
+        quantiles = np.quantile(self._lengths, shares, method="higher")
+        return [int(length) + 1 for length in np.unique(quantiles)]
+
+
+class EvaluationBatches:
+    """Each row of a split once, in an order in which like lengths share a batch."""
+
+    def __init__(self, split: Split, preprocessing: Preprocessing, batch_size: int):
+        self._order = np.argsort([len(text) for text in split.texts], kind="stable")
+        self.batches = (
+            _preprocessed(split, self._order, preprocessing)
+            .padded_batch(batch_size)
+            .apply(
+                tf.data.experimental.assert_cardinality(
+                    math.ceil(len(split) / batch_size)
+                )
+            )
+            .cache()
+            .prefetch(tf.data.AUTOTUNE)
+        )
+
+    def in_split_order(self, rows: np.ndarray) -> np.ndarray:
+        """What a model said of `batches`, row by row in the order of the split."""
+        ordered = np.empty_like(rows)
+        ordered[self._order] = rows
+        return ordered
+
+    def lengths(self) -> np.ndarray:
+        """Tokens that the recurrent branch reads of each text, in the split's order."""
+        return self.in_split_order(
+            np.concatenate(
+                [
+                    np.count_nonzero(features["tokens"].numpy() != PADDING, axis=1)
+                    for features, _ in self.batches
+                ]
+            )
+        )
+
+
+def _preprocessed(
+    split: Split, order: np.ndarray, preprocessing: Preprocessing
+) -> tf.data.Dataset:
+    """Single rows of features and label, in the given order."""
+    texts = tf.constant(split.texts[order], tf.string)
+    return (
+        tf.data.Dataset.from_tensor_slices((texts, split.labels[order]))
+        .batch(PREPROCESSED_TOGETHER)
+        .map(
+            lambda text, label: (
+                preprocessing.features(preprocessing.tokens(text)),
+                label,
+            ),
+            num_parallel_calls=tf.data.AUTOTUNE,
+        )
+        .unbatch()
+        # A single row of a ragged batch is a plain tensor; this makes tf.data see it.
+        .map(lambda features, label: (features, label))
+    )
+
+
+def _length(features: dict[str, tf.Tensor], label: tf.Tensor) -> tf.Tensor:
+    return tf.size(features["tokens"])

@@ -1,0 +1,390 @@
+"""How good a classifier's probabilities are, and how sure one can be of that.
+
+Throughout, `labels` is int `[N]` with classes from 0, and `probabilities` is
+`[N, C]`, a row for each label; the predicted class is the most probable one, the
+first of equals. Every number returned is finite.
+"""
+
+import numpy as np
+import pandas
+from scipy import sparse
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax
+from scipy.special import softmax as _softmax
+from scipy.stats import binomtest
+from sklearn import metrics as sklearn_metrics
+
+CALIBRATION_BINS = 15
+# The least probability that the likelihood counts: a float32 softmax gives plain
+# zeros, and one of these in the true class would make the mean infinite.
+LEAST_PROBABILITY = 1e-7
+# Beyond these temperatures a softmax is as good as flat or as one-hot.
+TEMPERATURE_BOUNDS = (0.05, 20.0)
+
+# Of the resampling weights held at once.
+_CHUNK_ENTRIES = 1_000_000
+
+
+def classification_metrics(
+    labels: np.ndarray, probabilities: np.ndarray
+) -> dict[str, float]:
+    """The metrics of a classifier.
+
+    - `accuracy`: the share of rows whose predicted class is the label.
+    - `macro_f1`: the unweighted mean of the F1 scores of all classes that are
+      among the labels or the predictions.
+    - `roc_auc`: the area under the receiver operating characteristic, that is the
+      probability that a row of class 1 has the higher score of a pair. Only with two
+      classes, and only where both are among the labels.
+    - `nll`: the mean negative log-likelihood of the labels in nats, probabilities
+      clipped to `LEAST_PROBABILITY`.
+    - `ece`: the expected calibration error (Guo et al. 2017, "On Calibration of Modern
+      Neural Networks"): rows go by their predicted class's probability, the
+      confidence, into 15 bins of equal width; the mean over the bins, weighted by
+      their rows, of the distance between mean confidence and accuracy.
+
+    Args:
+        labels: int `[N]`.
+        probabilities: `[N, C]`.
+
+    Returns:
+        Metric by name.
+
+    Raises:
+        ValueError: If there are no rows, shapes do not fit, a label is no class, or a
+            probability is no finite number.
+    """
+    labels, probabilities = _checked(labels, probabilities)
+    predicted = probabilities.argmax(axis=1)
+    area = {}
+    if _has_roc(labels, probabilities):
+        scores = probabilities[:, 1]
+        area["roc_auc"] = float(sklearn_metrics.roc_auc_score(labels, scores))
+    return {
+        "accuracy": float((predicted == labels).mean()),
+        "macro_f1": float(sklearn_metrics.f1_score(labels, predicted, average="macro")),
+        **area,
+        "nll": float(_losses(labels, probabilities).mean()),
+        "ece": _expected_calibration_error(labels, probabilities),
+    }
+
+
+def bootstrap_intervals(
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    *,
+    seed: int,
+    resamples: int = 1000,
+) -> dict[str, tuple[float, float]]:
+    """95 % percentile intervals of the metrics, from rows drawn with replacement.
+
+    What is uncertain here is which rows happened to be in the test, not how another
+    training run would come out. Resampling adds to a calibration error and never
+    takes away, so the interval of `ece` tends to lie above the point estimate.
+
+    The same seed, number of rows and resamples draw the same rows, whatever the
+    probabilities, so intervals of two classifiers are of the same resamples.
+
+    Args:
+        labels: int `[N]`.
+        probabilities: `[N, C]`.
+        seed: Of the draws.
+        resamples: How many times `N` rows are drawn.
+
+    Returns:
+        (lower, upper) for each metric of `classification_metrics`.
+
+    Raises:
+        ValueError: As `classification_metrics`.
+    """
+    labels, probabilities = _checked(labels, probabilities)
+    rows, number_of_classes = probabilities.shape
+    generator = np.random.default_rng(seed)
+    sums = _resampled_terms(labels, probabilities)
+    roc = None
+    if _has_roc(labels, probabilities):
+        roc = _RankedScores(labels, probabilities[:, 1])
+
+    chunk = max(1, min(resamples, _CHUNK_ENTRIES // rows))
+    values: dict[str, list[np.ndarray]] = {}
+    for start in range(0, resamples, chunk):
+        weights = _resampling_weights(generator, min(chunk, resamples - start), rows)
+        resampled = _metrics_of_sums(sums @ weights, rows, number_of_classes)
+        if roc is not None:
+            resampled["roc_auc"] = roc.areas(weights)
+        for name, column in resampled.items():
+            values.setdefault(name, []).append(column)
+
+    intervals = {}
+    for name, columns in values.items():
+        drawn = np.concatenate(columns)
+        drawn = drawn[np.isfinite(drawn)]
+        if len(drawn):
+            lower, upper = np.percentile(drawn, [2.5, 97.5])
+            intervals[name] = (float(lower), float(upper))
+    return intervals
+
+
+def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
+    """Probabilities of logits divided by a temperature: float64 `[N, C]`."""
+    return _softmax(np.asarray(logits, np.float64) / temperature, axis=1)
+
+
+def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
+    """The temperature that makes the logits' probabilities most likely.
+
+    Temperature scaling (Guo et al. 2017): one number that all logits are divided by,
+    fitted to data that the model was not trained on; it changes no predicted class.
+    Labels are smoothed as by Platt (1999): one of a class's `n` rows counts as that
+    class with `(n + 1) / (n + 2)`. Without it, logits without a single error
+    would ask for boundless confidence; with many rows it changes next to nothing.
+
+    Args:
+        logits: `[N, C]`.
+        labels: int `[N]`.
+
+    Returns:
+        The temperature, within `TEMPERATURE_BOUNDS`; above 1 where the model was too
+        confident.
+
+    Raises:
+        ValueError: As `classification_metrics`.
+    """
+    labels, logits = _checked(labels, logits)
+    rows, number_of_classes = logits.shape
+    smoothing = 1.0 / (np.bincount(labels, minlength=number_of_classes)[labels] + 2.0)
+    targets = np.repeat(
+        smoothing[:, None] / (number_of_classes - 1), logits.shape[1], 1
+    )
+    targets[np.arange(rows), labels] = 1.0 - smoothing
+
+    def loss(log_temperature: float) -> float:
+        scaled = logits / np.exp(log_temperature)
+        return -float((targets * log_softmax(scaled, axis=1)).sum()) / rows
+
+    # The loss is convex in the inverse of the temperature: one minimum.
+    found = minimize_scalar(loss, bounds=np.log(TEMPERATURE_BOUNDS), method="bounded")
+    return float(np.exp(found.x))
+
+
+def reliability_curve(
+    labels: np.ndarray, probabilities: np.ndarray, bins: int = CALIBRATION_BINS
+) -> pandas.DataFrame:
+    """Accuracy by confidence, as a reliability diagram shows it.
+
+    Args:
+        labels: int `[N]`.
+        probabilities: `[N, C]`.
+        bins: Number of bins of equal width, the upper edge belonging to each.
+
+    Returns:
+        A row for each bin that is not empty: its edges `lower` and `upper`, the mean
+        `confidence`, the `accuracy`, and how many `rows` it holds.
+
+    Raises:
+        ValueError: As `classification_metrics`.
+    """
+    labels, probabilities = _checked(labels, probabilities)
+    confidence, correct, index = _confidence_bins(labels, probabilities, bins)
+    frame = pandas.DataFrame(
+        {"bin": index, "confidence": confidence, "accuracy": correct}
+    )
+    curve = frame.groupby("bin").agg(
+        confidence=("confidence", "mean"),
+        accuracy=("accuracy", "mean"),
+        rows=("accuracy", "size"),
+    )
+    curve.insert(0, "lower", curve.index.to_numpy() / bins)
+    curve.insert(1, "upper", (curve.index.to_numpy() + 1) / bins)
+    return curve.reset_index(drop=True)
+
+
+def confusion_matrix(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """How many rows of each class (row) were predicted as which (column).
+
+    Returns:
+        int `[C, C]`.
+
+    Raises:
+        ValueError: As `classification_metrics`.
+    """
+    labels, probabilities = _checked(labels, probabilities)
+    return sklearn_metrics.confusion_matrix(
+        labels, probabilities.argmax(axis=1), labels=range(probabilities.shape[1])
+    )
+
+
+def accuracy_by_length(
+    lengths: np.ndarray, correct: np.ndarray, bins: int = 5
+) -> pandas.DataFrame:
+    """Accuracy on shorter and longer texts.
+
+    Args:
+        lengths: int `[N]`, for example tokens of each text.
+        correct: bool `[N]`, whether the prediction was right.
+        bins: Number of quantile bins. There are fewer where many lengths are equal:
+            texts of one length are in one bin.
+
+    Returns:
+        A row for each bin: the lengths `shortest` and `longest` in it, its
+        `accuracy`, the 95 % Wilson interval `lower` and `upper`, and its `rows`.
+
+    Raises:
+        ValueError: If there are no rows, or not as many lengths as answers.
+    """
+    lengths, correct = np.asarray(lengths), np.asarray(correct, bool)
+    if len(lengths) == 0 or lengths.shape != correct.shape:
+        raise ValueError(
+            "Expected as many lengths as answers, and at least one. "
+            f"Received: shapes {lengths.shape} and {correct.shape}"
+        )
+    shares = np.arange(1, bins) / bins
+    edges = np.unique(np.quantile(lengths, shares, method="inverted_cdf"))
+    index = np.searchsorted(edges, lengths, side="left")
+    frame = pandas.DataFrame({"bin": index, "length": lengths, "correct": correct})
+    table = frame.groupby("bin").agg(
+        shortest=("length", "min"),
+        longest=("length", "max"),
+        accuracy=("correct", "mean"),
+        right=("correct", "sum"),
+        rows=("correct", "size"),
+    )
+    intervals = [
+        binomtest(int(right), int(rows)).proportion_ci(method="wilson")
+        for right, rows in zip(table["right"], table["rows"], strict=True)
+    ]
+    table["lower"] = [interval.low for interval in intervals]
+    table["upper"] = [interval.high for interval in intervals]
+    columns = ["shortest", "longest", "accuracy", "lower", "upper", "rows"]
+    return table[columns].reset_index(drop=True)
+
+
+def _checked(labels: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Labels as int64 and values as float64, if they fit each other."""
+    labels, values = np.asarray(labels), np.asarray(values, np.float64)
+    if values.ndim != 2 or values.shape[1] < 2 or labels.shape != values.shape[:1]:
+        raise ValueError(
+            "Expected labels [N] and probabilities or logits [N, C], C at least 2. "
+            f"Received: shapes {labels.shape} and {values.shape}"
+        )
+    if len(labels) == 0:
+        raise ValueError("Expected at least one row. Received: none")
+    if labels.min() < 0 or labels.max() >= values.shape[1]:
+        raise ValueError(
+            f"Expected labels from 0 to {values.shape[1] - 1}. "
+            f"Received: {labels.min()} to {labels.max()}"
+        )
+    if not np.isfinite(values).all():
+        raise ValueError(
+            "Expected finite numbers. Received: "
+            f"{np.count_nonzero(~np.isfinite(values))} that are not"
+        )
+    return labels.astype(np.int64), values
+
+
+def _has_roc(labels: np.ndarray, probabilities: np.ndarray) -> bool:
+    return probabilities.shape[1] == 2 and labels.min() != labels.max()
+
+
+def _losses(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    told = probabilities[np.arange(len(labels)), labels]
+    return -np.log(np.clip(told, LEAST_PROBABILITY, 1.0))
+
+
+def _confidence_bins(
+    labels: np.ndarray, probabilities: np.ndarray, bins: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of each row the confidence, whether it is right, and its bin."""
+    confidence = probabilities.max(axis=1)
+    correct = probabilities.argmax(axis=1) == labels
+    index = np.ceil(confidence * bins).astype(np.int64) - 1
+    return confidence, correct, np.clip(index, 0, bins - 1)
+
+
+def _expected_calibration_error(labels: np.ndarray, probabilities: np.ndarray) -> float:
+    confidence, correct, index = _confidence_bins(
+        labels, probabilities, CALIBRATION_BINS
+    )
+    return float(np.abs(np.bincount(index, correct - confidence)).sum() / len(labels))
+
+
+def _resampling_weights(
+    generator: np.random.Generator, resamples: int, rows: int
+) -> np.ndarray:
+    """How often each row was drawn: float64 `[rows, resamples]`."""
+    drawn = generator.integers(rows, size=(resamples, rows))
+    drawn += np.arange(resamples)[:, None] * rows
+    counts = np.bincount(drawn.ravel(), minlength=resamples * rows)
+    return counts.reshape(resamples, rows).T.astype(np.float64)
+
+
+def _resampled_terms(
+    labels: np.ndarray, probabilities: np.ndarray
+) -> sparse.csr_matrix:
+    """The rows whose weighted sums all metrics but the ROC are made of.
+
+    Returns:
+        `[2 + 3 C + bins, N]`: right answers, losses, right answers of each class,
+        labels of each class, predictions of each class, and what accuracy exceeds
+        confidence by in each bin.
+    """
+    rows, classes = probabilities.shape
+    predicted = probabilities.argmax(axis=1)
+    confidence, correct, index = _confidence_bins(
+        labels, probabilities, CALIBRATION_BINS
+    )
+    ones = np.ones(rows)
+    terms = [
+        (np.zeros(rows, np.int64), correct),
+        (np.ones(rows, np.int64), _losses(labels, probabilities)),
+        (2 + labels, correct),
+        (2 + classes + labels, ones),
+        (2 + 2 * classes + predicted, ones),
+        (2 + 3 * classes + index, correct - confidence),
+    ]
+    lines, values = (np.concatenate(parts) for parts in zip(*terms, strict=True))
+    columns = np.tile(np.arange(rows), len(terms))
+    return sparse.csr_matrix(
+        (values.astype(np.float64), (lines, columns)),
+        shape=(2 + 3 * classes + CALIBRATION_BINS, rows),
+    )
+
+
+def _metrics_of_sums(
+    sums: np.ndarray, rows: int, classes: int
+) -> dict[str, np.ndarray]:
+    """Metrics from the weighted sums of `_resampled_terms`, `[.., resamples]`."""
+    right, losses = sums[0], sums[1]
+    right_of, labels_of, predicted_of = sums[2 : 2 + 3 * classes].reshape(
+        3, classes, -1
+    )
+    seen = labels_of + predicted_of
+    # F1 = 2 right / (labels + predictions); a class in neither does not count.
+    scores = np.divide(2 * right_of, seen, out=np.zeros_like(seen), where=seen > 0)
+    return {
+        "accuracy": right / rows,
+        "macro_f1": scores.sum(axis=0) / (seen > 0).sum(axis=0),
+        "nll": losses / rows,
+        "ece": np.abs(sums[2 + 3 * classes :]).sum(axis=0) / rows,
+    }
+
+
+class _RankedScores:
+    """Scores in ascending order, ready for areas under the ROC of weighted rows."""
+
+    def __init__(self, labels: np.ndarray, scores: np.ndarray):
+        self._order = np.argsort(scores, kind="stable")
+        self._positive = (labels[self._order] == 1)[:, None]
+        ordered = scores[self._order]
+        self._ties_begin = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+
+    def areas(self, weights: np.ndarray) -> np.ndarray:
+        """The area for each column of weights; NaN where a class has no weight."""
+        ordered = weights[self._order]
+        positive = np.add.reduceat(ordered * self._positive, self._ties_begin, axis=0)
+        negative = np.add.reduceat(ordered * ~self._positive, self._ties_begin, axis=0)
+        # A positive beats the negatives below it, and half of those it ties with.
+        beaten = np.cumsum(negative, axis=0) - negative / 2
+        pairs = positive.sum(axis=0) * negative.sum(axis=0)
+        won = (positive * beaten).sum(axis=0)
+        return np.divide(won, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0)

@@ -1,0 +1,225 @@
+"""The sentiment model: a recurrent branch over tokens, a wide branch over n-grams."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from recurra.layers import LSTM, VanillaRNN, WordDropout
+
+from ..training import make_optimizer
+from .config import ModelSection, Pooling, SentimentConfiguration, WideSection
+from .preprocessing import PADDING
+
+JOINT = 0
+RECURRENT, WIDE = "recurrent", "wide"
+
+
+def build_model(
+    configuration: SentimentConfiguration, number_of_classes: int, assets: Path
+) -> keras.Model:
+    """The untrained model.
+
+    The logits of the branches are added. In training each branch has a loss of its
+    own beside the joint one, so that the n-grams, which learn the training part by
+    heart within an epoch or two, leave the recurrent branch something to learn.
+
+    Args:
+        configuration: Sections `model` and `wide`.
+        number_of_classes: C.
+        assets: What `learn_preprocessing` wrote.
+
+    Returns:
+        A functional model that takes `tokens`, int32 `[N, L]`, and, with a wide
+        branch, `ngrams`, int32 `[N, M]` (`PADDING` at the end of short rows), and
+        gives logits `[N, 1 or 3, C]`: at `JOINT` those of the model, and behind them,
+        with a wide branch, those of either branch.
+    """
+    tokens = keras.Input((None,), dtype="int32", name="tokens")
+    embedded = embedding_layer(configuration.model, assets)(tokens)
+    recurrent = recurrent_branch(configuration.model, number_of_classes)(
+        {"tokens": tokens, "embedded": embedded}
+    )
+    if not configuration.wide.enabled:
+        return keras.Model({"tokens": tokens}, ops.expand_dims(recurrent, 1))
+    ngrams = keras.Input((None,), dtype="int32", name="ngrams")
+    wide = NaiveBayesNgrams(
+        np.load(assets / "ngram_weights.npy"), configuration.wide, name=WIDE
+    )(ngrams)
+    return keras.Model(
+        {"tokens": tokens, "ngrams": ngrams},
+        ops.stack([recurrent + wide, recurrent, wide], axis=1),
+    )
+
+
+def compile_model(
+    model: keras.Model, configuration: SentimentConfiguration, steps_per_epoch: int
+) -> None:
+    """Gives the model its optimizer, its loss and the metrics `nll` and `accuracy`.
+
+    The loss is the negative log-likelihood of the joint logits plus, weighted, that of
+    each branch; the metrics are the joint logits' alone.
+    """
+    cross_entropy = keras.losses.sparse_categorical_crossentropy
+
+    def nll(labels: Any, logits: Any) -> Any:
+        return cross_entropy(labels, logits[:, JOINT], from_logits=True)
+
+    def loss(labels: Any, logits: Any) -> Any:
+        total = nll(labels, logits)
+        for branch in range(1, logits.shape[1]):
+            total += configuration.wide.branch_loss * cross_entropy(
+                labels, logits[:, branch], from_logits=True
+            )
+        return total
+
+    def accuracy(labels: Any, logits: Any) -> Any:
+        predicted = ops.argmax(logits[:, JOINT], axis=-1)
+        return ops.equal(ops.cast(labels, predicted.dtype), predicted)
+
+    model.compile(
+        optimizer=make_optimizer(configuration.training, steps_per_epoch),
+        loss=loss,
+        metrics=[
+            keras.metrics.MeanMetricWrapper(nll, name="nll"),
+            keras.metrics.MeanMetricWrapper(accuracy, name="accuracy"),
+        ],
+    )
+
+
+def embedding_layer(model: ModelSection, assets: Path) -> layers.Embedding:
+    """Word vectors, to begin with those that learning found, or random ones."""
+    vectors = np.load(assets / "word_vectors.npy")
+    return layers.Embedding(
+        len(vectors),
+        model.embedding_size,
+        embeddings_initializer=keras.initializers.Constant(vectors),
+        name="word_vectors",
+    )
+
+
+def recurrent_branch(model: ModelSection, number_of_classes: int) -> keras.Model:
+    """From embedded tokens to logits.
+
+    A model of its own, so that attributions can be computed from the embedded tokens
+    on.
+    """
+    tokens = keras.Input((None,), dtype="int32", name="tokens")
+    embedded = keras.Input((None, model.embedding_size), name="embedded")
+    mask = ops.not_equal(tokens, PADDING)
+    sequence: Any = embedded
+    if model.word_dropout:
+        sequence = WordDropout(model.word_dropout)(sequence, tokens)
+    for _ in range(model.depth):
+        sequence = _recurrent_layer(model)(sequence, mask=mask)
+    pooled = [_pooled(sequence, mask, how, model) for how in model.pooling]
+    joined = pooled[0] if len(pooled) == 1 else layers.Concatenate()(pooled)
+    joined = layers.Dropout(model.dropout)(joined)
+    logits = layers.Dense(number_of_classes)(joined)
+    return keras.Model({"tokens": tokens, "embedded": embedded}, logits, name=RECURRENT)
+
+
+def _recurrent_layer(model: ModelSection) -> keras.layers.Layer:
+    rates: dict[str, Any] = {
+        "dropout": model.input_dropout,
+        "recurrent_dropout": model.state_dropout,
+        "output_dropout": model.output_dropout,
+        "zoneout_hidden": model.zoneout_hidden,
+    }
+    layer: keras.layers.Layer
+    if model.cell == "lstm":
+        layer = LSTM(
+            model.units,
+            return_sequences=True,
+            zoneout_cell=model.zoneout_cell,
+            **rates,
+        )
+    else:
+        layer = VanillaRNN(model.units, return_sequences=True, **rates)
+    return layers.Bidirectional(layer) if model.bidirectional else layer
+
+
+def _pooled(sequence: Any, mask: Any, how: Pooling, model: ModelSection) -> Any:
+    """One vector of the valid steps of `(N, L, D)`; every row has at least one."""
+    column = ops.expand_dims(mask, -1)
+    if how == "max":
+        return ops.max(ops.where(column, sequence, -math.inf), axis=1)
+    if how == "mean":
+        return ops.sum(sequence * _shares(mask, sequence.dtype), axis=1)
+    if how == "attention":
+        score = layers.Dense(1)(layers.Dense(sequence.shape[-1], "tanh")(sequence))
+        weights = ops.softmax(ops.where(column, score, -math.inf), axis=1)
+        return ops.sum(sequence * weights, axis=1)
+    forward = sequence[:, :, : model.units]
+    last = ops.sum(forward * _last_step(mask, sequence.dtype), axis=1)
+    if not model.bidirectional:
+        return last
+    # The backward layer has read the whole text when it is at the first token.
+    return ops.concatenate([last, sequence[:, 0, model.units :]], axis=-1)
+
+
+def _shares(mask: Any, dtype: str) -> Any:
+    """Equal weights of the true steps, `(N, L, 1)`, that sum to one."""
+    ones = ops.cast(ops.expand_dims(mask, -1), dtype)
+    return ones / ops.sum(ones, axis=1, keepdims=True)
+
+
+def _last_step(mask: Any, dtype: str) -> Any:
+    """One at the last true step and zero elsewhere, `(N, L, 1)`."""
+    count = ops.cumsum(ops.cast(mask, "int32"), axis=1)
+    last = ops.logical_and(mask, count == ops.max(count, axis=1, keepdims=True))
+    return ops.cast(ops.expand_dims(last, -1), dtype)
+
+
+@keras.saving.register_keras_serializable(package="recurra")
+class NaiveBayesNgrams(layers.Layer):
+    """Logits from the n-grams that stand in a text (Wang and Manning 2012).
+
+    z_c = b_c + sum_g w_gc r_gc / sqrt(m)
+
+    over the m known n-grams g of the text, with r the naive Bayes log-count ratios,
+    which stay as they are, and w, b learned from zero. Scaling by r lets an n-gram
+    that tells little about the class move little; dividing by sqrt(m) keeps long texts
+    from being certain only by their length.
+
+    Args:
+        ratios: float32 `[1 + n-grams, classes]`, row 0 zero (padding).
+        wide: `dropout`, of n-grams in training.
+
+    Call arguments:
+        ngrams: int32 `[N, M]`, `PADDING` at the end of short rows.
+        training: Whether n-grams are dropped.
+
+    Output shape: `[N, classes]`.
+    """
+
+    def __init__(self, ratios: np.ndarray, wide: WideSection, **kwargs: Any):
+        super().__init__(**kwargs)
+        rows, classes = ratios.shape
+        self._ratios = self.add_weight(
+            shape=ratios.shape,
+            initializer=keras.initializers.Constant(ratios),
+            trainable=False,
+            name="ratios",
+        )
+        self._weights = self.add_weight(
+            shape=(rows, classes), initializer="zeros", name="weights"
+        )
+        self._bias = self.add_weight(shape=(classes,), initializer="zeros", name="bias")
+        self._dropout = layers.Dropout(wide.dropout)
+
+    def call(self, ngrams: Any, training: bool = False) -> Any:
+        parts = self.contributions(ngrams)
+        known = ops.sum(ops.cast(ngrams != PADDING, parts.dtype), axis=1, keepdims=True)
+        scale = ops.rsqrt(ops.maximum(known, 1.0))
+        parts = self._dropout(parts, training=training)
+        return self._bias + ops.sum(parts, axis=1) * scale
+
+    def contributions(self, ngrams: Any) -> Any:
+        """w r of each n-gram, `[..., classes]`."""
+        return ops.take(self._weights, ngrams, axis=0) * ops.take(
+            self._ratios, ngrams, axis=0
+        )

@@ -1,0 +1,168 @@
+"""From raw strings to token and n-gram ids, all of it in the graph."""
+
+from pathlib import Path
+
+import tensorflow as tf
+
+from .config import SentimentConfiguration, TextSection
+
+PADDING, UNKNOWN = 0, 1
+EMPTY_TOKEN = "[EMPTY]"
+
+_LINE_BREAK = r"(?i)<br\s*/?>"
+_SEPARATOR = r"[\p{Cc}\p{Cf}\p{Zs}\p{Zl}\p{Zp}]+"
+# Scripts written without spaces are split by character, all else by word; an
+# apostrophe stays in its word, other signs stand alone.
+_ALONE = (
+    r"([\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
+    r"|[^\p{L}\p{M}\p{N}'\s])"
+)
+
+
+def tokenize(text: tf.Tensor, lowercase: bool) -> tf.RaggedTensor:
+    """Tokens of each text.
+
+    Bytes that are no UTF-8 become the replacement character; HTML line breaks, control
+    characters and every kind of space separate tokens; a text without any token has
+    the one token `EMPTY_TOKEN`.
+
+    Args:
+        text: string `[N]`.
+        lowercase: Whether case is dropped.
+
+    Returns:
+        Ragged string `[N, (tokens)]`.
+    """
+    text = tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", errors="replace")
+    text = tf.strings.regex_replace(text, _LINE_BREAK, " ")
+    text = tf.strings.regex_replace(text, _SEPARATOR, " ")
+    text = tf.strings.regex_replace(text, "[’ʼ]", "'")
+    if lowercase:
+        text = tf.strings.lower(text, encoding="utf-8")
+    text = tf.strings.regex_replace(text, _ALONE, r" \1 ")
+    text = tf.strings.strip(text)
+    text = tf.where(tf.equal(text, ""), EMPTY_TOKEN, text)
+    return tf.strings.split(text)
+
+
+def head_and_tail(lengths: tf.Tensor, text: TextSection) -> tf.RaggedTensor:
+    """Which tokens the recurrent branch reads of rows of these lengths.
+
+    All of them, up to `max_tokens`; of a longer row the beginning and the end, since
+    in an opinion the verdict stands there more often than in the middle.
+
+    Returns:
+        Ragged bool `[N, (tokens)]`.
+    """
+    head = round(text.max_tokens * text.head_share)
+    tail = text.max_tokens - head
+    position = tf.ragged.range(lengths)
+    tail_begins = tf.repeat(tf.cast(lengths, position.dtype) - tail, lengths)
+    flat = position.flat_values
+    return position.with_flat_values((flat < head) | (flat >= tail_begins))
+
+
+def ngram_fingerprints(tokens: tf.RaggedTensor, width: int) -> tf.RaggedTensor:
+    """A 63-bit hash of each n-gram of `width` tokens, in order of position.
+
+    Returns:
+        Ragged int64 `[N, (max(0, tokens - width + 1))]`.
+    """
+    ngrams = tf.strings.ngrams(tokens, width, separator=" ")
+    # The largest prime below 2**63, so that every bucket fits an int64.
+    buckets = 2**63 - 25
+    return ngrams.with_flat_values(
+        tf.strings.to_hash_bucket_fast(ngrams.flat_values, buckets)
+    )
+
+
+def unique_in_rows(ids: tf.RaggedTensor) -> tf.RaggedTensor:
+    """Each row without the repetitions of an id, in order of first appearance."""
+    values, index = tf.unique(ids.flat_values, tf.int64)
+    row = tf.cast(ids.value_rowids(), tf.int64)
+    span = tf.maximum(tf.size(values, tf.int64), 1)
+    # One key for row and id; `tf.unique` keeps the order, so rows stay together.
+    keys = tf.unique(row * span + index).y
+    return tf.RaggedTensor.from_value_rowids(
+        tf.gather(values, keys % span), keys // span, nrows=ids.nrows()
+    )
+
+
+class Preprocessing(tf.Module):
+    """The learned preprocessing of a run: the same graph in training and in serving.
+
+    Args:
+        configuration: Sections `text` and `wide` matter here.
+        assets: The folder with what `learning.learn_preprocessing` wrote.
+    """
+
+    def __init__(self, configuration: SentimentConfiguration, assets: Path):
+        super().__init__(name="preprocessing")
+        self._text = configuration.text
+        self._wide = configuration.wide
+        self._words = tf.lookup.StaticHashTable(
+            tf.lookup.TextFileInitializer(
+                str(assets / "vocabulary.txt"),
+                tf.string,
+                tf.lookup.TextFileIndex.WHOLE_LINE,
+                tf.int64,
+                tf.lookup.TextFileIndex.LINE_NUMBER,
+            ),
+            default_value=UNKNOWN,
+        )
+        self._ngrams = None
+        if configuration.wide.enabled:
+            self._ngrams = tf.lookup.StaticHashTable(
+                tf.lookup.TextFileInitializer(
+                    str(assets / "ngrams.txt"),
+                    tf.int64,
+                    0,
+                    tf.int64,
+                    tf.lookup.TextFileIndex.LINE_NUMBER,
+                ),
+                default_value=-1,
+            )
+
+    def tokens(self, text: tf.Tensor) -> tf.RaggedTensor:
+        """All tokens of each text: ragged string `[N, (tokens)]`."""
+        return tokenize(text, self._text.lowercase)
+
+    def read_by_recurrent(self, tokens: tf.RaggedTensor) -> tf.RaggedTensor:
+        """Which tokens the recurrent branch reads: ragged bool like `tokens`."""
+        return head_and_tail(tokens.row_lengths(), self._text)
+
+    def word_ids(self, tokens: tf.RaggedTensor) -> tf.RaggedTensor:
+        """Ids of the tokens, `UNKNOWN` outside the vocabulary: ragged int32."""
+        ids = self._words.lookup(tokens.flat_values)
+        return tokens.with_flat_values(tf.cast(ids, tf.int32))
+
+    def ngram_ids(self, tokens: tf.RaggedTensor, width: int) -> tf.RaggedTensor:
+        """Ids of the n-grams at each position: ragged int32, `PADDING` if unknown."""
+        fingerprints = ngram_fingerprints(tokens, width)
+        assert self._ngrams is not None
+        ids = self._ngrams.lookup(fingerprints.flat_values) + 1
+        return fingerprints.with_flat_values(tf.cast(ids, tf.int32))
+
+    def features(self, tokens: tf.RaggedTensor) -> dict[str, tf.RaggedTensor]:
+        """What the model takes, not yet padded.
+
+        Args:
+            tokens: As `tokens` gives them.
+
+        Returns:
+            `tokens`, ragged int32 `[N, (at most max_tokens)]`, and, with a wide
+            branch, `ngrams`, ragged int32 `[N, (known n-grams of any width)]`, each
+            n-gram once.
+        """
+        kept = tf.ragged.boolean_mask(tokens, self.read_by_recurrent(tokens))
+        features = {"tokens": self.word_ids(kept)}
+        if self._ngrams is not None:
+            ids = tf.concat([self.ngram_ids(tokens, width) for width in self.widths], 1)
+            known = tf.ragged.boolean_mask(ids, tf.not_equal(ids, PADDING))
+            features["ngrams"] = unique_in_rows(known)
+        return features
+
+    @property
+    def widths(self) -> range:
+        """The numbers of words of the n-grams."""
+        return range(1, self._wide.max_ngram + 1)

@@ -1,0 +1,160 @@
+"""What an exported sentiment model answers: signatures from raw strings."""
+
+from collections.abc import Sequence
+
+import keras
+import tensorflow as tf
+
+from .model import JOINT, RECURRENT, WIDE
+from .preprocessing import PADDING, Preprocessing
+
+ATTRIBUTION_STEPS = 16
+
+
+class SentimentServing(tf.Module):
+    """Raw strings in, labels and calibrated probabilities out.
+
+    Args:
+        model: Trained, as `build_model` makes it.
+        preprocessing: What it was trained with.
+        classes: The names of the classes.
+        temperature: Divides the logits (Guo et al. 2017).
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        preprocessing: Preprocessing,
+        classes: Sequence[str],
+        temperature: float,
+    ):
+        super().__init__(name="sentiment")
+        self._model = model
+        self._preprocessing = preprocessing
+        self._classes = tf.constant(list(classes), tf.string)
+        self._temperature = tf.constant(temperature, tf.float32)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "text")])
+    def classify(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The class of each text.
+
+        Args:
+            text: string `[N]`; any bytes.
+
+        Returns:
+            `label`, string `[N]`; `score`, float32 `[N]`, the label's probability;
+            `probabilities`, float32 `[N, C]`, in the order of the classes.
+        """
+        features = _padded(
+            self._preprocessing.features(self._preprocessing.tokens(text))
+        )
+        logits = self._model(features, training=False)[:, JOINT]
+        probabilities = tf.nn.softmax(logits / self._temperature)
+        return {
+            "label": tf.gather(self._classes, tf.argmax(probabilities, axis=-1)),
+            "score": tf.reduce_max(probabilities, axis=-1),
+            "probabilities": probabilities,
+        }
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "text")])
+    def explain(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
+        """What each token contributes to the class that the text is given.
+
+        The attributed quantity is the calibrated logit of that class less the mean of
+        the other classes' logits. An n-gram's part of it is shared equally by its
+        tokens, and by its places where it stands more than once. The recurrent
+        branch's part comes from integrated gradients (Sundararajan et al. 2017) along
+        the straight line from zero vectors to the embedded tokens. The attributions of
+        a text add up to the quantity, less its value for a text of unknown words
+        without known n-grams, up to the error of the integral.
+
+        Args:
+            text: string `[N]`; any bytes.
+
+        Returns:
+            `tokens`, string `[N, T]`, "" after the last token of a shorter text, and
+            `attributions`, float32 `[N, T]`, 0 there.
+        """
+        tokens = self._preprocessing.tokens(text)
+        features = _padded(self._preprocessing.features(tokens))
+        logits = self._model(features, training=False)[:, JOINT]
+        direction = _direction(logits) / self._temperature
+        attributions = self._recurrent_attributions(tokens, features, direction)
+        if len(self._model.inputs) > 1:
+            attributions += self._wide_attributions(tokens, features, direction)
+        return {
+            "tokens": tokens.to_tensor(""),
+            "attributions": tokens.with_flat_values(attributions).to_tensor(0.0),
+        }
+
+    def _recurrent_attributions(
+        self,
+        tokens: tf.RaggedTensor,
+        features: dict[str, tf.Tensor],
+        direction: tf.Tensor,
+    ) -> tf.Tensor:
+        """The recurrent branch's part, for the flat values of `tokens`."""
+        embedded = self._model.get_layer("word_vectors")(features["tokens"])
+        branch = self._model.get_layer(RECURRENT)
+        gradients = tf.zeros_like(embedded)
+        for step in tf.range(ATTRIBUTION_STEPS):
+            share = (tf.cast(step, tf.float32) + 0.5) / ATTRIBUTION_STEPS
+            with tf.GradientTape() as tape:
+                point = share * embedded
+                tape.watch(point)
+                logits = branch(
+                    {"tokens": features["tokens"], "embedded": point}, training=False
+                )
+                explained = tf.reduce_sum(logits * direction)
+            gradients += tape.gradient(explained, point) / ATTRIBUTION_STEPS
+        parts = tf.boolean_mask(
+            tf.reduce_sum(embedded * gradients, axis=-1), features["tokens"] != PADDING
+        )
+        read = self._preprocessing.read_by_recurrent(tokens).flat_values
+        return tf.scatter_nd(tf.where(read), parts, tf.shape(read, tf.int64))
+
+    def _wide_attributions(
+        self,
+        tokens: tf.RaggedTensor,
+        features: dict[str, tf.Tensor],
+        direction: tf.Tensor,
+    ) -> tf.Tensor:
+        """The wide branch's part, for the flat values of `tokens`."""
+        known = tf.math.count_nonzero(
+            features["ngrams"] != PADDING, axis=1, dtype=tf.float32
+        )
+        direction *= tf.math.rsqrt(tf.maximum(known, 1.0))[:, tf.newaxis]
+        total = tf.zeros_like(tokens.flat_values, tf.float32)
+        for width in self._preprocessing.widths:
+            ids = self._preprocessing.ngram_ids(tokens, width)
+            row = ids.value_rowids()
+            parts = self._model.get_layer(WIDE).contributions(ids.flat_values)
+            part = tf.reduce_sum(parts * tf.gather(direction, row), axis=-1)
+            part /= tf.cast(_occurrences(ids), tf.float32) * width
+            begin = tf.gather(tokens.row_starts(), row)
+            begin += tf.ragged.range(ids.row_lengths()).flat_values
+            for offset in range(width):
+                total = tf.tensor_scatter_nd_add(
+                    total, (begin + offset)[:, tf.newaxis], part
+                )
+        return total
+
+
+def _occurrences(ids: tf.RaggedTensor) -> tf.Tensor:
+    """How often the id of each flat value stands in its row."""
+    row = ids.value_rowids()
+    flat = tf.cast(ids.flat_values, tf.int64)
+    span = tf.reduce_max(tf.concat([flat, [0]], 0)) + 1
+    _, index, count = tf.unique_with_counts(row * span + flat, tf.int64)
+    return tf.gather(count, index)
+
+
+def _direction(logits: tf.Tensor) -> tf.Tensor:
+    """`[N, C]`: 1 at the largest logit, -1 / (C - 1) at each other."""
+    classes = tf.shape(logits)[-1]
+    chosen = tf.one_hot(tf.argmax(logits, axis=-1), classes)
+    return chosen - (1.0 - chosen) / (tf.cast(classes, tf.float32) - 1.0)
+
+
+def _padded(features: dict[str, tf.RaggedTensor]) -> dict[str, tf.Tensor]:
+    return {name: ids.to_tensor(PADDING) for name, ids in features.items()}

@@ -1,0 +1,330 @@
+"""Training: the epoch loop with checkpoints, early stopping, resume and interruption.
+
+The loop owns what `keras.Model.fit` has no answer for. Each epoch is one call of `fit`
+on a data set that depends on the seed and the epoch's number alone, so a run that was
+killed restores weights, optimizer and noise generators, skips the batches that it had
+seen, and goes on to the result of an unbroken run. (`keras.callbacks.BackupAndRestore`
+restores weights, but forgets what early stopping had seen and repeats data.)
+"""
+
+import dataclasses
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any, Literal, Protocol
+
+import keras
+import pandas
+import pydantic
+import tensorflow as tf
+
+from .configuration import Section
+from .files import read_json, write_json, written_whole
+from .runs import Run
+
+
+class TrainingSection(Section):
+    """How a model is trained; the same keys for every task."""
+
+    epochs: int = pydantic.Field(20, ge=1, description="at most so many epochs")
+    patience: int = pydantic.Field(
+        3, ge=1, description="stop after so many epochs without a better validation"
+    )
+    batch_size: int = pydantic.Field(64, ge=1, description="rows of a batch")
+    learning_rate: float = pydantic.Field(1e-3, gt=0, description="Adam's, at its top")
+    decay: Literal["constant", "linear", "cosine"] = pydantic.Field(
+        "constant", description="how the learning rate falls over all epochs"
+    )
+    warmup_steps: int = pydantic.Field(
+        0, ge=0, description="steps of linear rise to the learning rate"
+    )
+    weight_decay: float = pydantic.Field(0.0, ge=0, description="AdamW's, per step")
+    clip_norm: float = pydantic.Field(
+        1.0, gt=0, description="global norm that gradients are clipped to"
+    )
+    checkpoint_seconds: float = pydantic.Field(
+        120.0, gt=0, description="seconds between saved states within an epoch"
+    )
+
+
+class Progress(Protocol):
+    """What is told while a model trains; the command line draws it."""
+
+    def epoch_started(self, epoch: int, epochs: int, step: int, steps: int) -> None: ...
+
+    def step_done(self, step: int, loss: float) -> None: ...
+
+    def epoch_ended(self, row: Mapping[str, float], best: bool) -> None: ...
+
+
+class Interrupted(Exception):
+    """Training was asked to stop (SIGINT or SIGTERM); its state is saved."""
+
+
+def learning_rate_schedule(
+    training: TrainingSection, steps_per_epoch: int
+) -> float | keras.optimizers.schedules.LearningRateSchedule:
+    """The learning rate, or its course over the steps of all epochs."""
+    total = training.epochs * steps_per_epoch
+    warmup = min(training.warmup_steps, total)
+    if training.decay == "constant" and not warmup:
+        return training.learning_rate
+    if training.decay == "cosine":
+        return keras.optimizers.schedules.CosineDecay(
+            0.0 if warmup else training.learning_rate,
+            max(1, total - warmup),
+            warmup_target=training.learning_rate if warmup else None,
+            warmup_steps=warmup,
+        )
+    return _LinearSchedule(
+        training.learning_rate, warmup, total, falls=training.decay == "linear"
+    )
+
+
+class _LinearSchedule(keras.optimizers.schedules.LearningRateSchedule):
+    """Linear rise over `warmup` steps, then constant, or a linear fall to zero."""
+
+    def __init__(self, peak: float, warmup: int, total: int, falls: bool):
+        self.peak, self.warmup, self.total, self.falls = peak, warmup, total, falls
+
+    def __call__(self, step: Any) -> Any:
+        step = keras.ops.cast(step, "float32")
+        rise = (step + 1.0) / max(1, self.warmup)
+        fall = (self.total - step) / max(1, self.total - self.warmup)
+        factor = keras.ops.minimum(1.0, rise)
+        if self.falls:
+            factor = keras.ops.minimum(factor, keras.ops.maximum(0.0, fall))
+        return self.peak * factor
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "peak": self.peak,
+            "warmup": self.warmup,
+            "total": self.total,
+            "falls": self.falls,
+        }
+
+
+def make_optimizer(
+    training: TrainingSection, steps_per_epoch: int
+) -> keras.optimizers.Optimizer:
+    """AdamW (Adam, where weight decay is zero) with the schedule and clipping."""
+    return keras.optimizers.AdamW(
+        learning_rate_schedule(training, steps_per_epoch),
+        weight_decay=training.weight_decay,
+        global_clipnorm=training.clip_norm,
+    )
+
+
+@dataclasses.dataclass
+class _State:
+    """Where training stands: batches done of the epoch that runs, epochs done."""
+
+    epoch: int = 0
+    step: int = 0
+    rows: list[dict[str, float]] = dataclasses.field(default_factory=list)
+
+
+class _Checkpoints:
+    """The state to go on from, and the best weights, in a folder.
+
+    A state is a weights file and, written after it, the small file that names it; so
+    whatever moment the process is killed at, the last whole state is found again.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.best = folder / "best.weights.h5"
+        self._pointer = folder / "last.json"
+
+    def save(self, model: keras.Model, state: _State) -> None:
+        name = f"epoch-{state.epoch:04d}-step-{state.step:06d}.weights.h5"
+        with written_whole(self.folder / name) as partial:
+            model.save_weights(partial)
+        write_json(self._pointer, {"weights": name, **dataclasses.asdict(state)})
+        for old in self.folder.glob("epoch-*.weights.h5"):
+            if old.name != name:
+                old.unlink()
+
+    def save_best(self, model: keras.Model) -> None:
+        with written_whole(self.best) as partial:
+            model.save_weights(partial)
+
+    def restore(self, model: keras.Model) -> _State:
+        if not self._pointer.is_file():
+            return _State()
+        saved = read_json(self._pointer)
+        model.optimizer.build(model.trainable_variables)
+        model.load_weights(self.folder / saved.pop("weights"))
+        return _State(**saved)
+
+
+def fit(
+    model: keras.Model,
+    training: TrainingSection,
+    run: Run,
+    epoch_batches: Callable[[int], tf.data.Dataset],
+    validation_batches: tf.data.Dataset,
+    *,
+    monitor: str = "val_loss",
+    progress: Progress | None = None,
+) -> pandas.DataFrame:
+    """Trains the compiled model, and leaves it with its best weights.
+
+    Args:
+        model: Compiled and built.
+        training: Epochs, patience, seconds between states.
+        run: Where checkpoints and history.csv go; a state there is gone on from.
+        epoch_batches: The batches of an epoch, given its number. The same number must
+            give the same batches in the same order, of known cardinality.
+        validation_batches: Evaluated after each epoch.
+        monitor: The column whose smallest value marks the best epoch.
+        progress: Told of each step.
+
+    Returns:
+        The history: a row per epoch with `epoch`, `seconds` and Keras's logs.
+
+    Raises:
+        Interrupted: After SIGINT or SIGTERM, when the state is saved.
+        FloatingPointError: If the loss stops being a finite number.
+    """
+    checkpoints = _Checkpoints(run.checkpoints)
+    state = checkpoints.restore(model)
+    with _stop_requests() as stop_requested:
+        while not _is_over(state, training, monitor):
+            started = time.monotonic()
+            batches = epoch_batches(state.epoch)
+            steps = int(batches.cardinality())
+            if progress:
+                progress.epoch_started(state.epoch, training.epochs, state.step, steps)
+            watcher = _EpochWatcher(
+                checkpoints,
+                state,
+                training.checkpoint_seconds,
+                stop_requested,
+                progress,
+            )
+            history = model.fit(
+                batches.skip(state.step),
+                initial_epoch=state.epoch,
+                epochs=state.epoch + 1,
+                validation_data=validation_batches,
+                callbacks=[watcher],
+                shuffle=False,  # the batches come shuffled
+                verbose=0,
+            ).history
+            row = {
+                "epoch": state.epoch + 1,
+                "seconds": round(time.monotonic() - started, 2),
+                **{name: float(values[-1]) for name, values in history.items()},
+            }
+            best = _best_value(state.rows, monitor)
+            is_best = row[monitor] < best
+            if is_best:
+                checkpoints.save_best(model)
+            state.rows.append(row)
+            state.epoch, state.step = state.epoch + 1, 0
+            checkpoints.save(model, state)
+            table = pandas.DataFrame(state.rows)
+            with written_whole(run.history) as partial:
+                table.to_csv(partial, index=False)
+            if progress:
+                progress.epoch_ended(row, is_best)
+            if stop_requested.is_set():
+                raise Interrupted(
+                    f"stopped after epoch {state.epoch}; the state is saved"
+                )
+    model.load_weights(checkpoints.best)
+    return pandas.DataFrame(state.rows)
+
+
+def load_best(model: keras.Model, run: Run) -> None:
+    """Gives the model the best weights that the run found."""
+    best = _Checkpoints(run.checkpoints).best
+    # An uncompiled model takes the weights and leaves the optimizer's state aside.
+    model.load_weights(best)
+
+
+def _best_value(rows: list[dict[str, float]], monitor: str) -> float:
+    return min((row[monitor] for row in rows), default=math.inf)
+
+
+def _is_over(state: _State, training: TrainingSection, monitor: str) -> bool:
+    if state.epoch >= training.epochs:
+        return True
+    values = [row[monitor] for row in state.rows]
+    if not values:
+        return False
+    return len(values) - 1 - values.index(min(values)) >= training.patience
+
+
+class _EpochWatcher(keras.callbacks.Callback):
+    """Saves the state from time to time and on request, and tells of progress."""
+
+    def __init__(
+        self,
+        checkpoints: _Checkpoints,
+        state: _State,
+        seconds_between_saves: float,
+        stop_requested: threading.Event,
+        progress: Progress | None,
+    ):
+        super().__init__()
+        self._checkpoints = checkpoints
+        self._state = state
+        self._seconds = seconds_between_saves
+        self._stop_requested = stop_requested
+        self._progress = progress
+        self._saved = time.monotonic()
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self._state.step += 1
+        loss = float(logs["loss"])
+        if not math.isfinite(loss):
+            raise FloatingPointError(
+                f"the training loss is {loss} in epoch {self._state.epoch + 1}, "
+                f"step {self._state.step}; a smaller training.learning_rate or "
+                "training.clip_norm may help"
+            )
+        if self._progress:
+            self._progress.step_done(self._state.step, loss)
+        stop = self._stop_requested.is_set()
+        if stop or time.monotonic() - self._saved > self._seconds:
+            self._checkpoints.save(self.model, self._state)
+            self._saved = time.monotonic()
+        if stop:
+            raise Interrupted(
+                f"stopped in epoch {self._state.epoch + 1} after step "
+                f"{self._state.step}; the state is saved"
+            )
+
+
+@contextmanager
+def _stop_requests() -> Iterator[threading.Event]:
+    """An event that the first SIGINT or SIGTERM sets; a second one acts as usual."""
+    requested = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield requested
+        return
+    usual = {number: signal.getsignal(number) for number in _STOP_SIGNALS}
+
+    def request(number: int, frame: FrameType | None) -> None:
+        requested.set()
+        for each, handler in usual.items():
+            signal.signal(each, handler)
+
+    for number in _STOP_SIGNALS:
+        signal.signal(number, request)
+    try:
+        yield requested
+    finally:
+        for number, handler in usual.items():
+            signal.signal(number, handler)
+
+
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)

@@ -1,0 +1,202 @@
+"""The one way, for any task, from data to a trained and evaluated run."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from .configuration import first_difference, make_configuration, read_yaml
+from .errors import UserError
+from .files import read_json, write_json, written_whole
+from .runs import Run
+from .task import Evaluation, Task, TaskSection
+from .training import Progress, fit, load_best
+
+logger = logging.getLogger("recurra")
+
+
+def train(
+    task_class: type[Task],
+    configuration: TaskSection,
+    path: Path,
+    *,
+    command: Sequence[str] = (),
+    resume: bool = False,
+    progress: Progress | None = None,
+) -> Run:
+    """From the data to a trained and evaluated run directory.
+
+    Args:
+        task_class: The task.
+        configuration: Its configuration, complete.
+        path: The run directory; it must not exist, unless `resume`.
+        command: The command line, to be written into the run.
+        resume: Go on with a run that was stopped. The configuration must be its own.
+        progress: Told of each training step.
+
+    Raises:
+        UserError: If the data are wrong (then no run directory is made), or the run
+            directory exists, or its configuration is another.
+        Interrupted: If training was asked to stop; its state is saved.
+    """
+    run = _existing_run(task_class, configuration, path) if resume else None
+    if run is None:
+        # Said before the data are read, which may take long.
+        Run.refuse_existing(path)
+    elif run.is_finished:
+        logger.info("%s is finished already", path)
+        return run
+    logger.info("Reading %s", configuration.data.spec)
+    data = task_class.load(configuration)
+    if run is None:
+        run = Run.create(path, task_class.name, configuration, command)
+    task = task_class(configuration, run)
+    facts = task.facts(data)
+    if not run.data.is_file():
+        logger.info("Learning the preprocessing from the training part")
+        task.learn(data)
+        write_json(run.data, facts)
+    elif read_json(run.data) != facts:
+        raise UserError(
+            f"{configuration.data.spec}: the data have changed since {path} was begun; "
+            "restore them, or train anew in another --run"
+        )
+    prepared = task.prepare(data)
+    keras.utils.set_random_seed(configuration.seed)
+    model = task.build()
+    task.compile(model, int(prepared.training_batches(0).cardinality()))
+    logger.info("Training a model of %s weights", f"{model.count_params():,}")
+    fit(
+        model,
+        configuration.training,
+        run,
+        prepared.training_batches,
+        prepared.validation_batches(),
+        monitor=task.monitor,
+        progress=progress,
+    )
+    task.calibrate(model, prepared)
+    logger.info("Fitting the baselines")
+    task.fit_baselines(data)
+    logger.info("Evaluating")
+    _write_evaluation(task, model, prepared, task.splits(data))
+    return run
+
+
+def open_task(run: Run) -> Task:
+    """The task that the run belongs to, bound to it."""
+    task_class = find_task(run.task)
+    configuration = make_configuration(
+        task_class.configuration_class,
+        [(str(run.configuration_file), read_yaml(run.configuration_file))],
+    )
+    return task_class(configuration, run)
+
+
+def trained_model(task: Task) -> keras.Model:
+    """The run's model with its best weights.
+
+    Raises:
+        UserError: If the run's training has not come to an end.
+    """
+    if not task.run.is_finished:
+        raise UserError(
+            f"{task.run.path}: training is not finished; go on with "
+            f"'recurra train {task.name} --run {task.run.path} --resume'"
+        )
+    model = task.build()
+    load_best(model, task.run)
+    return model
+
+
+def evaluate(
+    run: Run,
+    spec: str | None = None,
+    split: str | None = None,
+    **columns: str | None,
+) -> Evaluation:
+    """Judges a finished run's model, on its own data or on other data.
+
+    Args:
+        run: A finished run.
+        spec: Other data, every row of which is the test; None for the run's own.
+        split: Of the run's own data; by default the test, or where there is none,
+            validation.
+        **columns: Names of columns in the other data.
+
+    Raises:
+        UserError: If the run is not finished, or the data or the split are wrong.
+    """
+    task = open_task(run)
+    model = trained_model(task)
+    if spec is not None:
+        if split not in (None, "test"):
+            raise UserError(
+                f"--split {split}: with --data every row is the test; leave one out"
+            )
+        other = task.load_test(spec, **columns)
+        return task.evaluate(model, task.prepare(other), "test")
+    data = task.load(task.configuration)
+    splits = task.splits(data)
+    if split is None:
+        split = _reported_split(splits)
+    elif split not in splits:
+        raise UserError(f"--split {split}: there are {', '.join(splits)}")
+    return task.evaluate(model, task.prepare(data), split)
+
+
+def find_task(name: str) -> type[Task]:
+    """The task of that name."""
+    if name == "sentiment":
+        from .sentiment.task import SentimentTask
+
+        return SentimentTask
+    raise UserError(f"{name}: no such task; there are: {', '.join(TASK_NAMES)}")
+
+
+TASK_NAMES = ("sentiment",)
+
+
+def _existing_run(
+    task_class: type[Task], configuration: TaskSection, path: Path
+) -> Run | None:
+    """The run to go on with; None where it was killed before it began."""
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        return None
+    run = Run.open(path)
+    if run.task != task_class.name:
+        raise UserError(f"{path}: is a run of {run.task}, not of {task_class.name}")
+    own = open_task(run).configuration
+    key = first_difference(own, configuration)
+    if key is not None:
+        raise UserError(
+            f"{path}: was begun with another {key}; resume it with the same options, "
+            "or train anew in another --run"
+        )
+    return run
+
+
+def _write_evaluation(
+    task: Task, model: keras.Model, prepared: Any, splits: Sequence[str]
+) -> None:
+    split = _reported_split(splits)
+    evaluation = task.evaluate(model, prepared, split)
+    with written_whole(task.run.predictions) as partial:
+        evaluation.predictions.to_csv(partial, index=False)
+    metrics = evaluation.as_json(task.name)
+    if split != "validation":
+        # What the choice of a configuration may look at, beside what it may not.
+        validation = task.evaluate(model, prepared, "validation")
+        metrics["validation"] = {
+            "model": dict(validation.model),
+            "baselines": {k: dict(v) for k, v in validation.baselines.items()},
+        }
+    evaluation.write_report(task.run.path)
+    # Last, since its being there says that the run is finished.
+    write_json(task.run.metrics, metrics)
+
+
+def _reported_split(splits: Sequence[str]) -> str:
+    return "test" if "test" in splits else "validation"

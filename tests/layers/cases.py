@@ -1,0 +1,108 @@
+"""Cells, paddings and recordings that several tests of the layers use."""
+
+import keras
+import numpy as np
+
+from recurra.layers import LSTMCell, VanillaRNNCell
+
+from . import reference
+
+BATCH, TIME, FEATURES, UNITS = 5, 7, 3, 4
+
+
+@keras.saving.register_keras_serializable(package="recurra_tests")
+class LeakyCell(keras.layers.Layer):
+    """A cell as a user writes it."""
+
+    def __init__(self, units, **kwargs):
+        super().__init__(**kwargs)
+        self.units = self.state_size = units
+
+    def build(self, input_shape):
+        self.kernel = self.add_weight(shape=(input_shape[-1], self.units))
+
+    def call(self, inputs, states):
+        output = 0.5 * states[0] + keras.ops.matmul(inputs, self.kernel)
+        return output, [output]
+
+    def get_config(self):
+        return {**super().get_config(), "units": self.units}
+
+
+CELLS = {
+    "vanilla": (VanillaRNNCell, reference.vanilla_step),
+    "lstm": (LSTMCell, reference.lstm_step),
+    "keras simple rnn": (keras.layers.SimpleRNNCell, reference.vanilla_step),
+    "keras lstm": (keras.layers.LSTMCell, reference.lstm_step),
+    "keras gru": (keras.layers.GRUCell, reference.gru_step),
+    "user": (LeakyCell, reference.leaky_step),
+}
+
+
+def has_cell_state(cell):
+    return not isinstance(cell.state_size, int)
+
+
+PADDINGS = {
+    "none": None,
+    "right": np.arange(TIME) < np.array([[7], [5], [3], [1], [0]]),
+    "left": np.arange(TIME) >= np.array([[0], [2], [4], [6], [7]]),
+    "holes": np.array(
+        [
+            [1, 0, 1, 0, 1, 0, 1],
+            [0, 1, 1, 0, 0, 1, 0],
+            [0, 0, 0, 0, 0, 0, 0],
+            [1, 1, 1, 1, 1, 1, 1],
+            [0, 0, 0, 1, 0, 0, 0],
+        ],
+        dtype=bool,
+    ),
+}
+
+
+def sequences(seed=0, shape=(BATCH, TIME, FEATURES)):
+    return np.random.default_rng(seed).normal(size=shape).astype("float32")
+
+
+def randomise(layer, seed=0):
+    """Gives a built layer weights that hide no term, as zeros of a bias would."""
+    random = np.random.default_rng(seed)
+    layer.set_weights(
+        [random.normal(size=w.shape, scale=0.5) for w in layer.get_weights()]
+    )
+
+
+def record_noise(layer):
+    """The list that will hold the noise of each call of the layer."""
+    recorded = []
+    draw = layer.draw_noise
+
+    def draw_and_record(*arguments):
+        recorded.append(draw(*arguments))
+        return recorded[-1]
+
+    layer.draw_noise = draw_and_record
+    return recorded
+
+
+def masks_of(noise):
+    """What was drawn for one call, in the form of the reference."""
+    masks = reference.Masks()
+    for drawn in noise:
+        for name, mask in {**drawn.per_sequence, **drawn.per_step}.items():
+            assert getattr(masks, name) is None
+            setattr(masks, name, to_numpy(mask).astype("float64"))
+    return masks
+
+
+def to_numpy(tensor):
+    return keras.ops.convert_to_numpy(tensor)
+
+
+def zeros(cell):
+    sizes = [cell.state_size] if isinstance(cell.state_size, int) else cell.state_size
+    return [np.zeros((BATCH, size)) for size in sizes]
+
+
+def reversed_in_time(values):
+    return None if values is None else values[:, ::-1]

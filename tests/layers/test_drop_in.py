@@ -1,0 +1,432 @@
+"""Our layers in the place of Keras's: arguments, weights, configuration, life cycle."""
+
+import inspect
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from recurra.layers import (
+    LSTM,
+    RNN,
+    LSTMCell,
+    VanillaRNN,
+    VanillaRNNCell,
+    VariationalDropout,
+    WordDropout,
+    Zoneout,
+)
+
+from .cases import (
+    BATCH,
+    FEATURES,
+    PADDINGS,
+    TIME,
+    UNITS,
+    LeakyCell,
+    randomise,
+    sequences,
+    to_numpy,
+)
+
+PAIRS = [(VanillaRNN, keras.layers.SimpleRNN), (LSTM, keras.layers.LSTM)]
+CELL_PAIRS = [
+    (VanillaRNNCell, keras.layers.SimpleRNNCell),
+    (LSTMCell, keras.layers.LSTMCell),
+]
+ALL_RATES = {
+    VanillaRNN: {
+        "dropout": 0.1,
+        "recurrent_dropout": 0.2,
+        "output_dropout": 0.3,
+        "zoneout_hidden": 0.4,
+    },
+    LSTM: {
+        "dropout": 0.1,
+        "recurrent_dropout": 0.2,
+        "output_dropout": 0.3,
+        "tied_masks": False,
+        "zoneout_hidden": 0.4,
+        "zoneout_cell": 0.5,
+    },
+}
+needs_tensorflow = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="a feature of TensorFlow"
+)
+
+
+def assert_same(ours, theirs, atol=1e-6):
+    for a, b in zip(keras.tree.flatten(ours), keras.tree.flatten(theirs), strict=True):
+        np.testing.assert_allclose(to_numpy(a), to_numpy(b), atol=atol)
+
+
+@pytest.mark.parametrize(("ours", "theirs"), PAIRS)
+def test_takes_every_argument_of_keras_with_its_default(ours, theirs):
+    of_ours = inspect.signature(ours).parameters
+    of_theirs = inspect.signature(theirs).parameters
+    assert [*of_ours][: len(of_theirs) - 1] == [*of_theirs][:-1]
+    for name, parameter in of_theirs.items():
+        assert of_ours[name].default == parameter.default
+        assert of_ours[name].kind == parameter.kind
+
+
+@pytest.mark.parametrize("padding", PADDINGS)
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {"return_sequences": True, "return_state": True},
+        {"go_backwards": True, "return_sequences": True},
+        {"unroll": True, "return_sequences": True},
+        {"use_bias": False, "activation": None},
+        {"return_sequences": True, "zero_output_for_mask": True},
+    ],
+    ids=lambda arguments: " ".join(arguments) or "defaults",
+)
+@pytest.mark.parametrize(("ours", "theirs"), PAIRS)
+def test_equals_keras_with_its_weights_both_ways(ours, theirs, arguments, padding):
+    layer, keras_layer = ours(UNITS, **arguments), theirs(UNITS, **arguments)
+    layer.build(sequences().shape)
+    keras_layer.build(sequences().shape)
+    assert [w.shape for w in layer.weights] == [w.shape for w in keras_layer.weights]
+    padding = PADDINGS[padding]
+
+    randomise(layer)
+    keras_layer.set_weights(layer.get_weights())
+    assert_same(
+        layer(sequences(), mask=padding), keras_layer(sequences(), mask=padding)
+    )
+    randomise(keras_layer, seed=1)
+    layer.set_weights(keras_layer.get_weights())
+    assert_same(
+        layer(sequences(), mask=padding, training=True),
+        keras_layer(sequences(), mask=padding, training=True),
+    )
+
+
+@pytest.mark.parametrize(("ours", "theirs"), PAIRS)
+def test_starts_from_the_weights_that_keras_would(ours, theirs):
+    initial = []
+    for make in (ours, theirs):
+        keras.utils.set_random_seed(3)
+        layer = make(
+            UNITS,
+            kernel_initializer=keras.initializers.GlorotUniform(seed=1),
+            recurrent_initializer=keras.initializers.Orthogonal(seed=2),
+        )
+        layer.build(sequences().shape)
+        initial.append(layer.get_weights())
+    for a, b in zip(*initial, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_implementation_is_kept_and_changes_no_number():
+    outputs = []
+    for implementation in (1, 2):
+        layer = LSTM(UNITS, implementation=implementation, dropout=0.5, seed=1)
+        assert LSTM.from_config(layer.get_config()).implementation == implementation
+        layer.build(sequences().shape)
+        randomise(layer)
+        outputs.append(layer(sequences(), training=True))
+    assert_same(*outputs)
+
+
+@pytest.mark.parametrize("make", [VanillaRNN, LSTM])
+def test_shorthand_is_wrapping(make):
+    rates = ALL_RATES[make]
+    short = make(UNITS, seed=1, **rates)
+    cell = VariationalDropout(
+        short.plain_cell.__class__(UNITS),
+        dropout=rates["dropout"],
+        recurrent_dropout=rates["recurrent_dropout"],
+        tied_masks=rates.get("tied_masks", True),
+    )
+    cell = Zoneout(cell, rates["zoneout_hidden"], rates.get("zoneout_cell", 0.0))
+    cell = VariationalDropout(cell, output_dropout=rates["output_dropout"])
+    long = RNN(cell, seed=1)
+    short.build(sequences().shape)
+    long.build(sequences().shape)
+    randomise(short)
+    long.set_weights(short.get_weights())
+    for training in (True, True, False):
+        assert_same(
+            short(sequences(), training=training), long(sequences(), training=training)
+        )
+
+
+def test_no_rate_no_wrapper():
+    assert type(LSTM(UNITS).cell) is LSTMCell
+    assert type(VanillaRNN(UNITS).cell) is VanillaRNNCell
+
+
+CONFIGURED = {
+    "plain": lambda: LSTM(UNITS),
+    "vanilla": lambda: VanillaRNN(
+        UNITS, seed=3, activation="relu", bias_regularizer="l2", **ALL_RATES[VanillaRNN]
+    ),
+    "lstm": lambda: LSTM(
+        UNITS,
+        seed=3,
+        use_cudnn=False,
+        implementation=1,
+        kernel_constraint="max_norm",
+        activity_regularizer="l2",
+        **ALL_RATES[LSTM],
+    ),
+    "wrapped": lambda: RNN(
+        VariationalDropout(
+            Zoneout(keras.layers.LSTMCell(UNITS), 0.1, 0.2), output_dropout=0.3
+        ),
+        seed=3,
+    ),
+    "user's cell": lambda: RNN(Zoneout(LeakyCell(UNITS), 0.1), seed=3),
+    "stack": lambda: RNN([Zoneout(LSTMCell(UNITS), 0.1), LSTMCell(UNITS)], seed=3),
+    "both directions": lambda: keras.layers.Bidirectional(
+        LSTM(UNITS, seed=3, **ALL_RATES[LSTM])
+    ),
+}
+
+
+@pytest.mark.parametrize("make", CONFIGURED.values(), ids=CONFIGURED)
+def test_configuration_round_trip(make):
+    layer = make()
+    config = layer.get_config()
+    again = type(layer).from_config(json.loads(json.dumps(config)))
+    assert again.get_config() == config
+
+
+@pytest.mark.parametrize("make", CONFIGURED.values(), ids=CONFIGURED)
+def test_saved_model_file(make, tmp_path):
+    model = keras.Sequential([keras.Input((None, FEATURES)), make()])
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    assert again.get_config() == model.get_config()
+    for training in (False, True):
+        assert_same(
+            model(sequences(), training=training), again(sequences(), training=training)
+        )
+
+
+@needs_tensorflow
+def test_exported_saved_model(tmp_path):
+    import tensorflow as tf
+
+    x = keras.Input((None, FEATURES))
+    y = keras.layers.Masking()(x)
+    y = keras.layers.Bidirectional(
+        LSTM(UNITS, return_sequences=True, **ALL_RATES[LSTM])
+    )(y)
+    model = keras.Model(x, LSTM(UNITS)(y))
+    model.export(tmp_path, verbose=False)
+    served = tf.saved_model.load(str(tmp_path))
+    for shape in ((2, 5, FEATURES), (1, 9, FEATURES)):
+        assert_same(
+            served.serve(sequences(shape=shape)), model(sequences(shape=shape)), 1e-5
+        )
+
+
+@pytest.mark.parametrize("make", [VanillaRNN, LSTM])
+def test_fit_evaluate_predict(make):
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential(
+        [
+            keras.Input((None, FEATURES)),
+            keras.layers.Bidirectional(make(16, dropout=0.1, zoneout_hidden=0.1)),
+            keras.layers.Dense(1),
+        ]
+    )
+    model.compile(keras.optimizers.Adam(0.03), "mse")
+    x = sequences(shape=(64, TIME, FEATURES))
+    y = x[:, :, 0].sum(axis=1)
+    before = model.evaluate(x, y, verbose=0)
+    model.fit(x, y, batch_size=32, epochs=15, verbose=0)
+    assert model.evaluate(x, y, verbose=0) < 0.6 * before
+    assert model.predict(x, verbose=0).shape == (64, 1)
+
+
+@pytest.mark.skipif(keras.backend.backend() == "torch", reason="compiles by XLA")
+def test_compiled_by_xla():
+    layer = LSTM(UNITS, seed=1, **ALL_RATES[LSTM])
+    model = keras.Sequential([keras.Input((TIME, FEATURES)), layer])
+    model.compile(keras.optimizers.SGD(0.0), "mse", jit_compile=True)
+    again = keras.models.clone_model(model)
+    again.set_weights(model.get_weights())
+    again.compile(keras.optimizers.SGD(0.0), "mse", run_eagerly=True)
+    x, y = sequences(), np.ones((BATCH, UNITS))
+    compiled = [model.train_on_batch(x, y) for _ in range(3)]
+    eager = [again.train_on_batch(x, y) for _ in range(3)]
+    np.testing.assert_allclose(compiled, eager, rtol=1e-5)
+    assert len(set(compiled)) == 3
+
+
+@pytest.mark.parametrize("make", CONFIGURED.values(), ids=CONFIGURED)
+def test_noise_differs_between_training_steps(make):
+    """Fitting with nothing to learn from: the loss moves by the noise alone."""
+    layer = make()
+    model = keras.Sequential([keras.Input((None, FEATURES)), layer])
+    model.compile(keras.optimizers.SGD(0.0), "mse")
+    x, y = sequences(), np.ones((BATCH, *model.output_shape[1:]))
+    losses = {model.train_on_batch(x, y) for _ in range(3)}
+    is_random = not isinstance(layer, LSTM) or layer.cell is not layer.plain_cell
+    assert len(losses) == (3 if is_random else 1)
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16", "float64"])
+def test_dtype_policies(policy):
+    layer = LSTM(UNITS, return_sequences=True, dtype=policy, **ALL_RATES[LSTM])
+    policy = keras.dtype_policies.get(policy)
+    outputs = layer(sequences(), mask=PADDINGS["right"], training=True)
+    if keras.backend.backend() == "jax" and policy.name == "float64":
+        pytest.skip("JAX computes in float32 unless told otherwise")
+    assert keras.backend.standardize_dtype(outputs.dtype) == policy.compute_dtype
+    assert all(weight.dtype == policy.variable_dtype for weight in layer.weights)
+    single = LSTM(UNITS, return_sequences=True, **ALL_RATES[LSTM])
+    single.build(sequences().shape)
+    single.set_weights(layer.get_weights())
+    np.testing.assert_allclose(
+        to_numpy(keras.ops.cast(layer(sequences()), "float32")),
+        to_numpy(single(sequences())),
+        atol=0.05,
+    )
+
+
+@pytest.mark.parametrize("rates", [{}, {"zoneout_hidden": 0.3, "zoneout_cell": 0.2}])
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+def test_stateful_continues_where_it_stopped(policy, rates):
+    x = sequences()
+    stateful = LSTM(UNITS, stateful=True, dtype=policy, **rates)
+    whole = LSTM(UNITS, dtype=policy, **rates)
+    stateful.build(x.shape)
+    whole.build(x.shape)
+    whole.set_weights(stateful.get_weights())
+    stateful(x[:, :3])
+    continued = stateful(x[:, 3:])
+    np.testing.assert_allclose(
+        to_numpy(keras.ops.cast(continued, "float32")),
+        to_numpy(keras.ops.cast(whole(x), "float32")),
+        atol=1e-5 if policy == "float32" else 0.05,
+    )
+    stateful.reset_state()
+    assert all(not to_numpy(state).any() for state in stateful.states)
+    stateful(x, training=True)
+    assert any(to_numpy(state).any() for state in stateful.states)
+
+
+@pytest.mark.parametrize("merge_mode", ["concat", "sum", None])
+def test_bidirectional_with_padding_and_noise(merge_mode):
+    both = keras.layers.Bidirectional(
+        LSTM(UNITS, return_sequences=True, **ALL_RATES[LSTM]), merge_mode=merge_mode
+    )
+    outputs = keras.tree.flatten(
+        both(sequences(), mask=PADDINGS["right"], training=True)
+    )
+    for output in outputs:
+        padded = to_numpy(output)[~PADDINGS["right"]]
+        np.testing.assert_array_equal(padded, np.zeros_like(padded))
+
+
+@pytest.mark.parametrize("make", [VanillaRNN, LSTM])
+def test_padding_is_never_read_whatever_the_noise_says(make):
+    layer = make(UNITS, return_state=True, **ALL_RATES[make])
+    layer.build(sequences().shape)
+    noise = layer.draw_noise(BATCH, TIME)
+    layer.draw_noise = lambda *_: noise
+    padding = PADDINGS["holes"]
+    junk = np.where(padding[..., None], sequences(), 1e3).astype("float32")
+    assert_same(
+        layer(sequences(), mask=padding, training=True),
+        layer(junk, mask=padding, training=True),
+    )
+
+
+def test_symbolic_shapes():
+    x = keras.Input((None, FEATURES))
+    outputs = LSTM(UNITS, return_sequences=True, return_state=True, **ALL_RATES[LSTM])(
+        x
+    )
+    assert [output.shape for output in outputs] == [
+        (None, None, UNITS),
+        (None, UNITS),
+        (None, UNITS),
+    ]
+
+
+def test_weights_are_counted_once():
+    layer = LSTM(UNITS)
+    layer(sequences())
+    assert len(layer.weights) == 3
+    assert layer.count_params() == 4 * UNITS * (FEATURES + UNITS + 1)
+    layer.trainable = False
+    assert layer.trainable_weights == []
+
+
+def test_required_cudnn_is_refused_where_noise_acts_within_the_recurrence():
+    for rates in ({"recurrent_dropout": 0.1}, {"zoneout_cell": 0.1}):
+        layer = LSTM(UNITS, use_cudnn=True, **rates)
+        with pytest.raises(ValueError, match=r"use_cudnn.* Received: use_cudnn=True"):
+            layer(sequences(), training=True)
+
+
+def lstm_cell():
+    return LSTMCell(UNITS)
+
+
+REFUSED = {
+    "rate of one": lambda: LSTM(UNITS, dropout=1.0),
+    "negative rate": lambda: LSTM(UNITS, zoneout_cell=-0.1),
+    "rate as text": lambda: VanillaRNN(UNITS, zoneout_hidden="0.1"),
+    "nan": lambda: Zoneout(lstm_cell(), float("nan")),
+    "no cell state": lambda: Zoneout(keras.layers.GRUCell(UNITS), 0.1, 0.1),
+    "dropout in the cell": lambda: LSTMCell(UNITS, dropout=0.1),
+    "dropout in Keras's cell": lambda: Zoneout(
+        keras.layers.GRUCell(UNITS, recurrent_dropout=0.1), 0.1
+    ),
+    "untied without gates": lambda: VariationalDropout(
+        keras.layers.LSTMCell(UNITS), 0.1, tied_masks=False
+    ),
+    "state mask around zoneout": lambda: VariationalDropout(
+        Zoneout(lstm_cell(), 0.1), recurrent_dropout=0.1
+    ),
+    "output mask within zoneout": lambda: Zoneout(
+        VariationalDropout(lstm_cell(), output_dropout=0.1), 0.1
+    ),
+}
+NO_CELLS = {
+    "a number": lambda: Zoneout(3, 0.1),
+    "a Dense layer": lambda: Zoneout(keras.layers.Dense(3), 0.1),
+    "a layer that runs a cell": lambda: VariationalDropout(LSTM(UNITS), 0.1),
+    "a stack": lambda: Zoneout(keras.layers.StackedRNNCells([lstm_cell()]), 0.1),
+}
+
+
+@pytest.mark.parametrize("make", REFUSED.values(), ids=REFUSED)
+def test_refused_values(make):
+    with pytest.raises(ValueError, match=r" Received: "):
+        make()
+
+
+@pytest.mark.parametrize("make", NO_CELLS.values(), ids=NO_CELLS)
+def test_refused_cells(make):
+    with pytest.raises(TypeError, match=r" Received: cell="):
+        make()
+
+
+def test_every_public_class_is_registered_under_its_name():
+    import recurra.layers
+
+    for public in (*CONFIGURED_CLASSES, WordDropout):
+        assert getattr(recurra.layers, public.__name__) is public
+        name = keras.saving.get_registered_name(public)
+        assert name == f"recurra>{public.__name__}"
+
+
+CONFIGURED_CLASSES = (
+    LSTM,
+    LSTMCell,
+    RNN,
+    VanillaRNN,
+    VanillaRNNCell,
+    VariationalDropout,
+    Zoneout,
+)

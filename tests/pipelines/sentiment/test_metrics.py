@@ -1,0 +1,251 @@
+import json
+import math
+
+import numpy as np
+import pytest
+from recurra.pipelines.sentiment.metrics import (
+    TEMPERATURE_BOUNDS,
+    accuracy_by_length,
+    bootstrap_intervals,
+    classification_metrics,
+    confusion_matrix,
+    fit_temperature,
+    reliability_curve,
+    softmax,
+)
+from sklearn.metrics import f1_score, log_loss, roc_auc_score
+
+
+def _noisy(rows, classes, seed=0, strength=2.0):
+    generator = np.random.default_rng(seed)
+    labels = generator.integers(classes, size=rows)
+    logits = generator.normal(size=(rows, classes))
+    logits[np.arange(rows), labels] += strength
+    return labels, logits
+
+
+def test_metrics_by_hand():
+    labels = np.array([0, 0, 1, 1])
+    probabilities = np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8], [0.3, 0.7]])
+    values = classification_metrics(labels, probabilities)
+
+    assert values["accuracy"] == 0.75
+    # Class 0: precision 1, recall 1/2. Class 1: precision 2/3, recall 1.
+    assert values["macro_f1"] == pytest.approx((2 / 3 + 4 / 5) / 2)
+    assert values["roc_auc"] == 1.0
+    assert values["nll"] == pytest.approx(-np.log([0.9, 0.4, 0.8, 0.7]).mean())
+    # Every row has a bin of its own: (12/15, 13/15] holds none but the first, ...
+    assert values["ece"] == pytest.approx((0.1 + 0.6 + 0.2 + 0.3) / 4)
+
+
+def test_calibration_error_averages_within_a_bin():
+    # Confidences 0.95 and 0.97 share a bin: one right and one wrong make 0.46.
+    values = classification_metrics(
+        np.array([0, 1]), np.array([[0.95, 0.05], [0.97, 0.03]])
+    )
+    assert values["ece"] == pytest.approx(0.96 - 0.5)
+
+
+@pytest.mark.parametrize("classes", [2, 3, 7])
+def test_metrics_agree_with_scikit_learn(classes):
+    labels, logits = _noisy(500, classes)
+    probabilities = softmax(logits)
+    values = classification_metrics(labels, probabilities)
+
+    predicted = probabilities.argmax(axis=1)
+    assert values["macro_f1"] == f1_score(labels, predicted, average="macro")
+    assert values["nll"] == pytest.approx(log_loss(labels, probabilities))
+    if classes == 2:
+        assert values["roc_auc"] == roc_auc_score(labels, probabilities[:, 1])
+    else:
+        assert "roc_auc" not in values
+
+
+@pytest.mark.parametrize(
+    ("labels", "probabilities"),
+    [
+        ([1], [[0.2, 0.8]]),
+        ([0, 0, 0], [[0.2, 0.8], [0.9, 0.1], [0.5, 0.5]]),
+        ([0, 1], [[1.0, 0.0], [0.0, 1.0]]),
+        ([1, 0], [[1.0, 0.0], [0.0, 1.0]]),
+        ([2, 2], [[0.1, 0.1, 0.8], [0.6, 0.2, 0.2]]),
+        ([0, 1], [[0.5, 0.5], [0.5, 0.5]]),
+    ],
+    ids=["one row", "one class", "perfect", "all wrong", "of three", "ties"],
+)
+def test_edge_cases_are_finite(labels, probabilities):
+    labels, probabilities = np.array(labels), np.array(probabilities)
+    values = classification_metrics(labels, probabilities)
+    intervals = bootstrap_intervals(labels, probabilities, seed=0, resamples=50)
+
+    assert intervals.keys() <= values.keys()
+    assert ("roc_auc" in values) == (len(set(labels)) == 2)
+    json.dumps([values, intervals], allow_nan=False)
+
+
+def test_perfect_and_hopeless():
+    labels = np.array([0, 1, 1])
+    perfect = np.eye(2)[labels]
+    assert classification_metrics(labels, perfect) == {
+        "accuracy": 1.0,
+        "macro_f1": 1.0,
+        "roc_auc": 1.0,
+        "nll": 0.0,
+        "ece": 0.0,
+    }
+    hopeless = classification_metrics(labels, 1 - perfect)
+    assert hopeless["accuracy"] == 0.0
+    assert hopeless["ece"] == 1.0
+    assert hopeless["nll"] == pytest.approx(-math.log(1e-7))
+
+
+@pytest.mark.parametrize(
+    ("labels", "probabilities", "message"),
+    [
+        (np.zeros(0, int), np.zeros((0, 2)), "at least one row"),
+        (np.array([0, 1]), np.full((3, 2), 0.5), r"\(2,\) and \(3, 2\)"),
+        (np.array([0, 1]), np.array([0.5, 0.5]), r"\(2,\) and \(2,\)"),
+        (np.array([0, 2]), np.full((2, 2), 0.5), "labels from 0 to 1"),
+        (np.array([0, 1]), np.array([[0.5, 0.5], [np.nan, 0.5]]), "1 that are not"),
+    ],
+)
+def test_what_cannot_be_judged_is_refused(labels, probabilities, message):
+    with pytest.raises(ValueError, match=message):
+        classification_metrics(labels, probabilities)
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+def test_bootstrap_agrees_with_resampling_row_by_row(classes):
+    labels, logits = _noisy(60, classes, strength=1.0)
+    # Rounded, so that scores tie.
+    probabilities = softmax(logits).round(1) + 0.01
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    intervals = bootstrap_intervals(labels, probabilities, seed=3, resamples=40)
+
+    drawn = np.random.default_rng(3).integers(60, size=(40, 60))
+    metrics = [classification_metrics(labels[d], probabilities[d]) for d in drawn]
+    assert intervals.keys() == metrics[0].keys()
+    for name, interval in intervals.items():
+        expected = np.percentile([row[name] for row in metrics], [2.5, 97.5])
+        np.testing.assert_allclose(interval, expected, err_msg=name)
+
+
+def test_bootstrap_in_several_chunks_is_the_same(monkeypatch):
+    labels, logits = _noisy(100, 2)
+    whole = bootstrap_intervals(labels, softmax(logits), seed=1, resamples=64)
+    monkeypatch.setattr("recurra.pipelines.sentiment.metrics._CHUNK_ENTRIES", 700)
+    parts = bootstrap_intervals(labels, softmax(logits), seed=1, resamples=64)
+    for name, interval in whole.items():
+        np.testing.assert_allclose(interval, parts[name])
+
+
+def test_bootstrap_intervals_cover_the_truth():
+    # Of 100 tests of a classifier that is right in 80 % of all rows.
+    generator = np.random.default_rng(0)
+    covered = 0
+    for seed in range(100):
+        labels = generator.integers(2, size=200)
+        said = np.where(generator.random(200) < 0.8, labels, 1 - labels)
+        probabilities = np.where(np.eye(2)[said] == 1, 0.8, 0.2)
+        intervals = bootstrap_intervals(
+            labels, probabilities, seed=seed, resamples=200
+        )
+        lower, upper = intervals["accuracy"]
+        covered += lower <= 0.8 <= upper
+    assert 88 <= covered <= 100
+
+
+def test_bootstrap_is_seeded():
+    labels, logits = _noisy(50, 2)
+    first, same, other = (
+        bootstrap_intervals(labels, softmax(logits), seed=seed) for seed in (0, 0, 1)
+    )
+    assert first == same
+    assert first != other
+
+
+@pytest.mark.parametrize("temperature", [0.4, 1.0, 2.5])
+@pytest.mark.parametrize("classes", [2, 5])
+def test_temperature_is_recovered(temperature, classes):
+    generator = np.random.default_rng(0)
+    true_logits = generator.normal(scale=2, size=(20_000, classes))
+    cumulative = softmax(true_logits).cumsum(axis=1)
+    labels = (generator.random((20_000, 1)) > cumulative).sum(axis=1)
+    labels = labels.clip(max=classes - 1)
+
+    found = fit_temperature(true_logits * temperature, labels)
+    assert found == pytest.approx(temperature, rel=0.05)
+
+
+def test_temperature_of_logits_without_an_error_stays_modest():
+    labels = np.arange(100) % 2
+    logits = np.where(np.eye(2)[labels] == 1, 2.0, -2.0)
+    temperature = fit_temperature(logits, labels)
+
+    assert TEMPERATURE_BOUNDS[0] < temperature < 1
+    # Of 50 rows all right: about (50 + 1) / (50 + 2).
+    right = softmax(logits, temperature)[np.arange(100), labels]
+    np.testing.assert_allclose(right, 51 / 52, atol=1e-3)
+
+
+@pytest.mark.parametrize("logits", [[[3.0, 3.0]] * 4, [[1e4, -1e4]] * 4, [[0, 1]] * 4])
+def test_temperature_of_odd_logits_is_finite(logits):
+    temperature = fit_temperature(np.array(logits), np.array([0, 0, 1, 1]))
+    assert TEMPERATURE_BOUNDS[0] <= temperature <= TEMPERATURE_BOUNDS[1]
+
+
+def test_softmax_survives_large_logits():
+    np.testing.assert_allclose(softmax(np.array([[1e5, 0.0]])), [[1.0, 0.0]])
+    np.testing.assert_allclose(
+        softmax(np.array([[2.0, 0.0]]), temperature=2.0), [[0.7310586, 0.2689414]]
+    )
+
+
+def test_reliability_curve_has_the_bins_that_are_not_empty():
+    labels = np.array([0, 0, 1])
+    probabilities = np.array([[0.95, 0.05], [0.41, 0.59], [0.03, 0.97]])
+    curve = reliability_curve(labels, probabilities, bins=10)
+
+    np.testing.assert_allclose(curve["lower"], [0.5, 0.9])
+    np.testing.assert_allclose(curve["upper"], [0.6, 1.0])
+    np.testing.assert_allclose(curve["confidence"], [0.59, 0.96])
+    np.testing.assert_allclose(curve["accuracy"], [0, 1])
+    assert curve["rows"].tolist() == [1, 2]
+
+
+def test_reliability_curve_adds_up_to_the_calibration_error():
+    labels, logits = _noisy(300, 3)
+    curve = reliability_curve(labels, softmax(logits))
+    gaps = (curve["accuracy"] - curve["confidence"]).abs()
+    expected = (gaps * curve["rows"]).sum() / curve["rows"].sum()
+    values = classification_metrics(labels, softmax(logits))
+    assert values["ece"] == pytest.approx(expected)
+
+
+def test_confusion_matrix_has_true_classes_as_rows():
+    probabilities = np.eye(4)[[0, 1, 1, 2]]
+    counts = confusion_matrix(np.array([0, 0, 1, 2]), probabilities)
+    assert counts.tolist() == [[1, 1, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0] * 4]
+
+
+def test_accuracy_by_length():
+    lengths = np.array([1, 2, 3, 4, 5, 6, 7, 8, 9, 100])
+    correct = np.array([1, 1, 0, 0, 1, 0, 1, 1, 1, 1], bool)
+    table = accuracy_by_length(lengths, correct)
+
+    assert table["shortest"].tolist() == [1, 3, 5, 7, 9]
+    assert table["longest"].tolist() == [2, 4, 6, 8, 100]
+    assert table["accuracy"].tolist() == [1, 0, 0.5, 1, 1]
+    assert table["rows"].tolist() == [2] * 5
+    assert ((table["lower"] >= 0) & (table["upper"] <= 1)).all()
+    # Wilson's interval of one right in two.
+    assert table["lower"][2] == pytest.approx(0.0945, abs=1e-3)
+
+
+def test_equal_lengths_share_a_bin():
+    table = accuracy_by_length(np.array([5] * 9 + [7]), np.ones(10, bool))
+    assert table["shortest"].tolist() == [5, 7]
+    assert table["rows"].tolist() == [9, 1]
+    assert len(accuracy_by_length(np.array([3]), np.array([True]))) == 1
+    with pytest.raises(ValueError, match="at least one"):
+        accuracy_by_length(np.array([]), np.array([], bool))
