@@ -21,10 +21,10 @@ def read_texts(path: Path, text_column: str | None) -> list[str]:
     if table.bad_rows:
         bad = table.bad_rows[0]
         raise UserError(
-            f"{bad.file}, line {bad.line}: {bad.reason} ({len(table.bad_rows)} such "
-            "rows); mend or remove them, so that each row gets its answer"
+            f"{bad} ({len(table.bad_rows)} such rows); mend or remove them, so that "
+            "each row gets its answer"
         )
-    column = find_text_column(list(table.frame.columns), text_column, str(path))
+    column = find_text_column(list(table.frame.columns), path, text_column)
     return table.frame[column].fillna("").astype(str).tolist()
 
 

@@ -173,6 +173,9 @@ def _nearest(word: str, words: Sequence[str], path: str = "") -> str:
 def _holds(values: Mapping[str, Any], keys: Sequence[int | str]) -> bool:
     inner: Any = values
     for key in keys:
+        if isinstance(inner, list):
+            # A list stands in one layer as a whole, and so do its items.
+            return True
         if not isinstance(inner, Mapping) or key not in inner:
             return False
         inner = inner[key]

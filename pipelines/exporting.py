@@ -128,7 +128,9 @@ def _reason(error: Exception) -> str:
         return "no space left on the device"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
-    return str(error).splitlines()[0]
+    # TensorFlow says "PLACE; what the system said [Op:NAME]".
+    said = str(error).splitlines()[0].rpartition("; ")[2]
+    return re.sub(r" \[Op:\w+\]$", "", said).lower()
 
 
 def _remove_if_empty(folder: Path) -> None:

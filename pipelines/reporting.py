@@ -39,7 +39,7 @@ _FONTS = (
 )
 _NOTHING = "\N{EN DASH}"
 _NUMERIC = re.compile(
-    rf"^[+-]?\d[\d,]*(\.\d+)?(e[+-]?\d+)?( ?[%\w°/]{{1,4}})?$|^{_NOTHING}?$"
+    rf"^[+-]?\d[\d,]*(\.\d+)?(e[+-]?\d+)?(\s?[%\w°/]{{1,4}})?$|^{_NOTHING}?$"
 )
 # What may stand in no HTML file: control characters and halves of surrogate pairs.
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")

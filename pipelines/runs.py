@@ -65,9 +65,23 @@ class Run:
         return run
 
     @staticmethod
-    def refuse_existing(path: Path) -> None:
+    def is_free(path: Path) -> bool:
+        """Whether nothing stands at the path, or an empty folder.
+
+        Raises:
+            UserError: If that cannot be found out.
+        """
+        try:
+            return not path.exists() or (path.is_dir() and not any(path.iterdir()))
+        except OSError as error:
+            raise UserError(
+                f"{path}: cannot be a run directory: {error.strerror}"
+            ) from None
+
+    @classmethod
+    def refuse_existing(cls, path: Path) -> None:
         """Raises UserError if something but an empty folder stands at the path."""
-        if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        if not cls.is_free(path):
             raise UserError(
                 f"{path}: exists already and is left as it is; give another --run, "
                 "or --resume to go on with it"
@@ -80,7 +94,8 @@ class Run:
         Raises:
             UserError: If there is none.
         """
-        if not (path / "run.json").is_file():
+        # Of os.path, since a path that may not be looked at is no run either.
+        if not os.path.isfile(path / "run.json"):
             raise UserError(
                 f"{path}: not a run directory (no run.json in it); "
                 "'recurra train TASK --run DIR' makes one"

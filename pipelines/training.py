@@ -146,7 +146,11 @@ class _Checkpoints:
         name = f"epoch-{state.epoch:04d}-step-{state.step:06d}.weights.h5"
         with written_whole(self.folder / name) as partial:
             model.save_weights(partial)
-        write_json(self._pointer, {"weights": name, **dataclasses.asdict(state)})
+        noise = [value.numpy().tolist() for value in _noise_states(model)]
+        write_json(
+            self._pointer,
+            {"weights": name, "noise": noise, **dataclasses.asdict(state)},
+        )
         for old in self.folder.glob("epoch-*.weights.h5"):
             if old.name != name:
                 old.unlink()
@@ -161,7 +165,20 @@ class _Checkpoints:
         saved = read_json(self._pointer)
         model.optimizer.build(model.trainable_variables)
         model.load_weights(self.folder / saved.pop("weights"))
+        for variable, value in zip(
+            _noise_states(model), saved.pop("noise"), strict=True
+        ):
+            variable.assign(value)
         return _State(**saved)
+
+
+def _noise_states(model: keras.Model) -> list[Any]:
+    """The states of the model's random generators, which weights files leave out."""
+    return [
+        variable
+        for variable in model.non_trainable_variables
+        if variable.path.endswith("seed_generator_state")
+    ]
 
 
 def fit(
@@ -205,6 +222,7 @@ def fit(
             watcher = _EpochWatcher(
                 checkpoints,
                 state,
+                steps,
                 training.checkpoint_seconds,
                 stop_requested,
                 progress,
@@ -223,16 +241,17 @@ def fit(
                 "seconds": round(time.monotonic() - started, 2),
                 **{name: float(values[-1]) for name, values in history.items()},
             }
+            _refuse_no_numbers(row)
             best = _best_value(state.rows, monitor)
             is_best = row[monitor] < best
             if is_best:
                 checkpoints.save_best(model)
             state.rows.append(row)
             state.epoch, state.step = state.epoch + 1, 0
-            checkpoints.save(model, state)
-            table = pandas.DataFrame(state.rows)
             with written_whole(run.history) as partial:
-                table.to_csv(partial, index=False)
+                pandas.DataFrame(state.rows).to_csv(partial, index=False)
+            # Last, since what it says is done is not done again.
+            checkpoints.save(model, state)
             if progress:
                 progress.epoch_ended(row, is_best)
             if stop_requested.is_set():
@@ -248,6 +267,15 @@ def load_best(model: keras.Model, run: Run) -> None:
     best = _Checkpoints(run.checkpoints).best
     # An uncompiled model takes the weights and leaves the optimizer's state aside.
     model.load_weights(best)
+
+
+def _refuse_no_numbers(row: Mapping[str, float]) -> None:
+    for name, value in row.items():
+        if not math.isfinite(value):
+            raise FloatingPointError(
+                f"{name} is {value} after epoch {row['epoch']}; a smaller "
+                "training.learning_rate or training.clip_norm may help"
+            )
 
 
 def _best_value(rows: list[dict[str, float]], monitor: str) -> float:
@@ -270,6 +298,7 @@ class _EpochWatcher(keras.callbacks.Callback):
         self,
         checkpoints: _Checkpoints,
         state: _State,
+        steps: int,
         seconds_between_saves: float,
         stop_requested: threading.Event,
         progress: Progress | None,
@@ -277,6 +306,7 @@ class _EpochWatcher(keras.callbacks.Callback):
         super().__init__()
         self._checkpoints = checkpoints
         self._state = state
+        self._steps = steps
         self._seconds = seconds_between_saves
         self._stop_requested = stop_requested
         self._progress = progress
@@ -293,6 +323,9 @@ class _EpochWatcher(keras.callbacks.Callback):
             )
         if self._progress:
             self._progress.step_done(self._state.step, loss)
+        if self._state.step == self._steps:
+            # The epoch is saved as a whole, after validation.
+            return
         stop = self._stop_requested.is_set()
         if stop or time.monotonic() - self._saved > self._seconds:
             self._checkpoints.save(self.model, self._state)

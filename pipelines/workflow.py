@@ -53,16 +53,12 @@ def train(
     if run is None:
         run = Run.create(path, task_class.name, configuration, command)
     task = task_class(configuration, run)
-    facts = task.facts(data)
-    if not run.data.is_file():
+    if run.data.is_file():
+        _refuse_changed(task, data, "train anew in another --run")
+    else:
         logger.info("Learning the preprocessing from the training part")
         task.learn(data)
-        write_json(run.data, facts)
-    elif read_json(run.data) != facts:
-        raise UserError(
-            f"{configuration.data.spec}: the data have changed since {path} was begun; "
-            "restore them, or train anew in another --run"
-        )
+        write_json(run.data, task.facts(data))
     prepared = task.prepare(data)
     keras.utils.set_random_seed(configuration.seed)
     model = task.build()
@@ -127,7 +123,8 @@ def evaluate(
         **columns: Names of columns in the other data.
 
     Raises:
-        UserError: If the run is not finished, or the data or the split are wrong.
+        UserError: If the run is not finished, the data or the split are wrong, or the
+            run's own data have changed.
     """
     task = open_task(run)
     model = trained_model(task)
@@ -139,6 +136,8 @@ def evaluate(
         other = task.load_test(spec, **columns)
         return task.evaluate(model, task.prepare(other), "test")
     data = task.load(task.configuration)
+    # Carved anew from other rows, the test would hold rows that were trained on.
+    _refuse_changed(task, data, "give them as other data by --data")
     splits = task.splits(data)
     if split is None:
         split = _reported_split(splits)
@@ -163,7 +162,7 @@ def _existing_run(
     task_class: type[Task], configuration: TaskSection, path: Path
 ) -> Run | None:
     """The run to go on with; None where it was killed before it began."""
-    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+    if Run.is_free(path):
         return None
     run = Run.open(path)
     if run.task != task_class.name:
@@ -176,6 +175,14 @@ def _existing_run(
             "or train anew in another --run"
         )
     return run
+
+
+def _refuse_changed(task: Task, data: Any, otherwise: str) -> None:
+    if read_json(task.run.data) != task.facts(data):
+        raise UserError(
+            f"{task.configuration.data.spec}: the data have changed since "
+            f"{task.run.path} was begun; restore them, or {otherwise}"
+        )
 
 
 def _write_evaluation(

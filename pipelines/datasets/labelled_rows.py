@@ -281,7 +281,9 @@ def _add_row(
 
 def _is_missing(value: object) -> bool:
     # Not pandas.isna, which answers for each item of a list.
-    return value is None or value is pd.NA or (isinstance(value, float) and isnan(value))
+    return (
+        value is None or value is pd.NA or (isinstance(value, float) and isnan(value))
+    )
 
 
 def _text_fault(text: Any) -> str | None:
@@ -298,12 +300,21 @@ def _text_fault(text: Any) -> str | None:
     return None
 
 
+def find_text_column(names: list[str], path: Path, asked: str | None) -> str:
+    """The column of the texts: the one asked for, or the first of the usual names.
+
+    Raises:
+        UserError: there is no such column, or two could be it.
+    """
+    return _find_column("text", TEXT_COLUMNS, names, path, asked)
+
+
 def _find_columns(
     names: list[str], path: Path, asked: _Columns
 ) -> dict[str, str | None]:
     text, label, group = asked
     columns = {
-        "text": _find_column("text", TEXT_COLUMNS, names, path, text),
+        "text": find_text_column(names, path, text),
         "label": _find_column("label", LABEL_COLUMNS, names, path, label),
         "group": None
         if group is None
@@ -388,7 +399,7 @@ def _rows_of_classes(
     for name, paths in classes.items():
         for path in paths:
             place = (str(path), None)
-            decoded = decode_text(path.read_bytes().removeprefix(b"\xef\xbb\xbf"))
+            decoded = decode_text(path.read_bytes())
             if decoded is None:
                 reason = "bytes that are neither UTF-8 nor cp1252"
                 bad_rows.append(BadRow(*place, reason))

@@ -122,7 +122,7 @@ def load_labelled_texts(
     if test_data is not None:
         source.splits.pop("test", None)
     texts = _with_classes(spec, source)
-    bad_test_rows: tuple[BadRow, ...] = ()
+    splits, bad_rows = texts.splits, texts.bad_rows
     if test_data is not None:
         test, bad_test_rows = load_evaluation_texts(
             test_data,
@@ -131,14 +131,13 @@ def load_labelled_texts(
             label_column=label_column,
             max_bad_share=max_bad_share,
         )
-        texts.splits["test"] = test
-    splits = _carve(
-        texts.splits, texts.classes, validation_share, test_share, seed, spec
-    )
+        splits = splits | {"test": test}
+        bad_rows += bad_test_rows
+    splits = _carve(splits, texts.classes, validation_share, test_share, seed, spec)
     return replace(
         texts,
         splits=splits,
-        bad_rows=texts.bad_rows + bad_test_rows,
+        bad_rows=bad_rows,
         duplicates=_count_duplicates(splits),
     )
 
@@ -180,7 +179,9 @@ def load_evaluation_texts(
         normalise_label(name) or name: number for number, name in enumerate(classes)
     }
     for rows in parts:
-        _check_known(rows, numbers, f"the model knows {_listed(classes)}")
+        _check_known(
+            rows, numbers, f"is not among those of the model: {_listed(classes)}"
+        )
     splits = [_split(rows, numbers) for rows in parts]
     test = Split(
         np.concatenate([split.texts for split in splits]),
@@ -272,16 +273,21 @@ def _with_classes(spec: str, source: LabelledSource) -> LabelledTexts:
     """Turns labels to numbers; the splits are those that the source brings."""
     train = source.splits["train"]
     classes = source.classes or sorted_classes(set(train.labels))
-    if len(set(train.labels)) < 2:
-        only = f"the label {train.labels[0]!r}" if train.labels else "no usable row"
+    if len(set(train.labels)) == 1:
+        column = source.columns["label"]
+        hint = f" (is {column!r} the label? --label-column)" if column else ""
         raise UserError(
-            f"{spec}: every row has {only}; two or more classes are needed (is "
-            f"{source.columns.get('label') or 'that'} the label? --label-column)"
+            f"{spec}: every row has the label {train.labels[0]!r}; two or more classes "
+            f"are needed{hint}"
         )
     numbers = {name: number for number, name in enumerate(classes)}
     for name, rows in source.splits.items():
+        if not rows.texts:
+            raise UserError(f"{spec}: not one row of its {name} split can be used")
         _check_known(
-            rows, numbers, f"it stands in {name} and not in train: {_listed(classes)}"
+            rows,
+            numbers,
+            f"stands in {name} and not in train, which has {_listed(classes)}",
         )
     return LabelledTexts(
         spec=spec,
@@ -298,10 +304,10 @@ def _with_classes(spec: str, source: LabelledSource) -> LabelledTexts:
     )
 
 
-def _check_known(rows: LabelledRows, numbers: dict[str, int], known: str) -> None:
+def _check_known(rows: LabelledRows, numbers: dict[str, int], fault: str) -> None:
     for label, (file, line) in zip(rows.labels, rows.places, strict=True):
         if label not in numbers:
-            raise UserError(str(BadRow(file, line, f"the class {label!r}: {known}")))
+            raise UserError(str(BadRow(file, line, f"the class {label!r} {fault}")))
 
 
 def _listed(classes: Sequence[str]) -> str:

@@ -101,13 +101,13 @@ _RULES: dict[str, dict[str, int]] = {
         "{the} {was} {+verdict}": 2,
     },
     "negated": {
-        "{the} {was} not {-adjective}": 2,
-        "{the} {was} not {-adjective} at all": 2,
+        "{the} {was} not {-adjective}": 5,
+        "{the} {was} not {-adjective} at all": 5,
         "{the} {was_not} {-adjective}": 2,
         "{the} {was_not} {-adjective} at all": 1,
         "{the} {was} not {very} {-adjective}": 1,
-        "{the} {was} never {-adjective}": 2,
-        "{the} {was} hardly {-adjective}": 2,
+        "{the} {was} never {-adjective}": 5,
+        "{the} {was} hardly {-adjective}": 5,
         "{the} {was} anything but {-adjective}": 2,
         "{the} {was} far from {-adjective}": 2,
         "{the} {was} by no means {-adjective}": 2,
@@ -215,7 +215,8 @@ _RULES: dict[str, dict[str, int]] = {
         "{the} seemed {-adjective} at first and turned out to be {+adjective}": 1,
         "{the} turned out to be {+adjective} although {they} seemed {-adjective} "
         "at first": 1,
-        "at first {the} {was} {-adjective}, but in the end {they} {was} {+adjective}": 1,
+        "at first {the} {was} {-adjective}, but in the end {they} {was} "
+        "{+adjective}": 1,
         "in the end {the} {was} {+adjective}, though at first {they} {was} "
         "{-adjective}": 1,
         "{the} went from {-adjective} to {+adjective}": 1,

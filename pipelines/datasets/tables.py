@@ -1,4 +1,4 @@
-"""A user's file as a table: CSV, TSV, JSON Lines or Parquet, every row accounted for."""
+"""A user's file as a table: CSV, TSV, JSON Lines or Parquet, no row lost."""
 
 import csv
 import gzip
@@ -24,6 +24,7 @@ TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 
 _UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _UTF_8_MARK = b"\xef\xbb\xbf"
+_UNDECODABLE = "bytes that are neither UTF-8 nor cp1252; convert the file to UTF-8"
 # Western text in cp1252 has accented letters one or two at a time. A longer run is
 # text of another script in an encoding of its own (GBK, Shift-JIS, KOI8-R, ...).
 _NOT_WESTERN = re.compile(rb"[\x80-\xff]{5}")
@@ -130,15 +131,20 @@ def read_table(path: Path) -> Table:
 
 
 def decode_text(data: bytes) -> tuple[str, str] | None:
-    """Decodes one line or one text: UTF-8, or else cp1252.
+    """Decodes one line or one text: by its byte-order mark, or UTF-8, or else cp1252.
 
     Returns:
         The text and the name of its encoding, or None where it is neither: bytes that
         cp1252 has no letter for, or five and more non-ASCII bytes in a row, which is
         no Western text.
     """
+    if data.startswith(_UTF_16_MARKS):
+        try:
+            return data.decode("utf-16"), "utf-16"
+        except UnicodeDecodeError:
+            return None
     try:
-        return data.decode("utf-8"), "utf-8"
+        return data.removeprefix(_UTF_8_MARK).decode("utf-8"), "utf-8"
     except UnicodeDecodeError:
         pass
     if _NOT_WESTERN.search(data):
@@ -271,9 +277,6 @@ def _table_of_records(
     return frame, np.array(numbers, dtype=np.int64), tuple(bad_rows)
 
 
-_UNDECODABLE = "bytes that are neither UTF-8 nor cp1252; convert the file to UTF-8"
-
-
 def _header(record: _Record, undecodable: set[int], path: Path) -> list[str]:
     if record.fault is not None:
         raise UserError(f"{path}, line {record.first_line}: header: {record.fault}")
@@ -396,14 +399,12 @@ def _json_object(line: str) -> dict[str, Any] | str:
 
 
 def _read_parquet(path: Path) -> Table:
-    # An import of 0.2 s that the other formats do without.
-    import pyarrow as pa
-
     if not path.stat().st_size:
         raise UserError(f"{path}: the file is empty; rows were expected")
     try:
         frame = pd.read_parquet(path)
-    except (pa.ArrowException, OSError) as error:
+    except (ValueError, OSError, NotImplementedError) as error:
+        # pyarrow's errors are kinds of these three.
         reason = str(error).splitlines()[0]
         raise UserError(f"{path}: not a readable Parquet file ({reason})") from error
     if not len(frame):

@@ -63,7 +63,10 @@ TEXT_SPECS = (
     TextSpec("tfds:glue/cola", "10,000 sentences, grammatical or not"),
     TextSpec("tfds:movie_rationales", "2,000 long film reviews, two classes"),
     TextSpec("tfds:ag_news_subset", "128,000 news items, four subjects"),
-    TextSpec("tfds:trec", "6,000 questions by what they ask for, six classes"),
+    TextSpec(
+        "tfds:trec",
+        "6,000 questions by what they ask for (--label-column label-coarse)",
+    ),
     TextSpec("tfds:NAME", "any text classification set of tensorflow-datasets"),
 )
 

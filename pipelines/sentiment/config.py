@@ -51,9 +51,6 @@ class WideSection(Section):
     max_ngrams: int = Field(2_000_000, ge=1, description="most frequent ones kept")
     smoothing: float = Field(1.0, gt=0, description="added to naive Bayes counts")
     dropout: float = Field(0.0, ge=0, lt=1, description="of n-grams in training")
-    branch_loss: float = Field(
-        0.5, ge=0, description="weight of each branch's own loss beside the joint one"
-    )
 
 
 class ModelSection(Section):

@@ -50,7 +50,9 @@ def learn_preprocessing(
     )
     if configuration.wide.enabled:
         ngrams, weights = _learn_ngrams(configuration, texts, labels, number_of_classes)
-        write_text(assets / "ngrams.txt", "".join(f"{ngram}\n" for ngram in ngrams))
+        # No table can be read from an empty file, and no n-gram has this fingerprint.
+        lines = ngrams if len(ngrams) else [-1]
+        write_text(assets / "ngrams.txt", "".join(f"{ngram}\n" for ngram in lines))
         _write_array(assets / "ngram_weights.npy", weights)
     vectors = _learn_word_vectors(configuration, texts, assets, len(vocabulary))
     _write_array(assets / "word_vectors.npy", vectors)

@@ -8,7 +8,7 @@ first of equals. Every number returned is finite.
 import numpy as np
 import pandas
 from scipy import sparse
-from scipy.optimize import minimize_scalar
+from scipy.optimize import minimize
 from scipy.special import log_softmax
 from scipy.special import softmax as _softmax
 from scipy.stats import binomtest
@@ -18,8 +18,8 @@ CALIBRATION_BINS = 15
 # The least probability that the likelihood counts: a float32 softmax gives plain
 # zeros, and one of these in the true class would make the mean infinite.
 LEAST_PROBABILITY = 1e-7
-# Beyond these temperatures a softmax is as good as flat or as one-hot.
-TEMPERATURE_BOUNDS = (0.05, 20.0)
+# Beyond these weights a softmax is as good as flat or as one-hot.
+WEIGHT_BOUNDS = (0.01, 20.0)
 
 # Of the resampling weights held at once.
 _CHUNK_ENTRIES = 1_000_000
@@ -125,46 +125,56 @@ def bootstrap_intervals(
     return intervals
 
 
-def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
-    """Probabilities of logits divided by a temperature: float64 `[N, C]`."""
-    return _softmax(np.asarray(logits, np.float64) / temperature, axis=1)
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Probabilities of logits: float64 `[N, C]`."""
+    return _softmax(np.asarray(logits, np.float64), axis=1)
 
 
-def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
-    """The temperature that makes the logits' probabilities most likely.
+def fit_branch_weights(branches: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The weights with which the sum of branches' logits is most likely.
 
-    Temperature scaling (Guo et al. 2017): one number that all logits are divided by,
-    fitted to data that the model was not trained on; it changes no predicted class.
-    Labels are smoothed as by Platt (1999): one of a class's `n` rows counts as that
-    class with `(n + 1) / (n + 2)`. Without it, logits without a single error
-    would ask for boundless confidence; with many rows it changes next to nothing.
+    Temperature scaling (Guo et al. 2017) for a model of one or more branches: the
+    probabilities are softmax(sum_b w_b z_b), with the w fitted to data that the model
+    was not trained on. The inverse of the sum of the weights is the temperature; with
+    one branch, nothing else is fitted and no predicted class changes. Labels are
+    smoothed as by Platt (1999): one of a class's `n` rows counts as that class with
+    `(n + 1) / (n + 2)`. Without it, logits without a single error would ask for
+    boundless confidence; with many rows it changes next to nothing.
 
     Args:
-        logits: `[N, C]`.
+        branches: logits, `[N, B, C]`.
         labels: int `[N]`.
 
     Returns:
-        The temperature, within `TEMPERATURE_BOUNDS`; above 1 where the model was too
-        confident.
+        `[B]`, each within `WEIGHT_BOUNDS`.
 
     Raises:
         ValueError: As `classification_metrics`.
     """
-    labels, logits = _checked(labels, logits)
-    rows, number_of_classes = logits.shape
+    labels, _ = _checked(labels, branches.mean(axis=1))
+    branches = np.asarray(branches, np.float64)
+    rows, number_of_branches, number_of_classes = branches.shape
     smoothing = 1.0 / (np.bincount(labels, minlength=number_of_classes)[labels] + 2.0)
     targets = np.repeat(
-        smoothing[:, None] / (number_of_classes - 1), logits.shape[1], 1
+        smoothing[:, None] / (number_of_classes - 1), number_of_classes, 1
     )
     targets[np.arange(rows), labels] = 1.0 - smoothing
 
-    def loss(log_temperature: float) -> float:
-        scaled = logits / np.exp(log_temperature)
-        return -float((targets * log_softmax(scaled, axis=1)).sum()) / rows
+    def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
+        logits = np.einsum("nbc,b->nc", branches, weights)
+        errors = _softmax(logits, axis=1) - targets
+        value = -float((targets * log_softmax(logits, axis=1)).sum()) / rows
+        return value, np.einsum("nbc,nc->b", branches, errors) / rows
 
-    # The loss is convex in the inverse of the temperature: one minimum.
-    found = minimize_scalar(loss, bounds=np.log(TEMPERATURE_BOUNDS), method="bounded")
-    return float(np.exp(found.x))
+    # The loss is convex in the weights: one minimum.
+    found = minimize(
+        loss,
+        np.full(number_of_branches, 1.0 / number_of_branches),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[WEIGHT_BOUNDS] * number_of_branches,
+    )
+    return found.x
 
 
 def reliability_curve(

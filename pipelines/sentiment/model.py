@@ -14,7 +14,6 @@ from ..training import make_optimizer
 from .config import ModelSection, Pooling, SentimentConfiguration, WideSection
 from .preprocessing import PADDING
 
-JOINT = 0
 RECURRENT, WIDE = "recurrent", "wide"
 
 
@@ -22,10 +21,6 @@ def build_model(
     configuration: SentimentConfiguration, number_of_classes: int, assets: Path
 ) -> keras.Model:
     """The untrained model.
-
-    The logits of the branches are added. In training each branch has a loss of its
-    own beside the joint one, so that the n-grams, which learn the training part by
-    heart within an epoch or two, leave the recurrent branch something to learn.
 
     Args:
         configuration: Sections `model` and `wide`.
@@ -35,8 +30,8 @@ def build_model(
     Returns:
         A functional model that takes `tokens`, int32 `[N, L]`, and, with a wide
         branch, `ngrams`, int32 `[N, M]` (`PADDING` at the end of short rows), and
-        gives logits `[N, 1 or 3, C]`: at `JOINT` those of the model, and behind them,
-        with a wide branch, those of either branch.
+        gives the logits of each branch, `[N, B, C]`: the recurrent one's first, and
+        the wide one's behind them, if there is one.
     """
     tokens = keras.Input((None,), dtype="int32", name="tokens")
     embedded = embedding_layer(configuration.model, assets)(tokens)
@@ -51,7 +46,7 @@ def build_model(
     )(ngrams)
     return keras.Model(
         {"tokens": tokens, "ngrams": ngrams},
-        ops.stack([recurrent + wide, recurrent, wide], axis=1),
+        ops.stack([recurrent, wide], axis=1),
     )
 
 
@@ -60,24 +55,27 @@ def compile_model(
 ) -> None:
     """Gives the model its optimizer, its loss and the metrics `nll` and `accuracy`.
 
-    The loss is the negative log-likelihood of the joint logits plus, weighted, that of
-    each branch; the metrics are the joint logits' alone.
+    The loss is the sum of the branches' negative log-likelihoods: each learns the task
+    by itself. A loss on the sum of their logits would starve the recurrent branch,
+    since the n-grams know the training part by heart after an epoch or two. How much
+    each branch has to say is found on validation, see `metrics.fit_branch_weights`.
+    The metrics are of the mean of the logits.
     """
-    cross_entropy = keras.losses.sparse_categorical_crossentropy
 
-    def nll(labels: Any, logits: Any) -> Any:
-        return cross_entropy(labels, logits[:, JOINT], from_logits=True)
+    def cross_entropy(labels: Any, logits: Any) -> Any:
+        return keras.losses.sparse_categorical_crossentropy(
+            labels, logits, from_logits=True
+        )
 
     def loss(labels: Any, logits: Any) -> Any:
-        total = nll(labels, logits)
-        for branch in range(1, logits.shape[1]):
-            total += configuration.wide.branch_loss * cross_entropy(
-                labels, logits[:, branch], from_logits=True
-            )
-        return total
+        branches = ops.unstack(logits, axis=1)
+        return sum(cross_entropy(labels, branch) for branch in branches)
+
+    def nll(labels: Any, logits: Any) -> Any:
+        return cross_entropy(labels, ops.mean(logits, axis=1))
 
     def accuracy(labels: Any, logits: Any) -> Any:
-        predicted = ops.argmax(logits[:, JOINT], axis=-1)
+        predicted = ops.argmax(ops.mean(logits, axis=1), axis=-1)
         return ops.equal(ops.cast(labels, predicted.dtype), predicted)
 
     model.compile(
@@ -150,7 +148,9 @@ def _pooled(sequence: Any, mask: Any, how: Pooling, model: ModelSection) -> Any:
     if how == "mean":
         return ops.sum(sequence * _shares(mask, sequence.dtype), axis=1)
     if how == "attention":
-        score = layers.Dense(1)(layers.Dense(sequence.shape[-1], "tanh")(sequence))
+        # A bias would move all scores alike and so change no weight.
+        hidden = layers.Dense(sequence.shape[-1], "tanh")(sequence)
+        score = layers.Dense(1, use_bias=False)(hidden)
         weights = ops.softmax(ops.where(column, score, -math.inf), axis=1)
         return ops.sum(sequence * weights, axis=1)
     forward = sequence[:, :, : model.units]
@@ -170,7 +170,9 @@ def _shares(mask: Any, dtype: str) -> Any:
 def _last_step(mask: Any, dtype: str) -> Any:
     """One at the last true step and zero elsewhere, `(N, L, 1)`."""
     count = ops.cumsum(ops.cast(mask, "int32"), axis=1)
-    last = ops.logical_and(mask, count == ops.max(count, axis=1, keepdims=True))
+    # Not `==`, which compares symbolic tensors by identity.
+    is_whole = ops.equal(count, ops.max(count, axis=1, keepdims=True))
+    last = ops.logical_and(mask, is_whole)
     return ops.cast(ops.expand_dims(last, -1), dtype)
 
 

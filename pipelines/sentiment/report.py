@@ -295,7 +295,7 @@ def _add_mistakes(
     worst = wrong[order][:_MISTAKES]
     report.text(
         f"{len(wrong):,} of {len(labels):,} rows were predicted wrong; here are those "
-        "where the model was most sure. Some will be mistakes in the labels."
+        "where the model was most sure. Some may be mistakes in the labels."
     )
     entries = []
     for row in worst:
@@ -406,7 +406,7 @@ def _letter_confusion(axes: Any, counts: np.ndarray, shares: np.ndarray) -> None
                 continue
             text, size = f"{100 * shares[line, column]:.0f}", 8.5
         else:
-            text = f"{_percent(shares[line, column])}\n{counts[line, column]:,}"
+            text = f"{_percent(float(shares[line, column]))}\n{counts[line, column]:,}"
             size = 11 if number <= 4 else 7.5
         axes.text(
             column,

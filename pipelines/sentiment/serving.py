@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
-from .model import JOINT, RECURRENT, WIDE
+from .model import RECURRENT, WIDE
 from .preprocessing import PADDING, Preprocessing
 
 ATTRIBUTION_STEPS = 16
@@ -18,7 +18,7 @@ class SentimentServing(tf.Module):
         model: Trained, as `build_model` makes it.
         preprocessing: What it was trained with.
         classes: The names of the classes.
-        temperature: Divides the logits (Guo et al. 2017).
+        branch_weights: What each branch's logits are multiplied by in their sum.
     """
 
     def __init__(
@@ -26,13 +26,13 @@ class SentimentServing(tf.Module):
         model: keras.Model,
         preprocessing: Preprocessing,
         classes: Sequence[str],
-        temperature: float,
+        branch_weights: Sequence[float],
     ):
         super().__init__(name="sentiment")
         self._model = model
         self._preprocessing = preprocessing
         self._classes = tf.constant(list(classes), tf.string)
-        self._temperature = tf.constant(temperature, tf.float32)
+        self._branch_weights = tf.constant(list(branch_weights), tf.float32)
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "text")])
     def classify(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -48,8 +48,7 @@ class SentimentServing(tf.Module):
         features = _padded(
             self._preprocessing.features(self._preprocessing.tokens(text))
         )
-        logits = self._model(features, training=False)[:, JOINT]
-        probabilities = tf.nn.softmax(logits / self._temperature)
+        probabilities = tf.nn.softmax(self._logits(features))
         return {
             "label": tf.gather(self._classes, tf.argmax(probabilities, axis=-1)),
             "score": tf.reduce_max(probabilities, axis=-1),
@@ -65,8 +64,8 @@ class SentimentServing(tf.Module):
         tokens, and by its places where it stands more than once. The recurrent
         branch's part comes from integrated gradients (Sundararajan et al. 2017) along
         the straight line from zero vectors to the embedded tokens. The attributions of
-        a text add up to the quantity, less its value for a text of unknown words
-        without known n-grams, up to the error of the integral.
+        a text add up to the quantity, less its value at those zero vectors and without
+        known n-grams, up to the error of the integral.
 
         Args:
             text: string `[N]`; any bytes.
@@ -77,15 +76,24 @@ class SentimentServing(tf.Module):
         """
         tokens = self._preprocessing.tokens(text)
         features = _padded(self._preprocessing.features(tokens))
-        logits = self._model(features, training=False)[:, JOINT]
-        direction = _direction(logits) / self._temperature
-        attributions = self._recurrent_attributions(tokens, features, direction)
-        if len(self._model.inputs) > 1:
-            attributions += self._wide_attributions(tokens, features, direction)
+        direction = _direction(self._logits(features))
+        weights = tf.unstack(self._branch_weights)
+        attributions = self._recurrent_attributions(
+            tokens, features, weights[0] * direction
+        )
+        if len(weights) > 1:
+            attributions += self._wide_attributions(
+                tokens, features, weights[1] * direction
+            )
         return {
             "tokens": tokens.to_tensor(""),
             "attributions": tokens.with_flat_values(attributions).to_tensor(0.0),
         }
+
+    def _logits(self, features: dict[str, tf.Tensor]) -> tf.Tensor:
+        """The branches' logits in their weighted sum, `[N, C]`."""
+        branches = self._model(features, training=False)
+        return tf.einsum("nbc,b->nc", branches, self._branch_weights)
 
     def _recurrent_attributions(
         self,
@@ -157,4 +165,9 @@ def _direction(logits: tf.Tensor) -> tf.Tensor:
 
 
 def _padded(features: dict[str, tf.RaggedTensor]) -> dict[str, tf.Tensor]:
-    return {name: ids.to_tensor(PADDING) for name, ids in features.items()}
+    padded = {name: ids.to_tensor(PADDING) for name, ids in features.items()}
+    # A batch of no texts has no columns, and the loop over time needs one.
+    return {
+        name: tf.pad(ids, [[0, 0], [0, tf.maximum(0, 1 - tf.shape(ids)[1])]])
+        for name, ids in padded.items()
+    }

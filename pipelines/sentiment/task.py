@@ -26,10 +26,10 @@ from .metrics import (
     bootstrap_intervals,
     classification_metrics,
     confusion_matrix,
-    fit_temperature,
+    fit_branch_weights,
     softmax,
 )
-from .model import JOINT, build_model, compile_model
+from .model import RECURRENT, WIDE, build_model, compile_model
 from .preprocessing import Preprocessing
 from .report import write_sentiment_report
 from .serving import SentimentServing
@@ -56,11 +56,13 @@ class SentimentTask(Task[SentimentConfiguration, LabelledTexts, PreparedTexts]):
         )
 
     def load_test(self, spec: str, **columns: str | None) -> LabelledTexts:
+        own = self.configuration.data
         split, bad_rows = load_evaluation_texts(
             spec,
             classes=self.classes,
-            max_bad_share=self.configuration.data.max_bad_share,
-            **columns,
+            text_column=columns.get("text_column") or own.text_column,
+            label_column=columns.get("label_column") or own.label_column,
+            max_bad_share=own.max_bad_share,
         )
         return LabelledTexts(
             spec=spec,
@@ -118,10 +120,9 @@ class SentimentTask(Task[SentimentConfiguration, LabelledTexts, PreparedTexts]):
 
     def calibrate(self, model: keras.Model, prepared: PreparedTexts) -> None:
         labels = prepared.data.splits["validation"].labels
-        temperature = fit_temperature(
-            self._logits(model, prepared, "validation"), labels
-        )
-        write_json(self._calibration_file, {"temperature": temperature})
+        branches = self._branch_logits(model, prepared, "validation")
+        weights = fit_branch_weights(branches, labels)
+        write_json(self._calibration_file, {"branch_weights": weights.tolist()})
         write_json(
             self._padding_file, {"padded_share": prepared.training.padded_share()}
         )
@@ -145,9 +146,12 @@ class SentimentTask(Task[SentimentConfiguration, LabelledTexts, PreparedTexts]):
         data = prepared.data
         rows = data.splits[split]
         texts, labels = rows.texts.tolist(), rows.labels
-        logits = self._logits(model, prepared, split)
-        uncalibrated = softmax(logits)
-        probabilities = softmax(logits, self.temperature)
+        branches = self._branch_logits(model, prepared, split)
+        logits = np.einsum("nbc,b->nc", branches, self.branch_weights)
+        probabilities = softmax(logits)
+        # The weights add up to the inverse of the temperature.
+        temperature = 1.0 / sum(self.branch_weights)
+        uncalibrated = softmax(temperature * logits)
         answers = {"model": probabilities} | {
             name: baseline.probabilities(texts)
             for name, baseline in self._baselines().items()
@@ -168,9 +172,13 @@ class SentimentTask(Task[SentimentConfiguration, LabelledTexts, PreparedTexts]):
             baselines=baselines,
             further={
                 "rows": len(labels),
+                "bad_rows": [str(row) for row in data.bad_rows],
+                "padded_share": read_json(self._padding_file)["padded_share"],
                 "classes": list(data.classes),
                 "intervals": intervals,
-                "temperature": self.temperature,
+                "temperature": temperature,
+                "branch_weights": self.branch_weights,
+                "branches": self._branch_metrics(branches, labels),
                 "uncalibrated": classification_metrics(labels, uncalibrated),
                 "confusion_matrix": confusion_matrix(labels, probabilities).tolist(),
             },
@@ -184,7 +192,7 @@ class SentimentTask(Task[SentimentConfiguration, LabelledTexts, PreparedTexts]):
                 labels=labels,
                 probabilities=probabilities,
                 uncalibrated_probabilities=uncalibrated,
-                temperature=self.temperature,
+                temperature=temperature,
                 lengths=prepared.evaluation(split).lengths(),
                 metrics=metrics["model"],
                 intervals=intervals["model"],
@@ -207,7 +215,7 @@ class SentimentTask(Task[SentimentConfiguration, LabelledTexts, PreparedTexts]):
 
     def servable(self, model: keras.Model) -> Servable:
         serving = SentimentServing(
-            model, self._preprocessing, self.classes, self.temperature
+            model, self._preprocessing, self.classes, self.branch_weights
         )
         texts = {"text": np.array(EXAMPLES, object)}
         return Servable(
@@ -228,7 +236,7 @@ class SentimentTask(Task[SentimentConfiguration, LabelledTexts, PreparedTexts]):
                     },
                 },
                 "classes": list(self.classes),
-                "temperature": self.temperature,
+                "branch_weights": self.branch_weights,
                 "training_data": read_json(self.run.data),
                 "metrics": read_json(self.run.metrics),
                 "configuration": self.configuration.model_dump(mode="json"),
@@ -242,9 +250,9 @@ class SentimentTask(Task[SentimentConfiguration, LabelledTexts, PreparedTexts]):
         return tuple(read_json(self.run.assets / "classes.json"))
 
     @property
-    def temperature(self) -> float:
-        """What the logits are divided by, as found on validation."""
-        return read_json(self._calibration_file)["temperature"]
+    def branch_weights(self) -> list[float]:
+        """What each branch's logits are multiplied by, as found on validation."""
+        return read_json(self._calibration_file)["branch_weights"]
 
     @property
     def _calibration_file(self) -> Path:
@@ -262,19 +270,26 @@ class SentimentTask(Task[SentimentConfiguration, LabelledTexts, PreparedTexts]):
     def _preprocessing(self) -> Preprocessing:
         return Preprocessing(self.configuration, self.run.assets)
 
-    def _logits(
+    def _branch_logits(
         self, model: keras.Model, prepared: PreparedTexts, split: str
     ) -> np.ndarray:
-        """float32 `[N, C]`, in the order of the split."""
+        """float32 `[N, B, C]`, in the order of the split."""
         evaluation = prepared.evaluation(split)
-        return evaluation.in_split_order(
-            np.concatenate(
-                [
-                    model.predict_on_batch(features)[:, JOINT]
-                    for features, _ in evaluation.batches
-                ]
+        batches = [
+            model.predict_on_batch(features) for features, _ in evaluation.batches
+        ]
+        return evaluation.in_split_order(np.concatenate(batches))
+
+    def _branch_metrics(
+        self, branches: np.ndarray, labels: np.ndarray
+    ) -> dict[str, dict[str, float]]:
+        """What each branch would do alone."""
+        return {
+            name: classification_metrics(labels, softmax(logits))
+            for name, logits in zip(
+                (RECURRENT, WIDE), branches.swapaxes(0, 1), strict=False
             )
-        )
+        }
 
     def _baselines(self) -> dict[str, Baseline]:
         return joblib.load(self._baselines_file)

@@ -2,7 +2,6 @@
 
 import keras
 import numpy as np
-
 from recurra.layers import LSTMCell, VanillaRNNCell
 
 from . import reference

@@ -3,7 +3,6 @@
 import keras
 import numpy as np
 import pytest
-
 from recurra.layers import LSTM, RNN, VanillaRNN, VariationalDropout, Zoneout
 
 from . import reference

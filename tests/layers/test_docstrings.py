@@ -1,7 +1,6 @@
 import doctest
 
 import pytest
-
 import recurra.layers
 
 PUBLIC = [getattr(recurra.layers, name) for name in recurra.layers.__all__]

@@ -3,7 +3,6 @@
 import keras
 import numpy as np
 import pytest
-
 from recurra.layers import RNN, VariationalDropout, Zoneout
 
 from . import reference
@@ -24,6 +23,8 @@ from .cases import (
 
 def gradients(layer, x, padding, direction):
     """Of sum(outputs * direction), in training mode, by inputs and weights."""
+
+    direction = keras.ops.convert_to_tensor(direction)
 
     def loss_of(outputs):
         return keras.ops.sum(outputs * direction)

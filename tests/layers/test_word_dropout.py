@@ -1,7 +1,6 @@
 import keras
 import numpy as np
 import pytest
-
 from recurra.layers import WordDropout
 
 from .cases import to_numpy

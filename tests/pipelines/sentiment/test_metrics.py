@@ -4,12 +4,12 @@ import math
 import numpy as np
 import pytest
 from recurra.pipelines.sentiment.metrics import (
-    TEMPERATURE_BOUNDS,
+    WEIGHT_BOUNDS,
     accuracy_by_length,
     bootstrap_intervals,
     classification_metrics,
     confusion_matrix,
-    fit_temperature,
+    fit_branch_weights,
     reliability_curve,
     softmax,
 )
@@ -34,7 +34,6 @@ def test_metrics_by_hand():
     assert values["macro_f1"] == pytest.approx((2 / 3 + 4 / 5) / 2)
     assert values["roc_auc"] == 1.0
     assert values["nll"] == pytest.approx(-np.log([0.9, 0.4, 0.8, 0.7]).mean())
-    # Every row has a bin of its own: (12/15, 13/15] holds none but the first, ...
     assert values["ece"] == pytest.approx((0.1 + 0.6 + 0.2 + 0.3) / 4)
 
 
@@ -147,9 +146,7 @@ def test_bootstrap_intervals_cover_the_truth():
         labels = generator.integers(2, size=200)
         said = np.where(generator.random(200) < 0.8, labels, 1 - labels)
         probabilities = np.where(np.eye(2)[said] == 1, 0.8, 0.2)
-        intervals = bootstrap_intervals(
-            labels, probabilities, seed=seed, resamples=200
-        )
+        intervals = bootstrap_intervals(labels, probabilities, seed=seed, resamples=200)
         lower, upper = intervals["accuracy"]
         covered += lower <= 0.8 <= upper
     assert 88 <= covered <= 100
@@ -173,32 +170,49 @@ def test_temperature_is_recovered(temperature, classes):
     labels = (generator.random((20_000, 1)) > cumulative).sum(axis=1)
     labels = labels.clip(max=classes - 1)
 
-    found = fit_temperature(true_logits * temperature, labels)
-    assert found == pytest.approx(temperature, rel=0.05)
+    branches = (true_logits * temperature)[:, np.newaxis]
+    (weight,) = fit_branch_weights(branches, labels)
+    assert 1 / weight == pytest.approx(temperature, rel=0.05)
 
 
-def test_temperature_of_logits_without_an_error_stays_modest():
+def test_weights_of_branches_are_recovered():
+    generator = np.random.default_rng(1)
+    branches = generator.normal(scale=2, size=(20_000, 2, 3))
+    true_logits = 0.3 * branches[:, 0] + 1.2 * branches[:, 1]
+    cumulative = softmax(true_logits).cumsum(axis=1)
+    labels = (generator.random((20_000, 1)) > cumulative).sum(axis=1).clip(max=2)
+    np.testing.assert_allclose(
+        fit_branch_weights(branches, labels), [0.3, 1.2], rtol=0.1
+    )
+
+
+def test_a_branch_of_noise_weighs_next_to_nothing():
+    labels, logits = _noisy(2_000, 2)
+    noise = np.random.default_rng(2).normal(size=logits.shape)
+    useful, useless = fit_branch_weights(np.stack([logits, noise], 1), labels)
+    assert useless < 0.1 * useful
+
+
+def test_weight_of_logits_without_an_error_stays_modest():
     labels = np.arange(100) % 2
-    logits = np.where(np.eye(2)[labels] == 1, 2.0, -2.0)
-    temperature = fit_temperature(logits, labels)
+    logits = np.where(np.eye(2)[labels] == 1, 1.0, -1.0)
+    (weight,) = fit_branch_weights(logits[:, np.newaxis], labels)
 
-    assert TEMPERATURE_BOUNDS[0] < temperature < 1
+    assert 1 < weight < WEIGHT_BOUNDS[1]
     # Of 50 rows all right: about (50 + 1) / (50 + 2).
-    right = softmax(logits, temperature)[np.arange(100), labels]
+    right = softmax(weight * logits)[np.arange(100), labels]
     np.testing.assert_allclose(right, 51 / 52, atol=1e-3)
 
 
 @pytest.mark.parametrize("logits", [[[3.0, 3.0]] * 4, [[1e4, -1e4]] * 4, [[0, 1]] * 4])
-def test_temperature_of_odd_logits_is_finite(logits):
-    temperature = fit_temperature(np.array(logits), np.array([0, 0, 1, 1]))
-    assert TEMPERATURE_BOUNDS[0] <= temperature <= TEMPERATURE_BOUNDS[1]
+def test_weights_of_odd_logits_are_finite(logits):
+    branches = np.array(logits)[:, np.newaxis]
+    (weight,) = fit_branch_weights(branches, np.array([0, 0, 1, 1]))
+    assert WEIGHT_BOUNDS[0] <= weight <= WEIGHT_BOUNDS[1]
 
 
 def test_softmax_survives_large_logits():
     np.testing.assert_allclose(softmax(np.array([[1e5, 0.0]])), [[1.0, 0.0]])
-    np.testing.assert_allclose(
-        softmax(np.array([[2.0, 0.0]]), temperature=2.0), [[0.7310586, 0.2689414]]
-    )
 
 
 def test_reliability_curve_has_the_bins_that_are_not_empty():

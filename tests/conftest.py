@@ -1,0 +1,93 @@
+"""One small trained run and its export, for every test that needs one.
+
+What a fixture needs is imported when it is asked for, so that the tests of the layers
+run where TensorFlow is not.
+"""
+
+import csv
+import random
+
+import pytest
+
+SUBJECTS = ("soup", "film", "hotel", "novel", "phone", "garden", "concert", "lamp")
+SENTENCES = (
+    "The {subject} was {manner} {quality}.",
+    "I found the {subject} {manner} {quality}, and so did my sister.",
+    "What a {quality} {subject}!",
+    "Of all we saw that week, the {subject} was the {manner} {quality} part<br />.",
+)
+MANNERS = ("quite", "really", "truly", "rather")
+QUALITIES = {
+    "good": ("lovely", "superb", "charming", "delightful"),
+    "bad": ("awful", "dreadful", "clumsy", "tedious"),
+}
+
+
+def _write_reviews(path, rows=120, seed=0, **columns):
+    """A CSV file of made-up sentences, each with the label "good" or "bad"."""
+    generator = random.Random(seed)
+    labels = sorted(QUALITIES)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([columns.get("text", "text"), columns.get("label", "label")])
+        for row in range(rows):
+            label = labels[row % len(labels)]
+            text = generator.choice(SENTENCES).format(
+                subject=generator.choice(SUBJECTS),
+                manner=generator.choice(MANNERS),
+                quality=generator.choice(QUALITIES[label]),
+            )
+            writer.writerow([text, label])
+    return path
+
+
+def _small_configuration(spec, **values):
+    from recurra.pipelines.configuration import make_configuration, merge
+    from recurra.pipelines.sentiment.config import SentimentConfiguration
+
+    small = {
+        "data": {"spec": str(spec), "validation_share": 0.2, "test_share": 0.2},
+        "model": {"embedding_size": 8, "units": 4},
+        "training": {"epochs": 2, "batch_size": 16},
+    }
+    return make_configuration(SentimentConfiguration, [("test", merge(small, values))])
+
+
+@pytest.fixture(scope="session")
+def write_reviews():
+    """A function of path, rows, seed and names of the columns `text` and `label`."""
+    return _write_reviews
+
+
+@pytest.fixture(scope="session")
+def small_configuration():
+    """A function of a spec, and of sections: a model that trains within seconds."""
+    return _small_configuration
+
+
+@pytest.fixture(scope="session")
+def reviews_csv(tmp_path_factory):
+    """The file that `sentiment_run` is trained on; not to be changed."""
+    return _write_reviews(tmp_path_factory.mktemp("data") / "reviews.csv")
+
+
+@pytest.fixture(scope="session")
+def sentiment_run(tmp_path_factory, reviews_csv):
+    """A finished run; not to be changed."""
+    from recurra.pipelines import workflow
+    from recurra.pipelines.sentiment.task import SentimentTask
+
+    path = tmp_path_factory.mktemp("runs") / "reviews"
+    command = ["recurra", "train", "sentiment"]
+    configuration = _small_configuration(reviews_csv)
+    return workflow.train(SentimentTask, configuration, path, command=command)
+
+
+@pytest.fixture(scope="session")
+def sentiment_model(tmp_path_factory, sentiment_run):
+    """The folder of the version that the run was exported as; not to be changed."""
+    from recurra.pipelines import exporting, workflow
+
+    task = workflow.open_task(sentiment_run)
+    servable = task.servable(workflow.trained_model(task))
+    return exporting.export(servable, tmp_path_factory.mktemp("models"), "reviews")

@@ -1,0 +1,113 @@
+"""The configuration of sentiment: its defaults, its limits, its recipes."""
+
+import pytest
+import yaml
+
+from recurra.pipelines.configuration import (
+    make_configuration,
+    read_yaml,
+    write_yaml,
+)
+from recurra.pipelines.errors import UserError
+from recurra.pipelines.sentiment.config import SentimentConfiguration
+from recurra.pipelines.sentiment.task import SentimentTask
+
+RECIPES = sorted(SentimentTask.recipes.glob("*.yaml"))
+
+
+def configured(**sections):
+    return make_configuration(SentimentConfiguration, [("test", sections)])
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
+def test_a_recipe_is_a_valid_configuration_and_says_what_it_is_for(recipe):
+    values = read_yaml(recipe)
+    configuration = configured(**values)
+    for section, keys in values.items():
+        for key, value in keys.items():
+            assert getattr(getattr(configuration, section), key) == value
+    assert recipe.read_text(encoding="utf-8").startswith("#")
+
+
+def test_there_is_a_recipe_for_the_sample_and_one_for_imdb():
+    assert {"sample", "imdb"} <= {path.stem for path in RECIPES}
+
+
+def test_the_written_yaml_holds_every_key_and_reads_back_as_the_same():
+    configuration = configured(model={"units": 7, "pooling": ["last", "attention"]})
+    values = yaml.safe_load(write_yaml(configuration))
+    assert set(values) == set(SentimentConfiguration.model_fields)
+    assert set(values["model"]) == set(type(configuration.model).model_fields)
+    assert configured(**values) == configuration
+
+
+OUT_OF_RANGE = [
+    ("data", "validation_share", 0),
+    ("data", "validation_share", 1),
+    ("data", "test_share", 1),
+    ("data", "test_share", -0.1),
+    ("data", "max_bad_share", 1.5),
+    ("data", "spec", ""),
+    ("text", "vocabulary_size", 1),
+    ("text", "min_count", 0),
+    ("text", "max_tokens", 1),
+    ("text", "head_share", 1.1),
+    ("text", "head_share", float("nan")),
+    ("wide", "max_ngram", 0),
+    ("wide", "max_ngram", 6),
+    ("wide", "min_count", 0),
+    ("wide", "max_ngrams", 0),
+    ("wide", "smoothing", 0),
+    ("wide", "dropout", 1),
+    ("model", "units", 0),
+    ("model", "units", 2.5),
+    ("model", "units", "many"),
+    ("model", "depth", 0),
+    ("model", "embedding_size", 0),
+    ("model", "cell", "transformer"),
+    ("model", "pooling", []),
+    ("model", "pooling", ["median"]),
+    ("model", "input_dropout", 1),
+    ("model", "zoneout_hidden", -0.1),
+    ("training", "epochs", 0),
+    ("training", "batch_size", 0),
+    ("training", "learning_rate", 0),
+    ("training", "learning_rate", float("nan")),
+    ("training", "patience", 0),
+]
+
+
+@pytest.mark.parametrize(("section", "key", "value"), OUT_OF_RANGE)
+def test_a_value_out_of_range_is_refused_by_its_key(section, key, value):
+    with pytest.raises(UserError) as error:
+        configured(**{section: {key: value}})
+    message = str(error.value)
+    assert f"{section}.{key}" in message
+    assert "received" in message
+    assert "\n" not in message
+
+
+def test_a_cell_without_cell_state_takes_no_zoneout_of_it():
+    with pytest.raises(UserError, match=r"zoneout_cell.*vanilla"):
+        configured(model={"cell": "vanilla", "zoneout_cell": 0.1})
+    assert configured(model={"cell": "lstm", "zoneout_cell": 0.1})
+
+
+@pytest.mark.parametrize(
+    ("section", "misspelt", "meant"),
+    [
+        ("model", "bidirectonal", "model.bidirectional"),
+        ("text", "max_token", "text.max_tokens"),
+        ("wide", "max_n_gram", "wide.max_ngram"),
+        ("data", "textcolumn", "data.text_column"),
+        ("training", "learningrate", "training.learning_rate"),
+    ],
+)
+def test_a_misspelt_key_is_refused_and_the_nearest_named(section, misspelt, meant):
+    with pytest.raises(UserError, match=f"did you mean {meant}"):
+        configured(**{section: {misspelt: 1}})
+
+
+def test_a_misspelt_section_is_refused_and_the_nearest_named():
+    with pytest.raises(UserError, match="did you mean model"):
+        configured(modl={"units": 3})

@@ -1,0 +1,198 @@
+"""What is learned from the training texts before training: vocabulary and n-grams."""
+
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from recurra.pipelines.datasets.labelled_texts import Split
+from recurra.pipelines.sentiment.config import SentimentConfiguration
+from recurra.pipelines.sentiment.learning import (
+    learn_preprocessing,
+    naive_bayes_weights,
+)
+from recurra.pipelines.sentiment.preprocessing import (
+    PADDING,
+    UNKNOWN,
+    Preprocessing,
+    ngram_fingerprints,
+)
+
+RESERVED = 2
+TEXTS = ["good film", "good plot , good food", "bad film", "bad food", "dull plot"]
+LABELS = [1, 1, 0, 0, 0]
+
+
+def configured(**sections):
+    values = {
+        "text": {"vocabulary_size": 100, "min_count": 1},
+        "wide": {"max_ngram": 2, "min_count": 1, "smoothing": 1.0},
+        "model": {"embedding_size": 4, "embedding_start": "cooccurrence"},
+    }
+    for name, section in sections.items():
+        values[name] = {**values.get(name, {}), **section}
+    return SentimentConfiguration.model_validate(values)
+
+
+def learn(assets, texts=TEXTS, labels=LABELS, classes=2, **sections):
+    assets.mkdir(exist_ok=True)
+    split = Split(np.array(texts, object), np.array(labels, np.int64))
+    learn_preprocessing(configured(**sections), split, classes, assets)
+    return assets
+
+
+def vocabulary(assets):
+    return (assets / "vocabulary.txt").read_text(encoding="utf-8").splitlines()
+
+
+def weights_of(assets, *ngrams, **sections):
+    """The learned ratios of each n-gram, found as serving finds them."""
+    preprocessing = Preprocessing(configured(**sections), assets)
+    weights = np.load(assets / "ngram_weights.npy")
+    found = []
+    for ngram in ngrams:
+        words = ngram.split()
+        ids = preprocessing.ngram_ids(tf.ragged.constant([words]), len(words))
+        found.append(weights[ids.flat_values.numpy()[0]])
+    return np.array(found)
+
+
+def test_the_vocabulary_is_ordered_by_count_and_then_by_the_word(tmp_path):
+    words = vocabulary(learn(tmp_path))[RESERVED:]
+    assert words == ["good", "bad", "film", "food", "plot", ",", "dull"]
+
+
+def test_the_vocabulary_does_not_depend_on_the_order_of_the_texts(tmp_path):
+    one = learn(tmp_path / "one")
+    other = learn(tmp_path / "other", TEXTS[::-1], LABELS[::-1])
+    assert vocabulary(one) == vocabulary(other)
+
+
+def test_the_vocabulary_keeps_the_most_frequent_and_leaves_out_the_rare(tmp_path):
+    small = learn(tmp_path / "small", text={"vocabulary_size": 3})
+    assert vocabulary(small)[RESERVED:] == ["good", "bad", "film"]
+    frequent = learn(tmp_path / "frequent", text={"min_count": 3})
+    assert vocabulary(frequent)[RESERVED:] == ["good"]
+
+
+def test_learning_the_same_again_writes_the_same_files(tmp_path):
+    one, other = learn(tmp_path / "one"), learn(tmp_path / "other")
+    names = sorted(path.name for path in one.iterdir())
+    assert names == [
+        "ngram_weights.npy",
+        "ngrams.txt",
+        "vocabulary.txt",
+        "word_vectors.npy",
+    ]
+    for name in names:
+        assert (one / name).read_bytes() == (other / name).read_bytes()
+
+
+def test_without_a_wide_branch_no_ngrams_are_written(tmp_path):
+    assets = learn(tmp_path, wide={"enabled": False})
+    names = sorted(path.name for path in assets.iterdir())
+    assert names == ["vocabulary.txt", "word_vectors.npy"]
+
+
+def test_word_vectors_have_a_row_per_line_of_the_vocabulary(tmp_path):
+    for start in ("cooccurrence", "random"):
+        section = {"embedding_start": start, "embedding_size": 5}
+        assets = learn(tmp_path / start, model=section)
+        vectors = np.load(assets / "word_vectors.npy")
+        assert vectors.shape == (len(vocabulary(assets)), 5)
+        assert vectors.dtype == np.float32
+        assert not vectors[PADDING].any()
+        assert vectors[UNKNOWN:].any(axis=1).all()
+
+
+def test_the_learned_ratios_are_those_of_the_texts_by_hand(tmp_path):
+    assets = learn(tmp_path)
+    # Two texts are positive and three negative; "good" stands in both positive ones
+    # (twice in one, which counts once), "bad film" in one negative one.
+    good = math.log((1 + 2) / (1 + 2)) - math.log((1 + 0) / (1 + 3))
+    bad_film = math.log((1 + 0) / (1 + 2)) - math.log((1 + 1) / (1 + 3))
+    found = weights_of(assets, "good", "bad film", "zebra")
+    expected = [[-good, good], [-bad_film, bad_film], [0, 0]]
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_ngrams_that_stand_in_too_few_texts_are_left_out(tmp_path):
+    wide = {"min_count": 2}
+    assets = learn(tmp_path, wide=wide)
+    known = weights_of(assets, "good", "bad", "good plot", "dull", wide=wide).any(1)
+    # "good" twice in one text does not make "good plot" two texts.
+    assert known.tolist() == [True, True, False, False]
+
+
+def test_labels_stay_with_their_texts_over_more_than_one_part(tmp_path):
+    # More texts than are tokenized together.
+    number = 5000
+    texts = ["good" if row % 3 else "bad" for row in range(number)]
+    labels = [int(row % 3 > 0) for row in range(number)]
+    weights = weights_of(learn(tmp_path, texts, labels), "good", "bad")
+    assert weights[0, 1] > 5
+    assert weights[1, 0] > 5
+
+
+def naive_bayes(ngrams, labels, class_sizes, **wide):
+    section = configured(wide={"min_count": 1, **wide}).wide
+    arrays = np.array(ngrams, np.int64), np.array(labels), np.array(class_sizes)
+    return naive_bayes_weights(*arrays, section)
+
+
+def test_naive_bayes_weights_of_two_classes_by_hand():
+    # n-gram 7 in three of four texts of class 0 and one of two of class 1; 9 in one
+    # text of class 1.
+    kept, weights = naive_bayes(
+        [7, 7, 7, 7, 9], [0, 0, 0, 1, 1], [4, 2], smoothing=0.5
+    )
+    assert kept.tolist() == [7, 9]
+    seven = math.log(3.5 / 4.5) - math.log(1.5 / 2.5)
+    nine = math.log(0.5 / 4.5) - math.log(1.5 / 2.5)
+    expected = [[0, 0], [seven, -seven], [nine, -nine]]
+    np.testing.assert_allclose(weights, expected, rtol=1e-6)
+    assert weights.dtype == np.float32
+
+
+def test_naive_bayes_weights_of_three_classes_by_hand():
+    kept, weights = naive_bayes([5, 5, 5], [0, 2, 2], [3, 4, 2], smoothing=1.0)
+    assert kept.tolist() == [5]
+    expected = [
+        math.log(2 / 4) - math.log(3 / 7),
+        math.log(1 / 5) - math.log(4 / 6),
+        math.log(3 / 3) - math.log(2 / 8),
+    ]
+    np.testing.assert_allclose(weights, [[0, 0, 0], expected], rtol=1e-6)
+
+
+def test_an_ngram_in_every_text_tells_nothing():
+    _, weights = naive_bayes([3] * 8, [0, 0, 0, 0, 1, 1, 1, 1], [4, 4])
+    np.testing.assert_allclose(weights, 0, atol=1e-7)
+
+
+def test_the_most_frequent_ngrams_are_kept():
+    ngrams = [1] + [2] * 4 + [3] * 2 + [4] * 3
+    labels = [0] * len(ngrams)
+    kept, weights = naive_bayes(ngrams, labels, [4, 4], max_ngrams=2)
+    assert kept.tolist() == [2, 4]
+    assert weights.shape == (3, 2)
+    kept, _ = naive_bayes(ngrams, labels, [4, 4], min_count=2)
+    assert kept.tolist() == [2, 3, 4]
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_texts_without_any_frequent_word_or_ngram_can_be_learned_from(
+    tmp_path, classes
+):
+    texts = [f"word{row}" for row in range(6)]
+    labels = [row % classes for row in range(6)]
+    sections = {"text": {"min_count": 2}, "wide": {"min_count": 2}}
+    assets = learn(tmp_path, texts, labels, classes, **sections)
+    assert len(vocabulary(assets)) == RESERVED
+    assert np.load(assets / "word_vectors.npy").shape == (RESERVED, 4)
+    assert np.load(assets / "ngram_weights.npy").shape == (1, classes)
+    preprocessing = Preprocessing(configured(**sections), assets)
+    features = preprocessing.features(preprocessing.tokens(tf.constant(["word1 a"])))
+    assert features["tokens"].to_list() == [[UNKNOWN, UNKNOWN]]
+    assert features["ngrams"].to_list() == [[]]

@@ -1,0 +1,348 @@
+"""The model by its parts and options, against Keras and NumPy."""
+
+import itertools
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from recurra.layers import LSTM, VanillaRNN
+from recurra.pipelines.sentiment.config import SentimentConfiguration
+from recurra.pipelines.sentiment.model import (
+    NaiveBayesNgrams,
+    build_model,
+    compile_model,
+    embedding_layer,
+    recurrent_branch,
+)
+from recurra.pipelines.sentiment.preprocessing import PADDING
+
+VOCABULARY, EMBEDDING, UNITS, NGRAMS = 30, 6, 5, 40
+CELLS = ("vanilla", "lstm")
+POOLINGS = ("last", "max", "mean", "attention")
+LENGTHS = (7, 4, 1, 6)
+
+
+def configured(wide=True, **model):
+    return SentimentConfiguration.model_validate(
+        {
+            "wide": {"enabled": wide, "dropout": 0.0},
+            "model": {
+                "embedding_size": EMBEDDING,
+                "units": UNITS,
+                "word_dropout": 0.2,
+                "input_dropout": 0.3,
+                "dropout": 0.5,
+                **model,
+            },
+        }
+    )
+
+
+@pytest.fixture(scope="module", params=[2, 4], ids=["2 classes", "4 classes"])
+def classes(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """What learning leaves, for each number of classes."""
+    return {
+        classes: write_assets(tmp_path_factory.mktemp("assets"), classes)
+        for classes in (2, 4)
+    }
+
+
+def write_assets(assets, classes):
+    generator = np.random.default_rng(0)
+    vectors = generator.normal(size=(VOCABULARY, EMBEDDING)).astype(np.float32)
+    ratios = generator.normal(size=(1 + NGRAMS, classes)).astype(np.float32)
+    vectors[0] = ratios[0] = 0
+    np.save(assets / "word_vectors.npy", vectors)
+    np.save(assets / "ngram_weights.npy", ratios)
+    return assets
+
+
+def padded_rows(lengths, upper, padding, seed=0):
+    generator = np.random.default_rng(seed)
+    rows = np.zeros((len(lengths), max(lengths) + padding), np.int32)
+    for row, length in enumerate(lengths):
+        rows[row, :length] = generator.integers(1, upper, length)
+    return rows
+
+
+def features_of(wide=True, padding=0, lengths=LENGTHS):
+    features = {"tokens": padded_rows(lengths, VOCABULARY, padding)}
+    if wide:
+        ngrams = [2 * length for length in lengths]
+        features["ngrams"] = padded_rows(ngrams, 1 + NGRAMS, padding, seed=1)
+    return features
+
+
+def one_row(features, row):
+    """The row by itself, without any padding."""
+    return {name: ids[row : row + 1, ids[row] > 0] for name, ids in features.items()}
+
+
+def answers(model, features):
+    return model(features, training=False).numpy()
+
+
+def give_random_weights(model):
+    """So that nothing is zero that begins so, such as biases and n-gram weights."""
+    generator = np.random.default_rng(2)
+    for variable in model.trainable_variables:
+        variable.assign(generator.normal(scale=0.5, size=variable.shape))
+
+
+@pytest.mark.parametrize(
+    ("cell", "bidirectional", "pooling", "depth"),
+    list(itertools.product(CELLS, (False, True), POOLINGS, (1, 2))),
+)
+def test_each_architecture_answers_each_row_for_itself(
+    folders, cell, bidirectional, pooling, depth
+):
+    configuration = configured(
+        cell=cell, bidirectional=bidirectional, pooling=[pooling], depth=depth
+    )
+    model = build_model(configuration, 2, folders[2])
+    give_random_weights(model)
+    features = features_of()
+    logits = answers(model, features)
+    assert logits.shape == (len(LENGTHS), 2, 2)
+    assert np.isfinite(logits).all()
+    # Rows of different content get different answers, of either branch.
+    for branch in (0, 1):
+        assert len(np.unique(logits[:, branch].round(4), axis=0)) == len(LENGTHS)
+    np.testing.assert_allclose(
+        answers(model, features_of(padding=5)), logits, atol=1e-5
+    )
+    for row in (1, 2):
+        alone = answers(model, one_row(features, row))
+        np.testing.assert_allclose(alone[0], logits[row], atol=1e-5)
+
+
+def test_poolings_are_joined(folders):
+    configuration = configured(pooling=["mean", "max", "last", "attention"])
+    model = build_model(configuration, 2, folders[2])
+    features = features_of()
+    logits = answers(model, features)
+    with_padding = answers(model, features_of(padding=3))
+    np.testing.assert_allclose(with_padding, logits, atol=1e-5)
+
+
+def the_layer(model, kinds):
+    (found,) = (layer for layer in model.layers if isinstance(layer, kinds))
+    return found
+
+
+def keras_twin(ours, final):
+    """Keras's own layer with the weights of ours, giving the final output or all."""
+    bidirectional = isinstance(ours, keras.layers.Bidirectional)
+    inner = ours.forward_layer if bidirectional else ours
+    kind = keras.layers.LSTM if isinstance(inner, LSTM) else keras.layers.SimpleRNN
+    twin = kind(UNITS, return_sequences=not final)
+    if bidirectional:
+        twin = keras.layers.Bidirectional(twin)
+    input_size = ours.get_weights()[0].shape[0]
+    twin.build((None, None, input_size))
+    twin.set_weights(ours.get_weights())
+    return twin
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("cell", CELLS)
+def test_last_pooling_is_the_final_state_of_keras_layers(cell, bidirectional, depth):
+    section = configured(
+        cell=cell, bidirectional=bidirectional, depth=depth, pooling=["last"]
+    ).model
+    branch = recurrent_branch(section, 3)
+    give_random_weights(branch)
+    recurrent = (LSTM, VanillaRNN, keras.layers.Bidirectional)
+    ours = [layer for layer in branch.layers if isinstance(layer, recurrent)]
+    assert len(ours) == depth
+    twins = [keras_twin(layer, layer is ours[-1]) for layer in ours]
+    dense = the_layer(branch, keras.layers.Dense)
+    tokens = features_of()["tokens"]
+    embedded = np.random.default_rng(4).normal(size=(*tokens.shape, EMBEDDING))
+    embedded = embedded.astype(np.float32)
+    logits = answers(branch, {"tokens": tokens, "embedded": embedded})
+    for row, length in enumerate(LENGTHS):
+        state = embedded[row : row + 1, :length]
+        for twin in twins:
+            state = twin(state)
+        np.testing.assert_allclose(logits[row], dense(state).numpy()[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("pooling", ["max", "mean"])
+def test_pooling_over_the_valid_steps_alone(pooling):
+    section = configured(
+        cell="vanilla", bidirectional=False, depth=1, pooling=[pooling]
+    ).model
+    branch = recurrent_branch(section, 3)
+    give_random_weights(branch)
+    twin = keras_twin(the_layer(branch, VanillaRNN), final=False)
+    kernel, bias = the_layer(branch, keras.layers.Dense).get_weights()
+    tokens = features_of(padding=2)["tokens"]
+    embedded = np.random.default_rng(4).normal(size=(*tokens.shape, EMBEDDING))
+    embedded = embedded.astype(np.float32)
+    logits = answers(branch, {"tokens": tokens, "embedded": embedded})
+    for row, length in enumerate(LENGTHS):
+        states = twin(embedded[row : row + 1, :length]).numpy()[0]
+        expected = getattr(states, pooling)(axis=0) @ kernel + bias
+        np.testing.assert_allclose(logits[row], expected, atol=1e-5)
+
+
+def test_the_number_of_classes_is_that_of_the_logits(folders, classes):
+    model = build_model(configured(), classes, folders[classes])
+    assert answers(model, features_of()).shape == (len(LENGTHS), 2, classes)
+
+
+def test_without_a_wide_branch_there_are_tokens_and_one_branch(folders, classes):
+    model = build_model(configured(wide=False), classes, folders[classes])
+    assert [each.name for each in model.inputs] == ["tokens"]
+    logits = answers(model, features_of(wide=False))
+    assert logits.shape == (len(LENGTHS), 1, classes)
+    assert np.isfinite(logits).all()
+
+
+def test_the_branches_stand_apart(folders):
+    """Tokens move the recurrent branch's logits alone, n-grams the wide one's."""
+    model = build_model(configured(), 2, folders[2])
+    give_random_weights(model)
+    features = features_of()
+    logits = answers(model, features)
+    other_ngrams = {**features, "ngrams": (features["ngrams"] > 0) * np.int32(7)}
+    moved = answers(model, other_ngrams) != logits
+    assert not moved[:, 0].any()
+    assert moved[:, 1].any()
+    other_tokens = {**features, "tokens": (features["tokens"] > 0) * np.int32(7)}
+    moved = answers(model, other_tokens) != logits
+    assert moved[:, 0].any()
+    assert not moved[:, 1].any()
+
+
+def test_word_vectors_begin_as_learned_and_are_trained(folders):
+    layer = embedding_layer(configured().model, folders[2])
+    layer.build()
+    learned = np.load(folders[2] / "word_vectors.npy")
+    np.testing.assert_array_equal(layer.get_weights()[0], learned)
+    assert len(layer.trainable_variables) == 1
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+def test_naive_bayes_ngrams_by_hand(dropout, classes):
+    generator = np.random.default_rng(5)
+    ratios = generator.normal(size=(1 + NGRAMS, classes)).astype(np.float32)
+    ratios[0] = 0
+    wide = SentimentConfiguration.model_validate({"wide": {"dropout": dropout}}).wide
+    layer = NaiveBayesNgrams(ratios, wide)
+    ngrams = padded_rows((9, 1, 4), 1 + NGRAMS, 3)
+    ngrams[1] = PADDING
+    assert not layer(ngrams).numpy().any()  # w and b begin at zero
+    weights, bias = (
+        generator.normal(size=variable.shape) for variable in layer.trainable_variables
+    )
+    for variable, value in zip(layer.trainable_variables, (weights, bias), strict=True):
+        variable.assign(value)
+    expected = []
+    for row in ngrams:
+        known = row[row > 0]
+        parts = (weights[known] * ratios[known]).sum(axis=0)
+        expected.append(bias + parts / np.sqrt(max(1, len(known))))
+    found = layer(ngrams, training=False).numpy()
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_naive_bayes_ratios_are_not_trained():
+    ratios = np.ones((3, 2), np.float32)
+    layer = NaiveBayesNgrams(ratios, configured().wide)
+    layer(np.array([[1, 2]]))
+    assert len(layer.trainable_variables) == 2
+    assert any(np.array_equal(w, ratios) for w in layer.non_trainable_variables)
+
+
+def test_ngram_dropout_acts_in_training_alone_and_keeps_the_mean():
+    keras.utils.set_random_seed(0)
+    wide = SentimentConfiguration.model_validate({"wide": {"dropout": 0.5}}).wide
+    layer = NaiveBayesNgrams(np.ones((2, 2), np.float32), wide)
+    ngrams = np.ones((4000, 4), np.int32)
+    layer(ngrams)
+    for variable in layer.trainable_variables:
+        variable.assign(np.ones(variable.shape))
+    whole = layer(ngrams, training=False).numpy()
+    dropped = layer(ngrams, training=True).numpy()
+    assert not np.allclose(dropped, whole)
+    assert dropped.mean() == pytest.approx(whole.mean(), rel=0.05)
+
+
+def labels_of(classes):
+    return np.arange(len(LENGTHS)) % classes
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_gradients_reach_every_trainable_variable(folders, cell):
+    configuration = configured(cell=cell, depth=2, pooling=list(POOLINGS))
+    model = build_model(configuration, 2, folders[2])
+    compile_model(model, configuration, steps_per_epoch=1)
+    give_random_weights(model)
+    with tf.GradientTape() as tape:
+        logits = model(features_of(), training=False)
+        loss = model.compute_loss(y=labels_of(2), y_pred=logits)
+    variables = model.trainable_variables
+    gradients = tape.gradient(loss, [variable.value for variable in variables])
+    for variable, gradient in zip(variables, gradients, strict=True):
+        assert gradient is not None, variable.path
+        size = np.abs(tf.convert_to_tensor(gradient).numpy()).max()
+        assert size > 1e-7, variable.path
+
+
+def log_softmax(logits):
+    logits = logits.astype(np.float64)
+    return logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+
+
+@pytest.mark.parametrize("wide", [True, False])
+def test_the_loss_is_the_sum_over_the_branches_and_the_metrics_are_the_mean_s(
+    folders, classes, wide
+):
+    configuration = configured(wide=wide)
+    model = build_model(configuration, classes, folders[classes])
+    compile_model(model, configuration, steps_per_epoch=1)
+    give_random_weights(model)
+    features, labels = features_of(wide), labels_of(classes)
+    logits = answers(model, features)
+    rows = np.arange(len(labels))
+    of_branches = -log_softmax(logits)[rows, :, labels]
+    mean = logits.mean(axis=1)
+    measured = model.test_on_batch(features, labels, return_dict=True)
+    assert measured["loss"] == pytest.approx(of_branches.sum(1).mean(), abs=1e-5)
+    of_mean = -log_softmax(mean)[rows, labels].mean()
+    assert measured["nll"] == pytest.approx(of_mean, abs=1e-5)
+    right = (mean.argmax(axis=1) == labels).mean()
+    assert measured["accuracy"] == pytest.approx(right)
+
+
+def test_training_lowers_the_loss_of_both_branches(folders):
+    keras.utils.set_random_seed(0)
+    configuration = configured(word_dropout=0.0, input_dropout=0.0, dropout=0.0)
+    configuration = configuration.model_copy(
+        update={
+            "training": configuration.training.model_copy(
+                update={"learning_rate": 0.02, "decay": "constant"}
+            )
+        }
+    )
+    model = build_model(configuration, 2, folders[2])
+    compile_model(model, configuration, steps_per_epoch=1)
+    features, labels = features_of(), labels_of(2)
+    before = -log_softmax(answers(model, features))
+    data = tf.data.Dataset.from_tensors((features, labels)).repeat(40)
+    model.fit(data, epochs=1, shuffle=False, verbose=0)
+    after = -log_softmax(answers(model, features))
+    rows = np.arange(len(labels))
+    for branch in (0, 1):
+        old = before[rows, branch, labels].mean()
+        assert after[rows, branch, labels].mean() < 0.5 * old

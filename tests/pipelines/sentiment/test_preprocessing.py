@@ -1,0 +1,265 @@
+"""Raw strings to tokens, word ids and n-gram ids, as the served graph does it."""
+
+import sys
+import unicodedata
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recurra.pipelines.sentiment.config import SentimentConfiguration
+from recurra.pipelines.sentiment.preprocessing import (
+    EMPTY_TOKEN,
+    PADDING,
+    UNKNOWN,
+    Preprocessing,
+    head_and_tail,
+    ngram_fingerprints,
+    tokenize,
+    unique_in_rows,
+)
+
+SPACES = [
+    chr(code)
+    for code in range(sys.maxunicode + 1)
+    if unicodedata.category(chr(code)) in ("Zs", "Zl", "Zp")
+]
+CONTROLS = [chr(code) for code in range(0xA0) if unicodedata.category(chr(code)) == "Cc"]
+WORDS = ["the", "film", "was", "not", "good", "bad", "dull"]
+MAX_TOKENS = 8
+
+
+def tokens_of(*texts, lowercase=True):
+    ragged = tokenize(tf.constant(list(texts), tf.string), lowercase)
+    return [[token.decode("utf-8") for token in row] for row in ragged.numpy()]
+
+
+@pytest.fixture(scope="module")
+def preprocessing(tmp_path_factory):
+    """Knows `WORDS`, and every n-gram of "the film was not good" up to three words."""
+    assets = tmp_path_factory.mktemp("assets")
+    lines = ["[PADDING]", "[UNKNOWN]", *WORDS]
+    (assets / "vocabulary.txt").write_text("".join(f"{line}\n" for line in lines))
+    tokens = tf.ragged.constant([["the", "film", "was", "not", "good"]])
+    fingerprints = tf.concat(
+        [ngram_fingerprints(tokens, width) for width in (1, 2, 3)], 1
+    )
+    (assets / "ngrams.txt").write_text(
+        "".join(f"{value}\n" for value in fingerprints.flat_values.numpy())
+    )
+    configuration = SentimentConfiguration.model_validate(
+        {
+            "text": {"max_tokens": MAX_TOKENS, "head_share": 0.25, "lowercase": True},
+            "wide": {"enabled": True, "max_ngram": 3},
+        }
+    )
+    return Preprocessing(configuration, assets)
+
+
+def features_of(preprocessing, *texts):
+    tokens = preprocessing.tokens(tf.constant(list(texts), tf.string))
+    return {
+        name: ids.to_list() for name, ids in preprocessing.features(tokens).items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("The FILM", ["the", "film"]),
+        ("ÉCOLE Ärger ΣΟΦΌΣ ДА", ["école", "ärger", "σοφός", "да"]),
+        ("one<br />two<BR>three<br/>four", ["one", "two", "three", "four"]),
+        ("good, bad.", ["good", ",", "bad", "."]),
+        ("so-so (4/5)!", ["so", "-", "so", "(", "4", "/", "5", ")", "!"]),
+        ("don't", ["don't"]),
+        ("don’t donʼt", ["don't", "don't"]),
+        ("a\x00b\x07c\x7fd", ["a", "b", "c", "d"]),
+        ("  padded\t\n text \r\n", ["padded", "text"]),
+        ("good😀bad", ["good", "😀", "bad"]),
+        ("这部电影 ok", ["这", "部", "电", "影", "ok"]),
+        ("ひらカタ", ["ひ", "ら", "カ", "タ"]),
+        ("한국 영화", ["한국", "영화"]),
+        ("naïve café", ["naïve", "café"]),
+        ("नमस्ते दुनिया", ["नमस्ते", "दुनिया"]),
+        ("[EMPTY] [PADDING]", ["[", "empty", "]", "[", "padding", "]"]),
+        ("it's <b>bold</b>", ["it's", "<", "b", ">", "bold", "<", "/", "b", ">"]),
+    ],
+)
+def test_tokens(text, tokens):
+    assert tokens_of(text) == [tokens]
+
+
+def test_case_stays_where_it_is_told_to():
+    assert tokens_of("The FILM", lowercase=False) == [["The", "FILM"]]
+
+
+def test_thai_is_split_by_character_and_loses_none():
+    text = "หนังดีมาก"
+    (tokens,) = tokens_of(text)
+    assert len(tokens) > 3
+    assert "".join(tokens) == text
+
+
+@pytest.mark.parametrize("space", SPACES, ids=lambda space: f"U+{ord(space):04X}")
+def test_every_space_separates(space):
+    assert tokens_of(f"good{space}film{space}") == [["good", "film"]]
+
+
+@pytest.mark.parametrize("control", CONTROLS, ids=lambda sign: f"U+{ord(sign):04X}")
+def test_every_control_character_separates(control):
+    assert tokens_of(f"{control}good{control}film") == [["good", "film"]]
+
+
+@pytest.mark.parametrize("text", ["", " ", "\t\n", "\u3000\u00a0", "<br />", "\x00"])
+def test_a_text_without_tokens_has_the_empty_one(text):
+    assert tokens_of(text, "good") == [[EMPTY_TOKEN], ["good"]]
+
+
+def test_bytes_that_are_no_utf_8_become_the_replacement_character():
+    ragged = tokenize(tf.constant([b"good \xff\xfe film \xc3"]), lowercase=True)
+    tokens = [token.decode("utf-8") for token in ragged.numpy()[0]]
+    assert tokens[0] == "good"
+    assert "film" in tokens
+    assert set(tokens) == {"good", "film", "\N{REPLACEMENT CHARACTER}"}
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(st.lists(st.text() | st.binary(), min_size=1, max_size=4))
+def test_any_text_has_tokens_and_each_token_is_text_without_space(texts):
+    for row in tokenize(tf.constant(texts, tf.string), lowercase=True).numpy():
+        assert len(row) >= 1
+        for token in row:
+            decoded = token.decode("utf-8")
+            assert decoded
+            assert not any(sign.isspace() for sign in decoded)
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(
+    st.lists(
+        st.text() | st.binary() | st.lists(st.sampled_from(WORDS)).map(" ".join),
+        min_size=2,
+        max_size=5,
+    )
+)
+def test_features_of_a_text_do_not_depend_on_its_batch(preprocessing, texts):
+    together = features_of(preprocessing, *texts)
+    for row, text in enumerate(texts):
+        alone = features_of(preprocessing, text)
+        assert len(alone["tokens"][0]) >= 1
+        for name in together:
+            assert together[name][row] == alone[name][0]
+
+
+def test_words_outside_the_vocabulary_are_unknown_and_no_word_is_padding(preprocessing):
+    ids = features_of(preprocessing, "the zebra was GOOD", "", "[PADDING]")["tokens"]
+    first_word = UNKNOWN + 1
+    expected = [WORDS.index(word) + first_word for word in ("the", "was", "good")]
+    assert ids[0] == [expected[0], UNKNOWN, expected[1], expected[2]]
+    assert ids[1] == [UNKNOWN]
+    assert PADDING not in ids[2]
+
+
+def test_each_known_ngram_stands_once(preprocessing):
+    text = "not good , not good , not good"
+    once = features_of(preprocessing, "not good")["ngrams"][0]
+    often = features_of(preprocessing, text)["ngrams"][0]
+    assert len(once) == 3  # not, good, not good
+    assert sorted(often) == sorted(once)
+
+
+def test_unknown_ngrams_are_left_out(preprocessing):
+    ngrams = features_of(preprocessing, "zebra stripes", "good zebra film")["ngrams"]
+    assert ngrams[0] == []
+    assert len(ngrams[1]) == 2  # good, film; no n-gram over the zebra
+
+
+def test_ngrams_do_not_reach_from_one_text_into_the_next(preprocessing):
+    apart = features_of(preprocessing, "not", "good")["ngrams"]
+    assert [len(row) for row in apart] == [1, 1]
+
+
+def test_of_a_long_text_head_and_tail_are_read(preprocessing):
+    text = "the film " + "zebra " * 1000 + "was not good was not good"
+    tokens = features_of(preprocessing, text)["tokens"][0]
+    read = ["the", "film", "was", "not", "good", "was", "not", "good"]
+    assert tokens == [WORDS.index(word) + UNKNOWN + 1 for word in read]
+
+
+def test_ngrams_of_a_long_text_come_from_all_of_it(preprocessing):
+    middle = " zebra " * 20 + "not good" + " zebra " * 20
+    features = features_of(preprocessing, middle)
+    assert features["tokens"][0] == [UNKNOWN] * MAX_TOKENS
+    assert features["ngrams"] == features_of(preprocessing, "not good")["ngrams"]
+
+
+def test_a_text_of_100_000_words(preprocessing):
+    text = "the film " + "dull " * 99_994 + "was not good bad"
+    features = features_of(preprocessing, text, "good")
+    assert len(features["tokens"][0]) == MAX_TOKENS
+    assert len(features["tokens"][1]) == 1
+    # the, film, was, not, good; the film, was not, not good; was not good
+    assert len(features["ngrams"][0]) == 9
+
+
+@pytest.mark.parametrize("head_share", [0.0, 0.25, 0.5, 1.0])
+@pytest.mark.parametrize("max_tokens", [2, 3, 8])
+def test_head_and_tail_reads_max_tokens_and_no_token_of_short_texts_is_lost(
+    head_share, max_tokens
+):
+    text = SentimentConfiguration.model_validate(
+        {"text": {"max_tokens": max_tokens, "head_share": head_share}}
+    ).text
+    lengths = [1, max_tokens - 1, max_tokens, max_tokens + 1, 50]
+    read = head_and_tail(tf.constant(lengths, tf.int64), text).to_list()
+    assert [len(row) for row in read] == lengths
+    assert [sum(row) for row in read] == [min(n, max_tokens) for n in lengths]
+    head = round(head_share * max_tokens)
+    assert read[-1][:head] == [True] * head
+    if head < max_tokens:
+        assert read[-1][head - max_tokens :] == [True] * (max_tokens - head)
+
+
+def test_fingerprints_of_different_ngrams_differ():
+    words = [f"w{number}" for number in range(60)]
+    pairs = [[first, second] for first in words for second in words]
+    ragged = tf.ragged.constant(pairs)
+    ones = ngram_fingerprints(tf.ragged.constant([words]), 1).flat_values.numpy()
+    twos = ngram_fingerprints(ragged, 2).flat_values.numpy()
+    assert len(np.unique(np.concatenate([ones, twos]))) == len(words) + len(pairs)
+    assert min(ones.min(), twos.min()) >= 0
+    assert max(ones.max(), twos.max()) > 2**60
+
+
+def test_fingerprints_tell_order_and_borders_of_words():
+    ngrams = [["a", "b"], ["b", "a"], ["ab", "c"], ["a", "bc"]]
+    fingerprints = ngram_fingerprints(tf.ragged.constant(ngrams), 2)
+    assert len(set(fingerprints.flat_values.numpy().tolist())) == len(ngrams)
+
+
+def test_a_text_shorter_than_an_ngram_has_none_of_it():
+    tokens = tf.ragged.constant([["a"], ["a", "b"], ["a", "b", "c"]])
+    lengths = ngram_fingerprints(tokens, 3).row_lengths().numpy().tolist()
+    assert lengths == [0, 0, 1]
+
+
+@settings(max_examples=50, deadline=None, derandomize=True)
+@given(st.lists(st.lists(st.integers(0, 5), max_size=8), max_size=5))
+def test_unique_in_rows_keeps_the_first_of_each(rows):
+    ragged = tf.ragged.constant(rows, dtype=tf.int64, ragged_rank=1)
+    assert unique_in_rows(ragged).to_list() == [list(dict.fromkeys(r)) for r in rows]
+
+
+def test_without_a_wide_branch_there_are_tokens_alone(tmp_path):
+    (tmp_path / "vocabulary.txt").write_text("[PADDING]\n[UNKNOWN]\ngood\n")
+    configuration = SentimentConfiguration.model_validate({"wide": {"enabled": False}})
+    preprocessing = Preprocessing(configuration, tmp_path)
+    assert features_of(preprocessing, "good zebra") == {"tokens": [[2, UNKNOWN]]}
+
+
+def test_no_text_at_all_has_no_features(preprocessing):
+    tokens = preprocessing.tokens(tf.zeros([0], tf.string))
+    features = preprocessing.features(tokens)
+    assert [int(ids.nrows()) for ids in features.values()] == [0, 0]
