@@ -1,7 +1,7 @@
 # Each target makes .venv and installs into it first, where that is not done.
 PYTHON ?= python3.11
 BIN := .venv/bin
-RUFF := $(BIN)/ruff check --extend-select B,I,UP,SIM --config "lint.isort.known-first-party=['recurra']"
+RUFF := $(BIN)/ruff check --select E,F,W,B,I,UP,SIM --config "lint.isort.known-first-party=['recurra']"
 
 .PHONY: demo test lint bench clean
 

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -105,12 +106,17 @@ def train(
         messages.print(
             f"{stop}. Go on with the same command and --run {path} --resume",
             markup=False,
+            soft_wrap=True,
         )
         raise typer.Exit(130) from None
     finally:
         progress.close()
     output.print(metrics_table(finished.read_metrics()))
-    messages.print(f"Run: {finished.path}, report: {finished.report}", markup=False)
+    messages.print(
+        f"Run: {finished.path}, report: {finished.report}",
+        markup=False,
+        soft_wrap=True,
+    )
 
 
 @app.command()
@@ -191,7 +197,7 @@ def predict(
         raise UserError("predict: give texts, or a file by --file; one of the two")
     from .inputs import read_texts
 
-    texts = list(inputs or ()) if file is None else read_texts(file, text_column)
+    texts = _as_texts(inputs or ()) if file is None else read_texts(file, text_column)
     import_tensorflow_quietly()
     from .predicting import ExportedModel
 
@@ -207,6 +213,16 @@ def predict(
         shown = " ".join(text.split())
         shown = shown if len(shown) <= 100 else f"{shown[:48]} ... {shown[-47:]}"
         print(f"{answer['label']}\t{answer['score']:.4f}\t{shown}")
+
+
+def _as_texts(arguments: Sequence[str]) -> list[str]:
+    """Arguments as UTF-8 has them: other bytes come from the system as surrogates."""
+    return [
+        argument.encode("utf-8", errors="surrogateescape").decode(
+            "utf-8", errors="replace"
+        )
+        for argument in arguments
+    ]
 
 
 @data_app.command("list")

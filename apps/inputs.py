@@ -30,10 +30,10 @@ def read_texts(path: Path, text_column: str | None) -> list[str]:
 
 def _read_lines(path: Path) -> list[str]:
     try:
-        data = path.read_bytes()
+        text = path.read_text(encoding="utf-8-sig", errors="replace")
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
-    lines = data.decode("utf-8", errors="replace").splitlines()
-    if not lines:
+    if not text:
         raise UserError(f"{path}: is empty; give a text a line")
-    return lines
+    # Not splitlines, which also ends lines at signs that stand within texts.
+    return text.removesuffix("\n").split("\n")

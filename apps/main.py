@@ -42,15 +42,11 @@ def run(arguments: Sequence[str]) -> int:
 
         app(list(arguments), prog_name="recurra")
     except SystemExit as end:
-        return end.code if isinstance(end.code, int) else 0
+        return _status(end)
     except UserError as error:
         return _say(f"error: {error}", 2)
     except KeyboardInterrupt:
         return _say("stopped", 130)
-    except BrokenPipeError:
-        # The reader of our output has gone, as `head` does; that is no error.
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
-        return 0
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
         if package not in _TASKS_EXTRA:
@@ -61,6 +57,17 @@ def run(arguments: Sequence[str]) -> int:
             2,
         )
     return 0
+
+
+def _status(end: SystemExit) -> int:
+    """The exit status, where Typer ended the program."""
+    # Typer catches these two before we can, and ends with its own status and no word.
+    if isinstance(end.__context__, BrokenPipeError):
+        # The reader of our output has gone, as `head` does; that is no error.
+        return 0
+    if end.__context__ and isinstance(end.__context__.__cause__, KeyboardInterrupt):
+        return _say("stopped", 130)
+    return end.code if isinstance(end.code, int) else 0
 
 
 def _say(message: str, status: int) -> int:

@@ -87,9 +87,13 @@ def _print_bad_rows(description: TextDescription) -> None:
     bad_rows = description.bad_rows
     output.print(f"bad rows: {len(bad_rows):,}")
     for row in bad_rows[:BAD_ROWS_SHOWN]:
-        output.print(f"  {row['file']}, line {row['line']}: {row['reason']}", markup=False)
+        output.print(
+            f"  {row['file']}, line {row['line']}: {row['reason']}", markup=False
+        )
     if len(bad_rows) > BAD_ROWS_SHOWN:
-        output.print(f"  and {len(bad_rows) - BAD_ROWS_SHOWN:,} more (--json lists all)")
+        output.print(
+            f"  and {len(bad_rows) - BAD_ROWS_SHOWN:,} more (--json lists all)"
+        )
 
 
 def _print_examples(description: TextDescription) -> None:
@@ -102,7 +106,5 @@ def _print_examples(description: TextDescription) -> None:
 def _table(*columns: str, numbers: bool = True) -> rich.table.Table:
     table = rich.table.Table(box=rich.box.SIMPLE)
     for index, column in enumerate(columns):
-        table.add_column(
-            Text(column), justify="right" if numbers and index else "left"
-        )
+        table.add_column(Text(column), justify="right" if numbers and index else "left")
     return table

@@ -111,8 +111,9 @@ class Task(abc.ABC, Generic[ConfigurationT, DataT, PreparedT]):
     """One task, bound to a run directory.
 
     `recipes` is the folder of the task's recipes, `monitor` the column of the history
-    whose smallest value marks the best epoch. Everything that `learn` finds out from the training part goes to `run.assets`, so
-    `build`, `evaluate` and `servable` need the run alone and not the training data.
+    whose smallest value marks the best epoch. Everything that `learn` finds out from
+    the training part goes to `run.assets`, so `build`, `evaluate` and `servable` need
+    the run alone and not the training data.
     """
 
     name: ClassVar[str]

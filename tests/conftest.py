@@ -47,7 +47,7 @@ def _small_configuration(spec, **values):
 
     small = {
         "data": {"spec": str(spec), "validation_share": 0.2, "test_share": 0.2},
-        "model": {"embedding_size": 8, "units": 4},
+        "model": {"embedding_size": 8, "units": 4, "bidirectional": False},
         "training": {"epochs": 2, "batch_size": 16},
     }
     return make_configuration(SentimentConfiguration, [("test", merge(small, values))])

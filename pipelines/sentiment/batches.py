@@ -2,12 +2,13 @@
 
 import functools
 import math
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
 from ..datasets.labelled_texts import LabelledTexts, Split
-from .preprocessing import PADDING, Preprocessing
+from .preprocessing import PADDING, Preprocessing, with_ratios
 
 BUCKETS = 24
 SHUFFLE_BUFFER = 100_000
@@ -20,6 +21,7 @@ class PreparedTexts:
     Args:
         data: The texts.
         preprocessing: Makes the features.
+        assets: Where the n-grams' ratios are.
         batch_size: Rows of a batch.
         seed: Of the order of training.
     """
@@ -28,11 +30,13 @@ class PreparedTexts:
         self,
         data: LabelledTexts,
         preprocessing: Preprocessing,
+        assets: Path,
         batch_size: int,
         seed: int,
     ):
         self.data = data
         self._preprocessing = preprocessing
+        self._assets = assets
         self._batch_size = batch_size
         self._seed = seed
         self._evaluation: dict[str, EvaluationBatches] = {}
@@ -41,16 +45,29 @@ class PreparedTexts:
     def training(self) -> "TrainingBatches":
         """The training part, in shuffled batches."""
         return TrainingBatches(
-            self.data.splits["train"], self._preprocessing, self._batch_size, self._seed
+            self.data.splits["train"],
+            self._preprocessing,
+            self._array("folds.npy"),
+            self._array("ngram_ratios.npy"),
+            self._batch_size,
+            self._seed,
         )
 
     def evaluation(self, split: str) -> "EvaluationBatches":
         """A split once through."""
         if split not in self._evaluation:
             self._evaluation[split] = EvaluationBatches(
-                self.data.splits[split], self._preprocessing, self._batch_size
+                self.data.splits[split],
+                self._preprocessing,
+                self._array("ngram_ratios.npy"),
+                self._batch_size,
             )
         return self._evaluation[split]
+
+    def _array(self, name: str) -> np.ndarray | None:
+        """What was learned; None where the model uses no n-grams."""
+        path = self._assets / name
+        return np.load(path) if path.is_file() else None
 
     def training_batches(self, epoch: int) -> tf.data.Dataset:
         return self.training.of_epoch(epoch)
@@ -69,19 +86,37 @@ class TrainingBatches:
     Args:
         split: Texts and labels.
         preprocessing: Makes the features.
+        folds: The fold of each text, `[N]`; None without n-grams.
+        ratios: By fold those of the n-grams, `[1 + F, 1 + n-grams, C]`: a text is
+            given the ratios that were counted without its fold.
         batch_size: Rows of a batch; the last of each bucket is smaller.
         seed: Of the order, together with the epoch's number.
     """
 
     def __init__(
-        self, split: Split, preprocessing: Preprocessing, batch_size: int, seed: int
+        self,
+        split: Split,
+        preprocessing: Preprocessing,
+        folds: np.ndarray | None,
+        ratios: np.ndarray | None,
+        batch_size: int,
+        seed: int,
     ):
         self._batch_size = batch_size
         self._seed = seed
         # A file often holds one class after the other, and the shuffle buffer of a
         # large split does not reach over it.
         order = np.random.default_rng(seed).permutation(len(split))
-        self._rows = _preprocessed(split, order, preprocessing).cache()
+        self._ratios: tf.Tensor | None = None
+        rows = _preprocessed(split, order, preprocessing)
+        if folds is not None and ratios is not None:
+            # N-gram g of fold f is row f * (1 + n-grams) + g of the ratios laid flat.
+            self._ratios = tf.constant(ratios.reshape(-1, ratios.shape[-1]))
+            begins = tf.data.Dataset.from_tensor_slices(
+                (folds[order] * ratios.shape[1]).astype(np.int32)
+            )
+            rows = tf.data.Dataset.zip(rows, begins).map(_of_fold)
+        self._rows = rows.cache()
         self._buffer = min(len(split), SHUFFLE_BUFFER)
 
     def of_epoch(self, epoch: int) -> tf.data.Dataset:
@@ -100,8 +135,10 @@ class TrainingBatches:
         steps = sum(
             math.ceil(rows / self._batch_size) for rows in np.bincount(bucket).tolist()
         )
-        return batches.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(
-            tf.data.AUTOTUNE
+        return (
+            _with_ratios(batches, self._ratios)
+            .apply(tf.data.experimental.assert_cardinality(steps))
+            .prefetch(tf.data.AUTOTUNE)
         )
 
     def padded_share(self) -> float:
@@ -127,19 +164,22 @@ class TrainingBatches:
 class EvaluationBatches:
     """Each row of a split once, in an order in which like lengths share a batch."""
 
-    def __init__(self, split: Split, preprocessing: Preprocessing, batch_size: int):
+    def __init__(
+        self,
+        split: Split,
+        preprocessing: Preprocessing,
+        ratios: np.ndarray | None,
+        batch_size: int,
+    ):
         self._order = np.argsort([len(text) for text in split.texts], kind="stable")
-        self.batches = (
-            _preprocessed(split, self._order, preprocessing)
-            .padded_batch(batch_size)
-            .apply(
-                tf.data.experimental.assert_cardinality(
-                    math.ceil(len(split) / batch_size)
-                )
-            )
-            .cache()
-            .prefetch(tf.data.AUTOTUNE)
+        steps = math.ceil(len(split) / batch_size)
+        batches = _preprocessed(split, self._order, preprocessing).padded_batch(
+            batch_size
         )
+        self.batches = _with_ratios(
+            batches.apply(tf.data.experimental.assert_cardinality(steps)).cache(),
+            None if ratios is None else tf.constant(ratios[0]),
+        ).prefetch(tf.data.AUTOTUNE)
 
     def in_split_order(self, rows: np.ndarray) -> np.ndarray:
         """What a model said of `batches`, row by row in the order of the split."""
@@ -177,6 +217,23 @@ def _preprocessed(
         .unbatch()
         # A single row of a ragged batch is a plain tensor; this makes tf.data see it.
         .map(lambda features, label: (features, label))
+    )
+
+
+def _of_fold(row: tuple, begin: tf.Tensor) -> tuple:
+    """The row with the ids under `evidence` moved to where its fold's ratios are."""
+    features, label = row
+    if "evidence" in features:
+        features = features | {"evidence": features["evidence"] + begin}
+    return features, label
+
+
+def _with_ratios(batches: tf.data.Dataset, ratios: tf.Tensor | None) -> tf.data.Dataset:
+    if ratios is None:
+        return batches
+    return batches.map(
+        lambda features, label: (with_ratios(features, ratios), label),
+        num_parallel_calls=tf.data.AUTOTUNE,
     )
 
 

@@ -36,21 +36,35 @@ class TextSection(Section):
     lowercase: bool = True
     vocabulary_size: int = Field(30_000, ge=2, description="most frequent tokens kept")
     min_count: int = Field(2, ge=1, description="rarer tokens are unknown words")
-    max_tokens: int = Field(400, ge=2, description="that the recurrent branch reads")
+    max_tokens: int = Field(600, ge=2, description="that the recurrent branch reads")
     head_share: float = Field(
         0.25, ge=0, le=1, description="of max_tokens taken from a long text's beginning"
     )
 
 
-class WideSection(Section):
-    """The branch of word n-grams, weighted by naive Bayes, beside the recurrent one."""
+class NgramsSection(Section):
+    """Word n-grams and their naive Bayes log-count ratios, which both branches use."""
 
-    enabled: bool = True
-    max_ngram: int = Field(3, ge=1, le=5, description="words of the longest n-gram")
+    longest: int = Field(3, ge=1, le=5, description="words of the longest n-gram")
     min_count: int = Field(3, ge=1, description="texts that an n-gram must stand in")
     max_ngrams: int = Field(2_000_000, ge=1, description="most frequent ones kept")
-    smoothing: float = Field(1.0, gt=0, description="added to naive Bayes counts")
+    smoothing: float = Field(2.0, gt=0, description="added to each count")
+    folds: int = Field(
+        5, ge=2, description="parts of the training texts; none sees its own counts"
+    )
+
+
+class WideSection(Section):
+    """The wide branch: a linear model of the n-grams beside the recurrent one."""
+
+    enabled: bool = True
+    rate: float = Field(
+        15.0, gt=0, description="how much faster than all else its weights learn"
+    )
     dropout: float = Field(0.0, ge=0, lt=1, description="of n-grams in training")
+    joint_loss: float = Field(
+        0.0, ge=0, description="weight of a loss on the sum of the branches' logits"
+    )
 
 
 class ModelSection(Section):
@@ -61,12 +75,28 @@ class ModelSection(Section):
         "cooccurrence",
         description="word vectors to begin with: of the training texts, or random",
     )
-    word_dropout: float = Field(0.2, ge=0, lt=1, description="of word types")
+    evidence: bool = Field(
+        True, description="each token brings the ratios of the n-grams it begins"
+    )
+    evidence_dropout: float = Field(0.3, ge=0, lt=1, description="of single ratios")
+    evidence_scale: float = Field(
+        2.0, gt=0, description="that ratios are multiplied by"
+    )
+    word_dropout: float = Field(0.1, ge=0, lt=1, description="of word types")
+    input_dropout: float = Field(
+        0.3, ge=0, lt=1, description="variational, of what a token brings"
+    )
+    convolution_filters: int = Field(
+        128, ge=0, description="of a convolution before the recurrence; 0 for none"
+    )
+    convolution_width: int = Field(3, ge=1, description="tokens under a filter")
+    stride: int = Field(
+        2, ge=1, description="tokens that max pooling makes one recurrent step of"
+    )
     cell: Literal["vanilla", "lstm"] = "lstm"
-    units: int = Field(64, ge=1, description="in each direction")
+    units: int = Field(128, ge=1, description="in each direction")
     depth: int = Field(1, ge=1, le=8, description="recurrent layers")
     bidirectional: bool = True
-    input_dropout: float = Field(0.3, ge=0, lt=1, description="variational")
     state_dropout: float = Field(0.0, ge=0, lt=1, description="variational")
     output_dropout: float = Field(0.0, ge=0, lt=1, description="variational")
     zoneout_hidden: float = Field(0.0, ge=0, lt=1)
@@ -82,6 +112,12 @@ class ModelSection(Section):
             raise ValueError(f"zoneout_cell: a {self.cell} cell has no cell state")
         return self
 
+    @pydantic.model_validator(mode="after")
+    def _stride_needs_a_convolution(self) -> "ModelSection":
+        if self.stride > 1 and not self.convolution_filters:
+            raise ValueError("stride: over 1 it needs convolution_filters over 0")
+        return self
+
 
 class SentimentConfiguration(TaskSection):
     """Everything that a sentiment run depends on."""
@@ -89,7 +125,13 @@ class SentimentConfiguration(TaskSection):
     data: SentimentDataSection = SentimentDataSection()
     text: TextSection = TextSection()
     model: ModelSection = ModelSection()
+    ngrams: NgramsSection = NgramsSection()
     wide: WideSection = WideSection()
     training: TrainingSection = TrainingSection(
-        epochs=6, learning_rate=2e-3, decay="cosine"
+        epochs=3, learning_rate=2e-3, decay="cosine", warmup_steps=150
     )
+
+    @property
+    def uses_ngrams(self) -> bool:
+        """Whether any branch needs the n-grams."""
+        return self.wide.enabled or self.model.evidence

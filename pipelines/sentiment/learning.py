@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from ..datasets.labelled_texts import Split
 from ..files import write_text, written_whole
-from .config import SentimentConfiguration, TextSection, WideSection
+from .config import NgramsSection, SentimentConfiguration, TextSection
 from .preprocessing import (
     Preprocessing,
     ngram_fingerprints,
@@ -31,14 +31,15 @@ def learn_preprocessing(
     number_of_classes: int,
     assets: Path,
 ) -> None:
-    """Writes the vocabulary, the word vectors, and the n-grams with their weights.
+    """Writes the vocabulary, the word vectors, and the n-grams with their ratios.
 
     They are learned from at most `LEARNING_ROWS` of the texts, drawn by the seed.
 
     Files written: `vocabulary.txt` (a token a line, the most frequent first),
     `word_vectors.npy` (float32 `[vocabulary, embedding_size]`), `ngrams.txt` (a
-    fingerprint a line) and `ngram_weights.npy` (float32 `[1 + n-grams, classes]`; row
-    0 is padding).
+    fingerprint a line), `ngram_ratios.npy` (float32 `[1 + folds, 1 + n-grams,
+    classes]`, see `naive_bayes_ratios`; n-gram 0 is padding) and `folds.npy` (the fold
+    of each text of the split, from 1; 0 where the counts are not of this text).
     """
     rows = np.random.default_rng(configuration.seed).permutation(len(split))
     rows = np.sort(rows[:LEARNING_ROWS])
@@ -48,12 +49,17 @@ def learn_preprocessing(
         assets / "vocabulary.txt",
         "".join(f"{word}\n" for word in (*_RESERVED, *vocabulary)),
     )
-    if configuration.wide.enabled:
-        ngrams, weights = _learn_ngrams(configuration, texts, labels, number_of_classes)
+    if configuration.uses_ngrams:
+        folds = np.zeros(len(split), np.int32)
+        folds[rows] = _folds(split, rows, configuration)
+        ngrams, ratios = _learn_ngrams(
+            configuration, texts, labels, folds[rows], number_of_classes
+        )
         # No table can be read from an empty file, and no n-gram has this fingerprint.
         lines = ngrams if len(ngrams) else [-1]
         write_text(assets / "ngrams.txt", "".join(f"{ngram}\n" for ngram in lines))
-        _write_array(assets / "ngram_weights.npy", weights)
+        _write_array(assets / "ngram_ratios.npy", ratios)
+        _write_array(assets / "folds.npy", folds)
     vectors = _learn_word_vectors(configuration, texts, assets, len(vocabulary))
     _write_array(assets / "word_vectors.npy", vectors)
 
@@ -70,27 +76,40 @@ def _learn_vocabulary(text: TextSection, texts: np.ndarray) -> list[str]:
     return [word.decode("utf-8") for _, word in frequent[: text.vocabulary_size]]
 
 
+def _folds(
+    split: Split, rows: np.ndarray, configuration: SentimentConfiguration
+) -> np.ndarray:
+    """A fold from 1 for each of the rows; a group is in one fold."""
+    groups = split.groups[rows] if split.groups is not None else rows
+    names, group = np.unique(groups.astype(str), return_inverse=True)
+    generator = np.random.default_rng(configuration.seed)
+    return generator.permutation(len(names))[group] % configuration.ngrams.folds + 1
+
+
 def _learn_ngrams(
     configuration: SentimentConfiguration,
     texts: np.ndarray,
     labels: np.ndarray,
+    folds: np.ndarray,
     number_of_classes: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    widths = range(1, configuration.wide.max_ngram + 1)
-    ngrams, ngram_labels = [], []
+    widths = range(1, configuration.ngrams.longest + 1)
+    ngrams, rows = [], []
     row = 0
     for tokens in _tokenized(texts, configuration.text):
         unique = unique_in_rows(
             tf.concat([ngram_fingerprints(tokens, width) for width in widths], 1)
         )
         ngrams.append(unique.flat_values.numpy())
-        ngram_labels.append(labels[row + unique.value_rowids().numpy()])
+        rows.append(row + unique.value_rowids().numpy())
         row += int(tokens.nrows())
-    return naive_bayes_weights(
+    return naive_bayes_ratios(
         np.concatenate(ngrams),
-        np.concatenate(ngram_labels),
-        np.bincount(labels, minlength=number_of_classes),
-        configuration.wide,
+        np.concatenate(rows),
+        labels,
+        folds,
+        number_of_classes,
+        configuration.ngrams,
     )
 
 
@@ -113,8 +132,13 @@ def _learn_word_vectors(
     )
 
 
-def naive_bayes_weights(
-    ngrams: np.ndarray, labels: np.ndarray, class_sizes: np.ndarray, wide: WideSection
+def naive_bayes_ratios(
+    ngrams: np.ndarray,
+    rows: np.ndarray,
+    labels: np.ndarray,
+    folds: np.ndarray,
+    number_of_classes: int,
+    section: NgramsSection,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The log-count ratio of each frequent n-gram in each class.
 
@@ -123,32 +147,52 @@ def naive_bayes_weights(
     texts of the class, `~c` all other classes and `a` the smoothing (Wang & Manning
     2012, "Baselines and Bigrams", on presence and with texts for totals).
 
+    A text that trains on ratios counted with its own label would learn to trust them
+    more than it can trust those of a new text. So there is, for each fold, a second
+    set of ratios counted without the texts of that fold, for these to train on.
+
     Args:
         ngrams: The n-grams of all texts, each once per text, int64 `[M]`.
-        labels: The class of the text that each stands in, `[M]`.
-        class_sizes: Texts of each class, `[C]`.
-        wide: `min_count`, `max_ngrams`, `smoothing`.
+        rows: The text that each stands in, `[M]`.
+        labels: The class of each text, `[N]`.
+        folds: The fold of each text, from 1, `[N]`.
+        number_of_classes: C.
+        section: `folds` (F), `min_count`, `max_ngrams`, `smoothing`.
 
     Returns:
-        The n-grams that are kept `[K]`, and float32 `[1 + K, C]`, row 0 zero.
+        The n-grams that are kept `[K]`, and float32 `[1 + F, 1 + K, C]`: at 0 the
+        ratios of all texts, at f those without fold f; n-gram 0, padding, is zero.
     """
-    kept, inverse = np.unique(ngrams, return_inverse=True)
-    classes = len(class_sizes)
-    counts = np.bincount(inverse * classes + labels, minlength=len(kept) * classes)
-    counts = counts.reshape(len(kept), classes).astype(np.float64)
-    total = counts.sum(axis=1)
-    frequent = np.flatnonzero(total >= wide.min_count)
-    if len(frequent) > wide.max_ngrams:
+    kept, inverse, total = np.unique(ngrams, return_inverse=True, return_counts=True)
+    frequent = np.flatnonzero(total >= section.min_count)
+    if len(frequent) > section.max_ngrams:
         order = np.argsort(-total[frequent], kind="stable")
-        frequent = np.sort(frequent[order[: wide.max_ngrams]])
-    kept, counts = kept[frequent], counts[frequent]
-    a = wide.smoothing
+        frequent = np.sort(frequent[order[: section.max_ngrams]])
+    number = np.full(len(kept), -1)
+    number[frequent] = np.arange(len(frequent))
+    ngram = number[inverse]
+    rows, ngram = rows[ngram >= 0], ngram[ngram >= 0]
+
+    ratios = np.zeros((1 + section.folds, 1 + len(frequent), number_of_classes))
+    for fold in range(1 + section.folds):
+        counted = folds != fold
+        sizes = np.bincount(labels[counted], minlength=number_of_classes)
+        here = counted[rows]
+        counts = np.bincount(
+            ngram[here] * number_of_classes + labels[rows[here]],
+            minlength=len(frequent) * number_of_classes,
+        ).reshape(len(frequent), number_of_classes)
+        ratios[fold, 1:] = _log_count_ratios(counts, sizes, section.smoothing)
+    return kept[frequent], ratios.astype(np.float32)
+
+
+def _log_count_ratios(
+    counts: np.ndarray, sizes: np.ndarray, smoothing: float
+) -> np.ndarray:
     rest = counts.sum(axis=1, keepdims=True) - counts
-    ratio = np.log((a + counts) / (a + class_sizes)) - np.log(
-        (a + rest) / (a + class_sizes.sum() - class_sizes)
+    return np.log((smoothing + counts) / (smoothing + sizes)) - np.log(
+        (smoothing + rest) / (smoothing + sizes.sum() - sizes)
     )
-    padded = np.concatenate([np.zeros((1, len(class_sizes))), ratio])
-    return kept, padded.astype(np.float32)
 
 
 def _tokenized(texts: np.ndarray, text: TextSection) -> Iterator[tf.RaggedTensor]:

@@ -28,26 +28,34 @@ def build_model(
         assets: What `learn_preprocessing` wrote.
 
     Returns:
-        A functional model that takes `tokens`, int32 `[N, L]`, and, with a wide
-        branch, `ngrams`, int32 `[N, M]` (`PADDING` at the end of short rows), and
-        gives the logits of each branch, `[N, B, C]`: the recurrent one's first, and
-        the wide one's behind them, if there is one.
+        A functional model that gives the logits of each branch, `[N, B, C]`, the
+        recurrent one's first and the wide one's behind them, if there is one. It takes
+        `tokens`, int32 `[N, L]`; with evidence `evidence`, float32 `[N, L, E]`, E the
+        widths of n-grams times C; with a wide branch `ngrams`, int32 `[N, M]`. Short
+        rows end in `PADDING`.
     """
+    model, wide = configuration.model, configuration.wide
     tokens = keras.Input((None,), dtype="int32", name="tokens")
-    embedded = embedding_layer(configuration.model, assets)(tokens)
-    recurrent = recurrent_branch(configuration.model, number_of_classes)(
+    inputs = {"tokens": tokens}
+    embedded = embedding_layer(model, assets)(tokens)
+    size = model.embedding_size
+    if model.evidence:
+        width = configuration.ngrams.longest * number_of_classes
+        inputs["evidence"] = keras.Input((None, width), name="evidence")
+        evidence = layers.Dropout(model.evidence_dropout)(inputs["evidence"])
+        embedded = layers.Concatenate(name="embedded")(
+            [embedded, model.evidence_scale * evidence]
+        )
+        size += width
+    recurrent = recurrent_branch(model, size, number_of_classes)(
         {"tokens": tokens, "embedded": embedded}
     )
-    if not configuration.wide.enabled:
-        return keras.Model({"tokens": tokens}, ops.expand_dims(recurrent, 1))
-    ngrams = keras.Input((None,), dtype="int32", name="ngrams")
-    wide = NaiveBayesNgrams(
-        np.load(assets / "ngram_weights.npy"), configuration.wide, name=WIDE
-    )(ngrams)
-    return keras.Model(
-        {"tokens": tokens, "ngrams": ngrams},
-        ops.stack([recurrent, wide], axis=1),
-    )
+    if not wide.enabled:
+        return keras.Model(inputs, ops.expand_dims(recurrent, 1))
+    inputs["ngrams"] = keras.Input((None,), dtype="int32", name="ngrams")
+    ratios = np.load(assets / "ngram_ratios.npy")[0]
+    logits = NaiveBayesNgrams(ratios, wide, name=WIDE)(inputs["ngrams"])
+    return keras.Model(inputs, ops.stack([recurrent, logits], axis=1))
 
 
 def compile_model(
@@ -55,11 +63,12 @@ def compile_model(
 ) -> None:
     """Gives the model its optimizer, its loss and the metrics `nll` and `accuracy`.
 
-    The loss is the sum of the branches' negative log-likelihoods: each learns the task
-    by itself. A loss on the sum of their logits would starve the recurrent branch,
-    since the n-grams know the training part by heart after an epoch or two. How much
-    each branch has to say is found on validation, see `metrics.fit_branch_weights`.
-    The metrics are of the mean of the logits.
+    The loss is the sum of the branches' negative log-likelihoods, so that each learns
+    the task by itself, and `wide.joint_loss` times that of the sum of their logits. A
+    joint loss alone would starve the recurrent branch, since the n-grams know the
+    training part by heart after an epoch or two. How much each branch has to say is
+    found on validation, see `metrics.fit_branch_weights`. The metrics are of the mean
+    of the logits.
     """
 
     def cross_entropy(labels: Any, logits: Any) -> Any:
@@ -69,7 +78,11 @@ def compile_model(
 
     def loss(labels: Any, logits: Any) -> Any:
         branches = ops.unstack(logits, axis=1)
-        return sum(cross_entropy(labels, branch) for branch in branches)
+        total = sum(cross_entropy(labels, branch) for branch in branches)
+        if configuration.wide.joint_loss:
+            joint = cross_entropy(labels, ops.sum(logits, axis=1))
+            total += configuration.wide.joint_loss * joint
+        return total
 
     def nll(labels: Any, logits: Any) -> Any:
         return cross_entropy(labels, ops.mean(logits, axis=1))
@@ -88,6 +101,14 @@ def compile_model(
     )
 
 
+def embedding_model(model: keras.Model) -> keras.Model:
+    """From the inputs of the recurrent branch to what each token brings."""
+    names = [name for name in model.input if name != "ngrams"]
+    last = "embedded" if "evidence" in names else "word_vectors"
+    inputs = {name: model.input[name] for name in names}
+    return keras.Model(inputs, model.get_layer(last).output)
+
+
 def embedding_layer(model: ModelSection, assets: Path) -> layers.Embedding:
     """Word vectors, to begin with those that learning found, or random ones."""
     vectors = np.load(assets / "word_vectors.npy")
@@ -99,18 +120,25 @@ def embedding_layer(model: ModelSection, assets: Path) -> layers.Embedding:
     )
 
 
-def recurrent_branch(model: ModelSection, number_of_classes: int) -> keras.Model:
-    """From embedded tokens to logits.
+def recurrent_branch(
+    model: ModelSection, size: int, number_of_classes: int
+) -> keras.Model:
+    """From what each token brings, `[N, L, size]`, to logits.
 
-    A model of its own, so that attributions can be computed from the embedded tokens
-    on.
+    A model of its own, so that attributions can be computed from there on.
     """
     tokens = keras.Input((None,), dtype="int32", name="tokens")
-    embedded = keras.Input((None, model.embedding_size), name="embedded")
+    embedded = keras.Input((None, size), name="embedded")
     mask = ops.not_equal(tokens, PADDING)
     sequence: Any = embedded
     if model.word_dropout:
         sequence = WordDropout(model.word_dropout)(sequence, tokens)
+    if model.input_dropout:
+        # One mask for all steps of a text.
+        shape = (None, 1, size)
+        sequence = layers.Dropout(model.input_dropout, noise_shape=shape)(sequence)
+    if model.convolution_filters:
+        sequence, mask = _convolved(sequence, mask, model)
     for _ in range(model.depth):
         sequence = _recurrent_layer(model)(sequence, mask=mask)
     pooled = [_pooled(sequence, mask, how, model) for how in model.pooling]
@@ -120,9 +148,28 @@ def recurrent_branch(model: ModelSection, number_of_classes: int) -> keras.Model
     return keras.Model({"tokens": tokens, "embedded": embedded}, logits, name=RECURRENT)
 
 
+def _convolved(sequence: Any, mask: Any, model: ModelSection) -> tuple[Any, Any]:
+    """A convolution, and the largest value of every `stride` steps, with their mask.
+
+    Padding is zero before and after the convolution, as what lies beyond the end is,
+    so how much of it there is changes nothing.
+    """
+    valid = ops.cast(ops.expand_dims(mask, -1), sequence.dtype)
+    sequence = layers.Conv1D(
+        model.convolution_filters,
+        model.convolution_width,
+        padding="same",
+        activation="relu",
+    )(sequence * valid)
+    if model.stride == 1:
+        return sequence * valid, mask
+    # No value is below zero, so more zeros on the right make no maximum.
+    sequence = ops.pad(sequence * valid, [[0, 0], [0, model.stride - 1], [0, 0]])
+    return layers.MaxPooling1D(model.stride)(sequence), mask[:, :: model.stride]
+
+
 def _recurrent_layer(model: ModelSection) -> keras.layers.Layer:
     rates: dict[str, Any] = {
-        "dropout": model.input_dropout,
         "recurrent_dropout": model.state_dropout,
         "output_dropout": model.output_dropout,
         "zoneout_hidden": model.zoneout_hidden,
@@ -180,16 +227,17 @@ def _last_step(mask: Any, dtype: str) -> Any:
 class NaiveBayesNgrams(layers.Layer):
     """Logits from the n-grams that stand in a text (Wang and Manning 2012).
 
-    z_c = b_c + sum_g w_gc r_gc / sqrt(m)
+    z_c = b_c + a sum_g w_gc r_gc / sqrt(m)
 
     over the m known n-grams g of the text, with r the naive Bayes log-count ratios,
     which stay as they are, and w, b learned from zero. Scaling by r lets an n-gram
     that tells little about the class move little; dividing by sqrt(m) keeps long texts
-    from being certain only by their length.
+    from being certain only by their length. The rate a makes w, one of very many
+    sparse weights, learn as much faster than the rest of the model.
 
     Args:
         ratios: float32 `[1 + n-grams, classes]`, row 0 zero (padding).
-        wide: `dropout`, of n-grams in training.
+        wide: `rate`, and `dropout` of n-grams in training.
 
     Call arguments:
         ngrams: int32 `[N, M]`, `PADDING` at the end of short rows.
@@ -211,6 +259,7 @@ class NaiveBayesNgrams(layers.Layer):
             shape=(rows, classes), initializer="zeros", name="weights"
         )
         self._bias = self.add_weight(shape=(classes,), initializer="zeros", name="bias")
+        self._rate = wide.rate
         self._dropout = layers.Dropout(wide.dropout)
 
     def call(self, ngrams: Any, training: bool = False) -> Any:
@@ -221,7 +270,6 @@ class NaiveBayesNgrams(layers.Layer):
         return self._bias + ops.sum(parts, axis=1) * scale
 
     def contributions(self, ngrams: Any) -> Any:
-        """w r of each n-gram, `[..., classes]`."""
-        return ops.take(self._weights, ngrams, axis=0) * ops.take(
-            self._ratios, ngrams, axis=0
-        )
+        """a w r of each n-gram, `[..., classes]`."""
+        weights = ops.take(self._weights, ngrams, axis=0)
+        return self._rate * weights * ops.take(self._ratios, ngrams, axis=0)

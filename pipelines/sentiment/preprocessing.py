@@ -92,14 +92,16 @@ class Preprocessing(tf.Module):
     """The learned preprocessing of a run: the same graph in training and in serving.
 
     Args:
-        configuration: Sections `text` and `wide` matter here.
+        configuration: Sections `text` and `ngrams`, and which branches use those.
         assets: The folder with what `learning.learn_preprocessing` wrote.
     """
 
     def __init__(self, configuration: SentimentConfiguration, assets: Path):
         super().__init__(name="preprocessing")
         self._text = configuration.text
-        self._wide = configuration.wide
+        self._evidence = configuration.model.evidence
+        self._wide = configuration.wide.enabled
+        self.widths = range(1, configuration.ngrams.longest + 1)
         self._words = tf.lookup.StaticHashTable(
             tf.lookup.TextFileInitializer(
                 str(assets / "vocabulary.txt"),
@@ -111,7 +113,7 @@ class Preprocessing(tf.Module):
             default_value=UNKNOWN,
         )
         self._ngrams = None
-        if configuration.wide.enabled:
+        if configuration.uses_ngrams:
             self._ngrams = tf.lookup.StaticHashTable(
                 tf.lookup.TextFileInitializer(
                     str(assets / "ngrams.txt"),
@@ -144,25 +146,59 @@ class Preprocessing(tf.Module):
         return fingerprints.with_flat_values(tf.cast(ids, tf.int32))
 
     def features(self, tokens: tf.RaggedTensor) -> dict[str, tf.RaggedTensor]:
-        """What the model takes, not yet padded.
+        """What the model takes, not yet padded, with ids of n-grams for their ratios.
 
         Args:
             tokens: As `tokens` gives them.
 
         Returns:
-            `tokens`, ragged int32 `[N, (at most max_tokens)]`, and, with a wide
-            branch, `ngrams`, ragged int32 `[N, (known n-grams of any width)]`, each
-            n-gram once.
+            `tokens`, ragged int32 `[N, (at most max_tokens)]`; with evidence
+            `evidence`, ragged int32 `[N, (same), widths]`, the ids of the n-grams that
+            begin at each of these tokens; with a wide branch `ngrams`, ragged int32
+            `[N, (known n-grams of any width)]`, each n-gram once.
         """
-        kept = tf.ragged.boolean_mask(tokens, self.read_by_recurrent(tokens))
+        read = self.read_by_recurrent(tokens)
+        kept = tf.ragged.boolean_mask(tokens, read)
         features = {"tokens": self.word_ids(kept)}
-        if self._ngrams is not None:
-            ids = tf.concat([self.ngram_ids(tokens, width) for width in self.widths], 1)
+        if self._ngrams is None:
+            return features
+        by_width = [self.ngram_ids(tokens, width) for width in self.widths]
+        if self._evidence:
+            at_tokens = tf.stack([_at_tokens(ids, tokens) for ids in by_width], axis=-1)
+            features["evidence"] = kept.with_flat_values(
+                tf.boolean_mask(at_tokens, read.flat_values)
+            )
+        if self._wide:
+            ids = tf.concat(by_width, 1)
             known = tf.ragged.boolean_mask(ids, tf.not_equal(ids, PADDING))
             features["ngrams"] = unique_in_rows(known)
         return features
 
-    @property
-    def widths(self) -> range:
-        """The numbers of words of the n-grams."""
-        return range(1, self._wide.max_ngram + 1)
+
+def with_ratios(features: dict[str, tf.Tensor], ratios: tf.Tensor) -> dict:
+    """The features with ratios in the place of the ids under `evidence`.
+
+    Args:
+        features: Padded, `evidence` int32 `[N, L, widths]`, if there is any.
+        ratios: float32 `[1 + n-grams, C]`, row 0 zero.
+
+    Returns:
+        The same with `evidence` float32 `[N, L, widths * C]`.
+    """
+    if "evidence" not in features:
+        return features
+    found = tf.gather(ratios, features["evidence"])
+    shape = tf.shape(found)
+    width = found.shape[2] * found.shape[3]
+    flat = tf.reshape(found, tf.concat([shape[:2], [width]], 0))
+    return features | {"evidence": flat}
+
+
+def _at_tokens(ids: tf.RaggedTensor, tokens: tf.RaggedTensor) -> tf.Tensor:
+    """For the flat values of `tokens` the id of the n-gram that begins there."""
+    row = ids.value_rowids()
+    begin = tf.gather(tokens.row_starts(), row)
+    begin += tf.ragged.range(ids.row_lengths()).flat_values
+    return tf.scatter_nd(
+        begin[:, tf.newaxis], ids.flat_values, tf.shape(tokens.flat_values, tf.int64)
+    )

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 import keras
+import numpy as np
 import tensorflow as tf
 
-from .model import RECURRENT, WIDE
-from .preprocessing import PADDING, Preprocessing
+from .model import RECURRENT, WIDE, embedding_model
+from .preprocessing import PADDING, Preprocessing, with_ratios
 
 ATTRIBUTION_STEPS = 16
 
@@ -17,6 +18,7 @@ class SentimentServing(tf.Module):
     Args:
         model: Trained, as `build_model` makes it.
         preprocessing: What it was trained with.
+        ratios: The n-grams' ratios `[1 + n-grams, C]`; None if the model uses none.
         classes: The names of the classes.
         branch_weights: What each branch's logits are multiplied by in their sum.
     """
@@ -25,13 +27,17 @@ class SentimentServing(tf.Module):
         self,
         model: keras.Model,
         preprocessing: Preprocessing,
+        ratios: np.ndarray | None,
         classes: Sequence[str],
         branch_weights: Sequence[float],
     ):
         super().__init__(name="sentiment")
         self._model = model
         self._preprocessing = preprocessing
+        # A variable, since a constant would swell the graph.
+        self._ratios = None if ratios is None else tf.Variable(ratios, trainable=False)
         self._classes = tf.constant(list(classes), tf.string)
+        self._embed = embedding_model(model)
         self._branch_weights = tf.constant(list(branch_weights), tf.float32)
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "text")])
@@ -45,9 +51,7 @@ class SentimentServing(tf.Module):
             `label`, string `[N]`; `score`, float32 `[N]`, the label's probability;
             `probabilities`, float32 `[N, C]`, in the order of the classes.
         """
-        features = _padded(
-            self._preprocessing.features(self._preprocessing.tokens(text))
-        )
+        features = self._features(self._preprocessing.tokens(text))
         probabilities = tf.nn.softmax(self._logits(features))
         return {
             "label": tf.gather(self._classes, tf.argmax(probabilities, axis=-1)),
@@ -63,9 +67,10 @@ class SentimentServing(tf.Module):
         the other classes' logits. An n-gram's part of it is shared equally by its
         tokens, and by its places where it stands more than once. The recurrent
         branch's part comes from integrated gradients (Sundararajan et al. 2017) along
-        the straight line from zero vectors to the embedded tokens. The attributions of
-        a text add up to the quantity, less its value at those zero vectors and without
-        known n-grams, up to the error of the integral.
+        the straight line from zero vectors to what each token brings: its word vector
+        and the ratios of the n-grams that begin there. The attributions of a text add
+        up to the quantity, less its value at those zero vectors and without known
+        n-grams, up to the error of the integral.
 
         Args:
             text: string `[N]`; any bytes.
@@ -75,7 +80,7 @@ class SentimentServing(tf.Module):
             `attributions`, float32 `[N, T]`, 0 there.
         """
         tokens = self._preprocessing.tokens(text)
-        features = _padded(self._preprocessing.features(tokens))
+        features = self._features(tokens)
         direction = _direction(self._logits(features))
         weights = tf.unstack(self._branch_weights)
         attributions = self._recurrent_attributions(
@@ -90,6 +95,12 @@ class SentimentServing(tf.Module):
             "attributions": tokens.with_flat_values(attributions).to_tensor(0.0),
         }
 
+    def _features(self, tokens: tf.RaggedTensor) -> dict[str, tf.Tensor]:
+        """What the model takes."""
+        ragged = self._preprocessing.features(tokens)
+        padded = {name: ids.to_tensor(PADDING) for name, ids in ragged.items()}
+        return padded if self._ratios is None else with_ratios(padded, self._ratios)
+
     def _logits(self, features: dict[str, tf.Tensor]) -> tf.Tensor:
         """The branches' logits in their weighted sum, `[N, C]`."""
         branches = self._model(features, training=False)
@@ -102,7 +113,9 @@ class SentimentServing(tf.Module):
         direction: tf.Tensor,
     ) -> tf.Tensor:
         """The recurrent branch's part, for the flat values of `tokens`."""
-        embedded = self._model.get_layer("word_vectors")(features["tokens"])
+        embedded = self._embed(
+            {name: ids for name, ids in features.items() if name != "ngrams"}
+        )
         branch = self._model.get_layer(RECURRENT)
         gradients = tf.zeros_like(embedded)
         for step in tf.range(ATTRIBUTION_STEPS):
@@ -162,12 +175,3 @@ def _direction(logits: tf.Tensor) -> tf.Tensor:
     classes = tf.shape(logits)[-1]
     chosen = tf.one_hot(tf.argmax(logits, axis=-1), classes)
     return chosen - (1.0 - chosen) / (tf.cast(classes, tf.float32) - 1.0)
-
-
-def _padded(features: dict[str, tf.RaggedTensor]) -> dict[str, tf.Tensor]:
-    padded = {name: ids.to_tensor(PADDING) for name, ids in features.items()}
-    # A batch of no texts has no columns, and the loop over time needs one.
-    return {
-        name: tf.pad(ids, [[0, 0], [0, tf.maximum(0, 1 - tf.shape(ids)[1])]])
-        for name, ids in padded.items()
-    }

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-import joblib  # type: ignore[import-untyped]
+import joblib
 import keras
 import numpy as np
 import pandas
@@ -114,6 +114,7 @@ class SentimentTask(Task[SentimentConfiguration, LabelledTexts, PreparedTexts]):
         return PreparedTexts(
             data,
             self._preprocessing,
+            self.run.assets,
             self.configuration.training.batch_size,
             self.configuration.seed,
         )
@@ -215,7 +216,11 @@ class SentimentTask(Task[SentimentConfiguration, LabelledTexts, PreparedTexts]):
 
     def servable(self, model: keras.Model) -> Servable:
         serving = SentimentServing(
-            model, self._preprocessing, self.classes, self.branch_weights
+            model,
+            self._preprocessing,
+            self._ratios,
+            self.classes,
+            self.branch_weights,
         )
         texts = {"text": np.array(EXAMPLES, object)}
         return Servable(
@@ -248,6 +253,12 @@ class SentimentTask(Task[SentimentConfiguration, LabelledTexts, PreparedTexts]):
     def classes(self) -> tuple[str, ...]:
         """The names of the classes, in the order of the model's logits."""
         return tuple(read_json(self.run.assets / "classes.json"))
+
+    @property
+    def _ratios(self) -> np.ndarray | None:
+        """The n-grams' ratios of all training texts, `[1 + n-grams, C]`."""
+        path = self.run.assets / "ngram_ratios.npy"
+        return np.load(path)[0] if path.is_file() else None
 
     @property
     def branch_weights(self) -> list[float]:

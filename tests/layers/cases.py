@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+
 from recurra.layers import LSTMCell, VanillaRNNCell
 
 from . import reference

@@ -1,6 +1,7 @@
 import doctest
 
 import pytest
+
 import recurra.layers
 
 PUBLIC = [getattr(recurra.layers, name) for name in recurra.layers.__all__]

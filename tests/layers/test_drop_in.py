@@ -6,6 +6,7 @@ import json
 import keras
 import numpy as np
 import pytest
+
 from recurra.layers import (
     LSTM,
     RNN,

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+
 from recurra.layers import RNN, VariationalDropout, Zoneout
 
 from . import reference

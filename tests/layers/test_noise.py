@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+
 from recurra.layers import LSTM, RNN, LSTMCell, VanillaRNN, VariationalDropout, Zoneout
 
 from .cases import UNITS, record_noise, sequences, to_numpy

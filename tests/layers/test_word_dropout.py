@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+
 from recurra.layers import WordDropout
 
 from .cases import to_numpy

@@ -34,7 +34,7 @@ class Cell(Section):
 
 class Model(Section):
     units: int = pydantic.Field(64, ge=1)
-    pooling: list[Literal["max", "mean"]] = ["max"]
+    pooling: list[Literal["max", "mean"]] = pydantic.Field(["max"], min_length=1)
     cell: Cell = Cell()
 
 

@@ -29,9 +29,12 @@ def test_a_file_is_written_and_nothing_beside_it(tmp_path):
 def test_a_file_is_replaced_in_one_go(tmp_path):
     path = tmp_path / "metrics.json"
     write_text(path, "old")
-    with written_whole(path) as partial:
-        partial.write_text("new", encoding="utf-8")
-        assert path.read_text(encoding="utf-8") == "old"
+    with path.open(encoding="utf-8") as reader:
+        with written_whole(path) as partial:
+            partial.write_text("new", encoding="utf-8")
+            assert path.read_text(encoding="utf-8") == "old"
+        # Who was reading the old file reads it to its end.
+        assert reader.read() == "old"
     assert path.read_text(encoding="utf-8") == "new"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -59,7 +62,7 @@ def test_a_killed_writer_changes_nothing_under_the_name(tmp_path):
         "    partial.write_text('half of')\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
-    ended = subprocess.run([sys.executable, "-c", script, str(path)])
+    ended = subprocess.run([sys.executable, "-c", script, str(path)], check=False)
     assert ended.returncode == -signal.SIGKILL
     assert path.read_text(encoding="utf-8") == "old"
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from recurra.pipelines import reporting
 from recurra.pipelines.reporting import (
     Cell,

@@ -364,7 +364,10 @@ def test_without_a_test_the_validation_is_reported(
     tmp_path, small_configuration, reviews_csv
 ):
     configuration = small_configuration(
-        reviews_csv, data={"test_share": 0.0}, training={"epochs": 1}
+        reviews_csv,
+        data={"test_share": 0.0},
+        training={"epochs": 1},
+        wide={"enabled": False},
     )
     run = workflow.train(SentimentTask, configuration, tmp_path / "run")
     metrics = run.read_metrics()

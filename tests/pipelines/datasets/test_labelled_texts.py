@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+
 from recurra.pipelines.datasets.labelled_rows import normalise_label
 from recurra.pipelines.datasets.labelled_texts import (
     LabelledTexts,

@@ -5,6 +5,9 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+
 from recurra.pipelines.datasets.sentiment_lexicon import (
     ADJECTIVES,
     DOMAINS,
@@ -18,8 +21,6 @@ from recurra.pipelines.datasets.sentiment_sample import (
     sample_reviews,
 )
 from recurra.pipelines.errors import UserError
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
 
 
 @pytest.fixture(scope="module")

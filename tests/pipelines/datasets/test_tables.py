@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from recurra.pipelines.datasets.tables import BadRow, read_table
 from recurra.pipelines.errors import UserError
 

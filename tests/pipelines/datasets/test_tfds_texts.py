@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-tfds = pytest.importorskip("tensorflow_datasets")
+import tensorflow_datasets as tfds
 
 from recurra.pipelines.datasets.labelled_texts import (
     load_evaluation_texts,

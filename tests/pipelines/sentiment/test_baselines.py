@@ -3,6 +3,7 @@ import io
 import joblib
 import numpy as np
 import pytest
+
 from recurra.pipelines.sentiment.baselines import fit_baselines
 
 NAMES = ["majority", "tfidf_logistic_regression", "nb_logistic_regression"]

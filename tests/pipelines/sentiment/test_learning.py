@@ -16,7 +16,6 @@ from recurra.pipelines.sentiment.preprocessing import (
     PADDING,
     UNKNOWN,
     Preprocessing,
-    ngram_fingerprints,
 )
 
 RESERVED = 2

@@ -3,6 +3,8 @@ import math
 
 import numpy as np
 import pytest
+from sklearn.metrics import f1_score, log_loss, roc_auc_score
+
 from recurra.pipelines.sentiment.metrics import (
     WEIGHT_BOUNDS,
     accuracy_by_length,
@@ -13,7 +15,6 @@ from recurra.pipelines.sentiment.metrics import (
     reliability_curve,
     softmax,
 )
-from sklearn.metrics import f1_score, log_loss, roc_auc_score
 
 
 def _noisy(rows, classes, seed=0, strength=2.0):

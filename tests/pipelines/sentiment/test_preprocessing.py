@@ -26,7 +26,7 @@ SPACES = [
     for code in range(sys.maxunicode + 1)
     if unicodedata.category(chr(code)) in ("Zs", "Zl", "Zp")
 ]
-CONTROLS = [chr(code) for code in range(0xA0) if unicodedata.category(chr(code)) == "Cc"]
+CONTROLS = [c for c in map(chr, range(0xA0)) if unicodedata.category(c) == "Cc"]
 WORDS = ["the", "film", "was", "not", "good", "bad", "dull"]
 MAX_TOKENS = 8
 

@@ -4,6 +4,7 @@ import re
 import numpy as np
 import pandas
 import pytest
+
 from recurra.pipelines.sentiment.metrics import (
     bootstrap_intervals,
     classification_metrics,

@@ -1,0 +1,183 @@
+"""`recurra predict`: texts, files and what is answered."""
+
+import gzip
+import json
+import shutil
+
+import pandas
+import pytest
+
+from recurra.apps.inputs import read_texts
+from recurra.apps.predicting import ROWS_TOGETHER, ExportedModel
+from recurra.pipelines.errors import UserError
+
+TEXTS = ["What a lovely lamp!", "The soup was really awful.", "A tedious film."]
+
+
+@pytest.fixture(scope="module")
+def exported(sentiment_model):
+    return ExportedModel(sentiment_model)
+
+
+def answers_of(ended):
+    assert ended.status == 0, ended.messages
+    assert ended.messages == ""
+    return json.loads(ended.output)
+
+
+def test_texts_are_answered_a_line_each(recurra, sentiment_model, exported):
+    ended = recurra("predict", sentiment_model, *TEXTS)
+    assert ended.status == 0
+    assert ended.messages == ""
+    expected = [
+        f"{answer['label']}\t{answer['score']:.4f}\t{text}"
+        for text, answer in zip(TEXTS, exported.classify(TEXTS), strict=True)
+    ]
+    assert ended.output.splitlines() == expected
+
+
+def test_json_is_an_array_with_an_answer_a_line(recurra, sentiment_model):
+    ended = recurra("predict", sentiment_model, *TEXTS, "--json")
+    answers = answers_of(ended)
+    assert [answer["text"] for answer in answers] == TEXTS
+    lines = ended.output.splitlines()
+    assert (lines[0], lines[-1]) == ("[", "]")
+    assert [json.loads(line.rstrip(",")) for line in lines[1:-1]] == answers
+    for answer in answers:
+        assert set(answer) == {"text", "label", "score", "probabilities"}
+        assert set(answer["probabilities"]) == {"good", "bad"}
+        assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+        largest = max(answer["probabilities"], key=answer["probabilities"].get)
+        assert answer["label"] == largest
+        assert answer["score"] == pytest.approx(answer["probabilities"][largest])
+
+
+def write_text(folder):
+    path = folder / "texts.txt"
+    path.write_text("\n".join(TEXTS) + "\n", encoding="utf-8")
+    return path
+
+
+def write_csv(folder):
+    path = folder / "texts.csv"
+    pandas.DataFrame({"id": [3, 1, 2], "text": TEXTS}).to_csv(path, index=False)
+    return path
+
+
+def write_jsonl(folder):
+    path = folder / "texts.jsonl.gz"
+    lines = "".join(json.dumps({"review": text}) + "\n" for text in TEXTS)
+    path.write_bytes(gzip.compress(lines.encode("utf-8")))
+    return path
+
+
+def write_parquet(folder):
+    path = folder / "texts.parquet"
+    pandas.DataFrame({"content": TEXTS}).to_parquet(path)
+    return path
+
+
+@pytest.mark.parametrize("write", [write_text, write_csv, write_jsonl, write_parquet])
+def test_a_file_of_any_kind_is_read_in_its_order(tmp_path, write):
+    assert read_texts(write(tmp_path), None) == TEXTS
+
+
+def test_a_file_is_answered_in_its_order(recurra, sentiment_model, exported, tmp_path):
+    path = write_jsonl(tmp_path)
+    answers = answers_of(recurra("predict", sentiment_model, "--file", path, "--json"))
+    assert [answer.pop("text") for answer in answers] == TEXTS
+    assert answers == exported.classify(TEXTS)
+
+
+def test_a_column_can_be_named(tmp_path):
+    path = tmp_path / "texts.csv"
+    frame = pandas.DataFrame({"text": ["not this"] * 3, "opinion": TEXTS})
+    frame.to_csv(path, index=False)
+    assert read_texts(path, "opinion") == TEXTS
+
+
+def test_empty_cells_and_empty_lines_are_texts_too(tmp_path):
+    table = tmp_path / "texts.csv"
+    table.write_text('text,id\n"",1\nA lovely lamp,2\n', encoding="utf-8")
+    lines = tmp_path / "texts.txt"
+    lines.write_text("\nA lovely lamp\n", encoding="utf-8")
+    for path in (table, lines):
+        assert read_texts(path, None) == ["", "A lovely lamp"]
+
+
+def test_a_line_of_a_text_file_ends_with_the_line_alone(tmp_path):
+    """Signs that some call line ends too, such as U+2028, stand within a text."""
+    path = tmp_path / "texts.txt"
+    path.write_bytes("\ufeffone\u2028text\x0b\r\nanother\x85\n\n".encode())
+    assert read_texts(path, None) == ["one\u2028text\x0b", "another\x85", ""]
+
+
+def test_many_texts_of_mixed_length_keep_their_order(exported):
+    texts = [
+        " ".join(["lamp"] * (row * 7 % 40 + 1)) + f" {row}"
+        for row in range(2 * ROWS_TOGETHER + 5)
+    ]
+    together = exported.classify(texts)
+    assert len(together) == len(texts)
+    for row in (0, 1, ROWS_TOGETHER, len(texts) - 1):
+        (alone,) = exported.classify([texts[row]])
+        assert together[row]["score"] == pytest.approx(alone["score"], abs=1e-5)
+
+
+def test_no_texts_have_no_answers(exported):
+    assert exported.classify([]) == []
+
+
+@pytest.mark.parametrize(
+    "text", ["", "  ", "😀", "\x00", "lamp " * 100_000], ids=lambda text: repr(text[:5])
+)
+def test_strange_texts_are_answered(exported, text):
+    (answer,) = exported.classify([text])
+    assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+
+
+def test_arguments_that_are_no_utf_8_or_very_long(recurra, sentiment_model):
+    # As the operating system hands bytes over that are no UTF-8: as lone surrogates.
+    strange = b"a lovely \xff lamp".decode("utf-8", errors="surrogateescape")
+    long = "lamp\n" * 200
+    ended = recurra("predict", sentiment_model, strange, long)
+    assert ended.status == 0
+    lines = ended.output.splitlines()
+    assert len(lines) == 2
+    assert lines[0].endswith("\ta lovely \N{REPLACEMENT CHARACTER} lamp")
+    assert len(lines[1]) < 130
+
+
+def test_a_long_text_is_whole_in_json(recurra, sentiment_model):
+    text = "lamp\n" * 200
+    (answer,) = answers_of(recurra("predict", sentiment_model, text, "--json"))
+    assert answer["text"] == text
+
+
+def test_of_a_models_folder_the_latest_version_is_taken(sentiment_model, tmp_path):
+    for version in ("2", "10"):
+        shutil.copytree(sentiment_model, tmp_path / version)
+    (tmp_path / ".partial-11").mkdir()
+    (tmp_path / "notes").mkdir()
+    assert ExportedModel(tmp_path).folder == tmp_path / "10"
+    assert ExportedModel(tmp_path / "2").folder == tmp_path / "2"
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        ("saved_model.pb", "cannot be loaded"),
+        ("variables/variables.index", "cannot be loaded"),
+        ("assets.extra/model_card.json", "no readable model card"),
+    ],
+)
+def test_a_broken_export_is_refused_in_one_line(
+    sentiment_model, tmp_path, broken, message
+):
+    folder = tmp_path / "1"
+    shutil.copytree(sentiment_model, folder)
+    (folder / broken).write_bytes(b"\x0bnonsense")
+    with pytest.raises(UserError, match=message) as error:
+        ExportedModel(folder)
+    assert "\n" not in str(error.value)
+    assert str(folder) in str(error.value)
