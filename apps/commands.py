@@ -171,7 +171,7 @@ def export(
     opened = Run.open(run)
     task = workflow.open_task(opened)
     servable = task.servable(workflow.trained_model(task))
-    version = exporting.export(servable, to, name or opened.name)
+    version = exporting.export(servable, to, opened.name if name is None else name)
     output.print(str(version), markup=False, soft_wrap=True)
 
 

@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,9 @@ def export(servable: Servable, to: Path, name: str) -> Path:
         )
     folder = to / name
     partial: Path | None = None
+    made: list[Path] = []
     try:
+        made = [each for each in (folder, *folder.parents) if not each.exists()]
         folder.mkdir(parents=True, exist_ok=True)
         # The name is no number, so no server takes it for a version.
         partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder))
@@ -72,7 +74,7 @@ def export(servable: Servable, to: Path, name: str) -> Path:
     finally:
         if partial is not None:
             shutil.rmtree(partial, ignore_errors=True)
-        _remove_if_empty(folder)
+        _remove_where_empty(made)
 
 
 def _move_into_place(
@@ -133,8 +135,10 @@ def _reason(error: Exception) -> str:
     return re.sub(r" \[Op:\w+\]$", "", said).lower()
 
 
-def _remove_if_empty(folder: Path) -> None:
-    try:
-        folder.rmdir()
-    except OSError:
-        return
+def _remove_where_empty(folders: Sequence[Path]) -> None:
+    """Removes folders, each one in the next, up to one that holds something."""
+    for folder in folders:
+        try:
+            folder.rmdir()
+        except OSError:
+            return

@@ -13,6 +13,7 @@ RUN/
   metrics.json        the model beside the baselines
   predictions.csv     what the model answered, row by row
   report.html         the same to look at, with figures/
+  padding.json        the padded share of the training batches (texts)
 ```
 
 A file is written whole or not at all, and a stage whose file is there is done, so a
@@ -22,7 +23,9 @@ run that was killed goes on where it stopped.
 import importlib.metadata
 import os
 import platform
+import shutil
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -50,19 +53,27 @@ class Run:
             UserError: If something stands at the path already; it is left as it is.
         """
         cls.refuse_existing(path)
-        run = cls(path)
+        partial: Path | None = None
         try:
-            for folder in (path, run.assets, run.checkpoints, run.baselines):
-                folder.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=path.parent))
+            partial.chmod(0o755)
+            run = cls(partial)
+            for folder in (run.assets, run.checkpoints, run.baselines):
+                folder.mkdir()
             write_text(run.configuration_file, write_yaml(configuration))
-            write_json(path / "environment.json", environment(command))
-            # Last: a directory without run.json is not yet a run.
-            write_json(path / "run.json", {"task": task, "format": 1})
+            write_json(partial / "environment.json", environment(command))
+            write_json(partial / "run.json", {"task": task, "format": 1})
+            # A run is there whole, or not yet.
+            os.rename(partial, path)
         except OSError as error:
             raise UserError(
                 f"{path}: the run directory cannot be written: {error.strerror}"
             ) from None
-        return run
+        finally:
+            if partial is not None:
+                shutil.rmtree(partial, ignore_errors=True)
+        return cls(path)
 
     @staticmethod
     def is_free(path: Path) -> bool:
@@ -100,7 +111,15 @@ class Run:
                 f"{path}: not a run directory (no run.json in it); "
                 "'recurra train TASK --run DIR' makes one"
             )
-        return cls(path)
+        run = cls(path)
+        try:
+            _ = run.task
+        except (OSError, ValueError, KeyError, TypeError):
+            raise UserError(
+                f"{path}: run.json in it is broken; restore it, or train anew in "
+                "another --run"
+            ) from None
+        return run
 
     @property
     def task(self) -> str:

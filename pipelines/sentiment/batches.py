@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from ..datasets.labelled_texts import LabelledTexts, Split
-from .preprocessing import PADDING, Preprocessing, with_ratios
+from .preprocessing import PADDING, Preprocessing, evidence_of, with_ratios
 
 BUCKETS = 24
 SHUFFLE_BUFFER = 100_000
@@ -48,7 +48,7 @@ class PreparedTexts:
             self.data.splits["train"],
             self._preprocessing,
             self._array("folds.npy"),
-            self._array("ngram_ratios.npy"),
+            self._evidence(),
             self._batch_size,
             self._seed,
         )
@@ -59,10 +59,15 @@ class PreparedTexts:
             self._evaluation[split] = EvaluationBatches(
                 self.data.splits[split],
                 self._preprocessing,
-                self._array("ngram_ratios.npy"),
+                self._evidence(),
                 self._batch_size,
             )
         return self._evaluation[split]
+
+    def _evidence(self) -> np.ndarray | None:
+        """By fold the ratios that tokens bring; None where the model uses none."""
+        ratios = self._array("ngram_ratios.npy")
+        return None if ratios is None else evidence_of(ratios)
 
     def _array(self, name: str) -> np.ndarray | None:
         """What was learned; None where the model uses no n-grams."""
@@ -87,7 +92,7 @@ class TrainingBatches:
         split: Texts and labels.
         preprocessing: Makes the features.
         folds: The fold of each text, `[N]`; None without n-grams.
-        ratios: By fold those of the n-grams, `[1 + F, 1 + n-grams, C]`: a text is
+        ratios: By fold those of the n-grams, `[1 + F, 1 + n-grams, E]`: a text is
             given the ratios that were counted without its fold.
         batch_size: Rows of a batch; the last of each bucket is smaller.
         seed: Of the order, together with the epoch's number.

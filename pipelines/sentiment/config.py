@@ -59,7 +59,7 @@ class WideSection(Section):
 
     enabled: bool = True
     rate: float = Field(
-        15.0, gt=0, description="how much faster than all else its weights learn"
+        8.0, gt=0, description="how much faster than all else its weights learn"
     )
     dropout: float = Field(0.0, ge=0, lt=1, description="of n-grams in training")
     joint_loss: float = Field(

@@ -1,6 +1,7 @@
 """The sentiment model: a recurrent branch over tokens, a wide branch over n-grams."""
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from recurra.layers import LSTM, VanillaRNN, WordDropout
 
 from ..training import make_optimizer
 from .config import ModelSection, Pooling, SentimentConfiguration, WideSection
-from .preprocessing import PADDING
+from .preprocessing import PADDING, evidence_of
 
 RECURRENT, WIDE = "recurrent", "wide"
 
@@ -30,9 +31,9 @@ def build_model(
     Returns:
         A functional model that gives the logits of each branch, `[N, B, C]`, the
         recurrent one's first and the wide one's behind them, if there is one. It takes
-        `tokens`, int32 `[N, L]`; with evidence `evidence`, float32 `[N, L, E]`, E the
-        widths of n-grams times C; with a wide branch `ngrams`, int32 `[N, M]`. Short
-        rows end in `PADDING`.
+        `tokens`, int32 `[N, L]`; with evidence `evidence`, float32 `[N, L, E]`, as
+        `preprocessing.with_ratios` makes it; with a wide branch `ngrams`, int32
+        `[N, M]`. Short rows end in `PADDING`.
     """
     model, wide = configuration.model, configuration.wide
     tokens = keras.Input((None,), dtype="int32", name="tokens")
@@ -40,7 +41,8 @@ def build_model(
     embedded = embedding_layer(model, assets)(tokens)
     size = model.embedding_size
     if model.evidence:
-        width = configuration.ngrams.longest * number_of_classes
+        ratios = evidence_of(np.load(assets / "ngram_ratios.npy"))
+        width = configuration.ngrams.longest * ratios.shape[-1]
         inputs["evidence"] = keras.Input((None, width), name="evidence")
         evidence = layers.Dropout(model.evidence_dropout)(inputs["evidence"])
         embedded = layers.Concatenate(name="embedded")(
@@ -91,12 +93,18 @@ def compile_model(
         predicted = ops.argmax(ops.mean(logits, axis=1), axis=-1)
         return ops.equal(ops.cast(labels, predicted.dtype), predicted)
 
+    def nll_of(branch: int) -> Callable[[Any, Any], Any]:
+        return lambda labels, logits: cross_entropy(labels, logits[:, branch])
+
+    metrics: dict[str, Callable[[Any, Any], Any]] = {"nll": nll, "accuracy": accuracy}
+    if configuration.wide.enabled:
+        metrics |= {"recurrent_nll": nll_of(0), "wide_nll": nll_of(1)}
     model.compile(
         optimizer=make_optimizer(configuration.training, steps_per_epoch),
         loss=loss,
         metrics=[
-            keras.metrics.MeanMetricWrapper(nll, name="nll"),
-            keras.metrics.MeanMetricWrapper(accuracy, name="accuracy"),
+            keras.metrics.MeanMetricWrapper(function, name=name)
+            for name, function in metrics.items()
         ],
     )
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
 
 from .config import SentimentConfiguration, TextSection
@@ -17,6 +18,9 @@ _ALONE = (
     r"([\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
     r"|[^\p{L}\p{M}\p{N}'\s])"
 )
+# Beside a space an apostrophe is a quotation mark. Two patterns, since one match of
+# both would take the space that stands between two quotations from the second.
+_OPENING_QUOTE, _CLOSING_QUOTE = r"(^|\s)'+", r"'+(\s|$)"
 
 
 def tokenize(text: tf.Tensor, lowercase: bool) -> tf.RaggedTensor:
@@ -40,6 +44,8 @@ def tokenize(text: tf.Tensor, lowercase: bool) -> tf.RaggedTensor:
     if lowercase:
         text = tf.strings.lower(text, encoding="utf-8")
     text = tf.strings.regex_replace(text, _ALONE, r" \1 ")
+    text = tf.strings.regex_replace(text, _OPENING_QUOTE, " ' ")
+    text = tf.strings.regex_replace(text, _CLOSING_QUOTE, " ' ")
     text = tf.strings.strip(text)
     text = tf.where(tf.equal(text, ""), EMPTY_TOKEN, text)
     return tf.strings.split(text)
@@ -175,15 +181,20 @@ class Preprocessing(tf.Module):
         return features
 
 
+def evidence_of(ratios: np.ndarray) -> np.ndarray:
+    """The columns of `[..., C]` ratios that tell all: of two classes, the second's."""
+    return ratios[..., 1:] if ratios.shape[-1] == 2 else ratios
+
+
 def with_ratios(features: dict[str, tf.Tensor], ratios: tf.Tensor) -> dict:
     """The features with ratios in the place of the ids under `evidence`.
 
     Args:
         features: Padded, `evidence` int32 `[N, L, widths]`, if there is any.
-        ratios: float32 `[1 + n-grams, C]`, row 0 zero.
+        ratios: float32 `[1 + n-grams, E]`, row 0 zero; see `evidence_of`.
 
     Returns:
-        The same with `evidence` float32 `[N, L, widths * C]`.
+        The same with `evidence` float32 `[N, L, widths * E]`.
     """
     if "evidence" not in features:
         return features

@@ -18,7 +18,8 @@ class SentimentServing(tf.Module):
     Args:
         model: Trained, as `build_model` makes it.
         preprocessing: What it was trained with.
-        ratios: The n-grams' ratios `[1 + n-grams, C]`; None if the model uses none.
+        ratios: Of the n-grams, as `evidence_of` gives them, `[1 + n-grams, E]`; None
+            if the model uses none.
         classes: The names of the classes.
         branch_weights: What each branch's logits are multiplied by in their sum.
     """
@@ -51,8 +52,9 @@ class SentimentServing(tf.Module):
             `label`, string `[N]`; `score`, float32 `[N]`, the label's probability;
             `probabilities`, float32 `[N, C]`, in the order of the classes.
         """
-        features = self._features(self._preprocessing.tokens(text))
-        probabilities = tf.nn.softmax(self._logits(features))
+        tokens = self._preprocessing.tokens(_at_least_one(text))
+        logits = self._logits(self._features(tokens))[: tf.shape(text)[0]]
+        probabilities = tf.nn.softmax(logits)
         return {
             "label": tf.gather(self._classes, tf.argmax(probabilities, axis=-1)),
             "score": tf.reduce_max(probabilities, axis=-1),
@@ -79,7 +81,7 @@ class SentimentServing(tf.Module):
             `tokens`, string `[N, T]`, "" after the last token of a shorter text, and
             `attributions`, float32 `[N, T]`, 0 there.
         """
-        tokens = self._preprocessing.tokens(text)
+        tokens = self._preprocessing.tokens(_at_least_one(text))
         features = self._features(tokens)
         direction = _direction(self._logits(features))
         weights = tf.unstack(self._branch_weights)
@@ -90,9 +92,12 @@ class SentimentServing(tf.Module):
             attributions += self._wide_attributions(
                 tokens, features, weights[1] * direction
             )
+        asked = tf.shape(text)[0]
         return {
-            "tokens": tokens.to_tensor(""),
-            "attributions": tokens.with_flat_values(attributions).to_tensor(0.0),
+            "tokens": tokens.to_tensor("")[:asked],
+            "attributions": tokens.with_flat_values(attributions).to_tensor(0.0)[
+                :asked
+            ],
         }
 
     def _features(self, tokens: tf.RaggedTensor) -> dict[str, tf.Tensor]:
@@ -159,6 +164,12 @@ class SentimentServing(tf.Module):
                     total, (begin + offset)[:, tf.newaxis], part
                 )
         return total
+
+
+def _at_least_one(text: tf.Tensor) -> tf.Tensor:
+    """The texts, or an empty one for none: not all operations bear an empty batch."""
+    missing = tf.maximum(0, 1 - tf.shape(text)[0])
+    return tf.concat([text, tf.fill([missing], "")], 0)
 
 
 def _occurrences(ids: tf.RaggedTensor) -> tf.Tensor:

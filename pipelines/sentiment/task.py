@@ -1,6 +1,7 @@
 """Sentiment classification, as any classification of texts, fulfilling the contract."""
 
 import functools
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -30,7 +31,7 @@ from .metrics import (
     softmax,
 )
 from .model import RECURRENT, WIDE, build_model, compile_model
-from .preprocessing import Preprocessing
+from .preprocessing import Preprocessing, evidence_of
 from .report import write_sentiment_report
 from .serving import SentimentServing
 
@@ -88,6 +89,7 @@ class SentimentTask(Task[SentimentConfiguration, LabelledTexts, PreparedTexts]):
                 )
                 for name, split in data.splits.items()
             },
+            "sha256": {name: _sha256(split) for name, split in data.splits.items()},
             "duplicates": dict(data.duplicates),
             "bad_rows": [vars(row) for row in data.bad_rows],
         }
@@ -218,7 +220,7 @@ class SentimentTask(Task[SentimentConfiguration, LabelledTexts, PreparedTexts]):
         serving = SentimentServing(
             model,
             self._preprocessing,
-            self._ratios,
+            self._evidence,
             self.classes,
             self.branch_weights,
         )
@@ -255,10 +257,10 @@ class SentimentTask(Task[SentimentConfiguration, LabelledTexts, PreparedTexts]):
         return tuple(read_json(self.run.assets / "classes.json"))
 
     @property
-    def _ratios(self) -> np.ndarray | None:
-        """The n-grams' ratios of all training texts, `[1 + n-grams, C]`."""
+    def _evidence(self) -> np.ndarray | None:
+        """What n-grams tell by all training texts, `[1 + n-grams, E]`."""
         path = self.run.assets / "ngram_ratios.npy"
-        return np.load(path)[0] if path.is_file() else None
+        return evidence_of(np.load(path)[0]) if path.is_file() else None
 
     @property
     def branch_weights(self) -> list[float]:
@@ -311,6 +313,14 @@ class SentimentTask(Task[SentimentConfiguration, LabelledTexts, PreparedTexts]):
         return history.drop(columns=["loss", "val_loss"]).rename(
             columns={"nll": "loss", "val_nll": "val_loss"}
         )
+
+
+def _sha256(split: Split) -> str:
+    """Tells whether texts or labels are still what they were."""
+    digest = hashlib.sha256(split.labels.tobytes())
+    for text in split.texts:
+        digest.update(text.encode("utf-8") + b"\0")
+    return digest.hexdigest()
 
 
 def _class_counts(split: Split, number_of_classes: int) -> list[int]:

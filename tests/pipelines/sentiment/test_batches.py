@@ -5,6 +5,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from recurra.pipelines.datasets.labelled_texts import LabelledTexts, Split
 from recurra.pipelines.sentiment.batches import (
@@ -13,7 +14,11 @@ from recurra.pipelines.sentiment.batches import (
     TrainingBatches,
 )
 from recurra.pipelines.sentiment.config import SentimentConfiguration
-from recurra.pipelines.sentiment.preprocessing import PADDING, Preprocessing
+from recurra.pipelines.sentiment.preprocessing import (
+    PADDING,
+    Preprocessing,
+    ngram_fingerprints,
+)
 
 WORDS = [f"w{number}" for number in range(1000)]
 MAX_TOKENS = 60
@@ -26,7 +31,11 @@ def preprocessing(tmp_path_factory):
     lines = ["[PADDING]", "[UNKNOWN]", *WORDS]
     (assets / "vocabulary.txt").write_text("".join(f"{line}\n" for line in lines))
     configuration = SentimentConfiguration.model_validate(
-        {"text": {"max_tokens": MAX_TOKENS}, "wide": {"enabled": False}}
+        {
+            "text": {"max_tokens": MAX_TOKENS},
+            "wide": {"enabled": False},
+            "model": {"evidence": False},
+        }
     )
     return Preprocessing(configuration, assets)
 
@@ -45,11 +54,14 @@ def uneven_lengths(rows):
     return np.random.default_rng(1).geometric(0.08, rows).tolist()
 
 
+def training_of(split, preprocessing, seed=0):
+    """Batches without n-grams."""
+    return TrainingBatches(split, preprocessing, None, None, BATCH, seed)
+
+
 def rows_of(batches):
     """The number of each row in each batch, by its first word."""
-    return [
-        (features["tokens"].numpy()[:, 0] - 2).tolist() for features, _ in batches
-    ]
+    return [(features["tokens"].numpy()[:, 0] - 2).tolist() for features, _ in batches]
 
 
 LENGTHS = {
@@ -69,7 +81,7 @@ def test_an_epoch_has_every_row_once_and_as_many_batches_as_it_says(
     preprocessing, lengths
 ):
     split = split_of(lengths)
-    epoch = TrainingBatches(split, preprocessing, BATCH, seed=0).of_epoch(0)
+    epoch = training_of(split, preprocessing).of_epoch(0)
     batches = list(epoch)
     assert len(batches) == int(epoch.cardinality())
     assert sorted(sum(rows_of(batches), [])) == list(range(len(lengths)))
@@ -85,13 +97,13 @@ def test_an_epoch_has_every_row_once_and_as_many_batches_as_it_says(
 
 def test_the_same_epoch_has_the_same_batches_and_another_has_others(preprocessing):
     split = split_of(uneven_lengths(200))
-    one = TrainingBatches(split, preprocessing, BATCH, seed=3)
+    one = training_of(split, preprocessing, seed=3)
     first = rows_of(one.of_epoch(0))
     other = rows_of(one.of_epoch(1))
     assert first != other
     assert sorted(sum(first, [])) == sorted(sum(other, []))
     # Also out of turn, as after a resume.
-    again = TrainingBatches(split, preprocessing, BATCH, seed=3)
+    again = training_of(split, preprocessing, seed=3)
     assert rows_of(again.of_epoch(1)) == other
     assert rows_of(again.of_epoch(0)) == first
 
@@ -99,21 +111,18 @@ def test_the_same_epoch_has_the_same_batches_and_another_has_others(preprocessin
 def test_another_seed_gives_another_order(preprocessing):
     split = split_of(uneven_lengths(200))
     orders = [
-        rows_of(TrainingBatches(split, preprocessing, BATCH, seed).of_epoch(0))
-        for seed in (0, 1)
+        rows_of(training_of(split, preprocessing, seed).of_epoch(0)) for seed in (0, 1)
     ]
     assert orders[0] != orders[1]
 
 
 def test_skipping_batches_gives_the_rest_of_the_epoch(preprocessing):
-    training = TrainingBatches(
-        split_of(uneven_lengths(200)), preprocessing, BATCH, seed=0
-    )
+    training = training_of(split_of(uneven_lengths(200)), preprocessing)
     assert rows_of(training.of_epoch(2).skip(5)) == rows_of(training.of_epoch(2))[5:]
 
 
 def test_the_rows_of_a_batch_change_from_epoch_to_epoch(preprocessing):
-    training = TrainingBatches(split_of([5] * 200), preprocessing, BATCH, seed=0)
+    training = training_of(split_of([5] * 200), preprocessing)
     one, other = (
         {frozenset(rows) for rows in rows_of(training.of_epoch(epoch))}
         for epoch in (0, 1)
@@ -123,7 +132,7 @@ def test_the_rows_of_a_batch_change_from_epoch_to_epoch(preprocessing):
 
 def test_the_padded_share_is_what_the_batches_hold(preprocessing):
     lengths = uneven_lengths(400)
-    training = TrainingBatches(split_of(lengths), preprocessing, BATCH, seed=0)
+    training = training_of(split_of(lengths), preprocessing)
     tokens = [features["tokens"].numpy() for features, _ in training.of_epoch(0)]
     padding = sum(int((batch == PADDING).sum()) for batch in tokens)
     share = padding / sum(batch.size for batch in tokens)
@@ -134,7 +143,7 @@ def test_buckets_leave_little_padding_where_padding_to_the_longest_leaves_much(
     preprocessing,
 ):
     lengths = uneven_lengths(800)
-    training = TrainingBatches(split_of(lengths), preprocessing, BATCH, seed=0)
+    training = training_of(split_of(lengths), preprocessing)
     read = np.minimum(lengths, MAX_TOKENS)
     to_the_longest = 1 - read.sum() / (len(read) * read.max())
     assert to_the_longest > 0.7
@@ -142,13 +151,13 @@ def test_buckets_leave_little_padding_where_padding_to_the_longest_leaves_much(
 
 
 def test_texts_of_one_length_have_no_padding(preprocessing):
-    training = TrainingBatches(split_of([6] * 50), preprocessing, BATCH, seed=0)
+    training = training_of(split_of([6] * 50), preprocessing)
     assert training.padded_share() == 0
 
 
 def test_a_file_sorted_by_class_gives_mixed_batches(preprocessing):
     labels = [0] * 300 + [1] * 300
-    training = TrainingBatches(split_of([8] * 600, labels), preprocessing, BATCH, 0)
+    training = training_of(split_of([8] * 600, labels), preprocessing)
     counts = [Counter(labels.numpy().tolist()) for _, labels in training.of_epoch(0)]
     assert sum(len(count) == 2 for count in counts) > 0.9 * len(counts)
 
@@ -156,7 +165,7 @@ def test_a_file_sorted_by_class_gives_mixed_batches(preprocessing):
 @pytest.mark.parametrize("rows", [1, BATCH, 75])
 def test_evaluation_gives_each_row_once_and_restores_the_order(preprocessing, rows):
     lengths = uneven_lengths(rows)
-    evaluation = EvaluationBatches(split_of(lengths), preprocessing, BATCH)
+    evaluation = EvaluationBatches(split_of(lengths), preprocessing, None, BATCH)
     batches = list(evaluation.batches)
     assert len(batches) == int(evaluation.batches.cardinality())
     assert len(batches) == math.ceil(rows / BATCH)
@@ -168,7 +177,7 @@ def test_evaluation_gives_each_row_once_and_restores_the_order(preprocessing, ro
 
 
 def test_evaluation_restores_the_order_of_vectors_too(preprocessing):
-    evaluation = EvaluationBatches(split_of(uneven_lengths(20)), preprocessing, 4)
+    evaluation = EvaluationBatches(split_of(uneven_lengths(20)), preprocessing, None, 4)
     rows = np.array(sum(rows_of(evaluation.batches), []))
     vectors = np.stack([rows, -rows], axis=1).astype(np.float32)
     restored = evaluation.in_split_order(vectors)
@@ -178,11 +187,11 @@ def test_evaluation_restores_the_order_of_vectors_too(preprocessing):
 
 def test_evaluation_knows_the_lengths_in_the_order_of_the_split(preprocessing):
     lengths = [3, 500, 1, 60, 2]
-    evaluation = EvaluationBatches(split_of(lengths), preprocessing, 2)
+    evaluation = EvaluationBatches(split_of(lengths), preprocessing, None, 2)
     np.testing.assert_array_equal(evaluation.lengths(), [3, 60, 1, 60, 2])
 
 
-def test_splits_of_unequal_size_are_kept_apart(preprocessing):
+def test_splits_of_unequal_size_are_kept_apart(preprocessing, tmp_path):
     data = LabelledTexts(
         spec="test",
         classes=("bad", "good"),
@@ -195,9 +204,77 @@ def test_splits_of_unequal_size_are_kept_apart(preprocessing):
         bad_rows=(),
         duplicates={},
     )
-    prepared = PreparedTexts(data, preprocessing, batch_size=BATCH, seed=0)
+    prepared = PreparedTexts(data, preprocessing, tmp_path, batch_size=BATCH, seed=0)
     assert sorted(sum(rows_of(prepared.training_batches(0)), [])) == list(range(90))
     assert sorted(sum(rows_of(prepared.validation_batches()), [])) == [0, 1, 2]
     assert prepared.evaluation("validation").lengths().tolist() == [2, 30, 4]
     assert prepared.evaluation("test").lengths().tolist() == [5]
     assert prepared.evaluation("train").lengths().shape == (90,)
+
+
+@pytest.fixture(scope="module")
+def with_ngrams(tmp_path_factory):
+    """Preprocessing that knows the words "w0" to "w9" as n-grams 1 to 10."""
+    assets = tmp_path_factory.mktemp("assets")
+    (assets / "vocabulary.txt").write_text("[PADDING]\n[UNKNOWN]\n")
+    fingerprints = ngram_fingerprints(tf.ragged.constant([WORDS[:10]]), 1)
+    (assets / "ngrams.txt").write_text(
+        "".join(f"{value}\n" for value in fingerprints.flat_values.numpy())
+    )
+    configuration = SentimentConfiguration.model_validate(
+        {
+            "ngrams": {"longest": 1},
+            "wide": {"enabled": True},
+            "model": {"evidence": True},
+        }
+    )
+    return Preprocessing(configuration, assets)
+
+
+# Of fold f, n-gram g and class c: the ratio 100 f + g + c / 10, and 0 of padding.
+RATIOS = (
+    100.0 * np.arange(4)[:, None, None] + np.arange(11)[:, None] + np.array([0.0, 0.1])
+).astype(np.float32)
+RATIOS[:, 0] = 0
+
+
+def ngram_numbers(text):
+    return [int(word[1:]) + 1 if len(word) == 2 else 0 for word in text.split()]
+
+
+def texts_of_ngrams():
+    generator = np.random.default_rng(0)
+    words = [*WORDS[:10], "unknown"]
+    texts = [" ".join(generator.choice(words, length)) for length in range(1, 41)]
+    return Split(np.array(texts, object), np.arange(40) % 2)
+
+
+def test_a_text_trains_on_the_ratios_counted_without_its_fold(with_ngrams):
+    split = texts_of_ngrams()
+    # The length tells the text, and text the fold; 0 where it was not counted.
+    folds = np.arange(40) % 4
+    training = TrainingBatches(split, with_ngrams, folds, RATIOS, 7, seed=0)
+    seen = 0
+    for features, _ in training.of_epoch(0):
+        tokens, evidence = features["tokens"].numpy(), features["evidence"].numpy()
+        assert evidence.shape == (*tokens.shape, 2)
+        for row, length in enumerate((tokens != PADDING).sum(axis=1)):
+            ids = ngram_numbers(split.texts[length - 1])
+            expected = RATIOS[folds[length - 1], ids]
+            np.testing.assert_allclose(evidence[row, :length], expected)
+            assert not evidence[row, length:].any()
+            known = features["ngrams"].numpy()[row]
+            assert set(known[known > 0]) == set(ids) - {0}
+            seen += 1
+    assert seen == len(split)
+
+
+def test_texts_are_judged_on_the_ratios_of_all_texts(with_ngrams):
+    split = texts_of_ngrams()
+    evaluation = EvaluationBatches(split, with_ngrams, RATIOS, 7)
+    for features, _ in evaluation.batches:
+        tokens, evidence = features["tokens"].numpy(), features["evidence"].numpy()
+        for row, length in enumerate((tokens != PADDING).sum(axis=1)):
+            ids = ngram_numbers(split.texts[length - 1])
+            np.testing.assert_allclose(evidence[row, :length], RATIOS[0, ids])
+            assert not evidence[row, length:].any()

@@ -53,11 +53,13 @@ OUT_OF_RANGE = [
     ("text", "max_tokens", 1),
     ("text", "head_share", 1.1),
     ("text", "head_share", float("nan")),
-    ("wide", "max_ngram", 0),
-    ("wide", "max_ngram", 6),
-    ("wide", "min_count", 0),
-    ("wide", "max_ngrams", 0),
-    ("wide", "smoothing", 0),
+    ("ngrams", "longest", 0),
+    ("ngrams", "longest", 6),
+    ("ngrams", "min_count", 0),
+    ("ngrams", "max_ngrams", 0),
+    ("ngrams", "smoothing", 0),
+    ("ngrams", "folds", 1),
+    ("wide", "rate", 0),
     ("wide", "dropout", 1),
     ("model", "units", 0),
     ("model", "units", 2.5),
@@ -68,6 +70,8 @@ OUT_OF_RANGE = [
     ("model", "pooling", []),
     ("model", "pooling", ["median"]),
     ("model", "input_dropout", 1),
+    ("model", "convolution_filters", -1),
+    ("model", "stride", 0),
     ("model", "zoneout_hidden", -0.1),
     ("training", "epochs", 0),
     ("training", "batch_size", 0),
@@ -93,12 +97,28 @@ def test_a_cell_without_cell_state_takes_no_zoneout_of_it():
     assert configured(model={"cell": "lstm", "zoneout_cell": 0.1})
 
 
+def test_strides_over_one_need_a_convolution():
+    with pytest.raises(UserError, match=r"stride.*convolution_filters"):
+        configured(model={"stride": 2, "convolution_filters": 0})
+    assert configured(model={"stride": 2, "convolution_filters": 4})
+    assert configured(model={"stride": 1, "convolution_filters": 0})
+
+
+@pytest.mark.parametrize(
+    ("wide", "evidence", "used"),
+    [(True, False, True), (False, True, True), (False, False, False)],
+)
+def test_ngrams_are_used_by_either_branch(wide, evidence, used):
+    configuration = configured(wide={"enabled": wide}, model={"evidence": evidence})
+    assert configuration.uses_ngrams == used
+
+
 @pytest.mark.parametrize(
     ("section", "misspelt", "meant"),
     [
         ("model", "bidirectonal", "model.bidirectional"),
         ("text", "max_token", "text.max_tokens"),
-        ("wide", "max_n_gram", "wide.max_ngram"),
+        ("ngrams", "max_ngram", "ngrams.max_ngrams"),
         ("data", "textcolumn", "data.text_column"),
         ("training", "learningrate", "training.learning_rate"),
     ],

@@ -14,23 +14,28 @@ from recurra.pipelines.sentiment.model import (
     build_model,
     compile_model,
     embedding_layer,
+    embedding_model,
     recurrent_branch,
 )
 from recurra.pipelines.sentiment.preprocessing import PADDING
 
-VOCABULARY, EMBEDDING, UNITS, NGRAMS = 30, 6, 5, 40
+VOCABULARY, EMBEDDING, UNITS, NGRAMS, LONGEST, FOLDS = 30, 6, 5, 40, 2, 3
 CELLS = ("vanilla", "lstm")
 POOLINGS = ("last", "max", "mean", "attention")
 LENGTHS = (7, 4, 1, 6)
 
 
-def configured(wide=True, **model):
+def configured(wide=True, joint_loss=0.0, **model):
     return SentimentConfiguration.model_validate(
         {
-            "wide": {"enabled": wide, "dropout": 0.0},
+            "ngrams": {"longest": LONGEST},
+            "wide": {"enabled": wide, "dropout": 0.0, "joint_loss": joint_loss},
             "model": {
                 "embedding_size": EMBEDDING,
                 "units": UNITS,
+                "evidence": False,
+                "convolution_filters": 0,
+                "stride": 1,
                 "word_dropout": 0.2,
                 "input_dropout": 0.3,
                 "dropout": 0.5,
@@ -57,10 +62,11 @@ def folders(tmp_path_factory):
 def write_assets(assets, classes):
     generator = np.random.default_rng(0)
     vectors = generator.normal(size=(VOCABULARY, EMBEDDING)).astype(np.float32)
-    ratios = generator.normal(size=(1 + NGRAMS, classes)).astype(np.float32)
-    vectors[0] = ratios[0] = 0
+    shape = (1 + FOLDS, 1 + NGRAMS, classes)
+    ratios = generator.normal(size=shape).astype(np.float32)
+    vectors[0] = ratios[:, 0] = 0
     np.save(assets / "word_vectors.npy", vectors)
-    np.save(assets / "ngram_weights.npy", ratios)
+    np.save(assets / "ngram_ratios.npy", ratios)
     return assets
 
 
@@ -72,17 +78,29 @@ def padded_rows(lengths, upper, padding, seed=0):
     return rows
 
 
-def features_of(wide=True, padding=0, lengths=LENGTHS):
+def features_of(wide=True, evidence_of=0, padding=0, lengths=LENGTHS):
+    """Of random texts; evidence for so many classes, if any."""
     features = {"tokens": padded_rows(lengths, VOCABULARY, padding)}
     if wide:
         ngrams = [2 * length for length in lengths]
         features["ngrams"] = padded_rows(ngrams, 1 + NGRAMS, padding, seed=1)
+    if evidence_of:
+        ratios = 1 if evidence_of == 2 else evidence_of
+        shape = (len(lengths), max(lengths), LONGEST * ratios)
+        evidence = np.random.default_rng(3).normal(size=shape).astype(np.float32)
+        evidence = np.pad(evidence, [(0, 0), (0, padding), (0, 0)])
+        features["evidence"] = evidence * (features["tokens"] > 0)[..., None]
     return features
 
 
 def one_row(features, row):
     """The row by itself, without any padding."""
-    return {name: ids[row : row + 1, ids[row] > 0] for name, ids in features.items()}
+    valid = {
+        "tokens": features["tokens"][row] > 0,
+        "evidence": features["tokens"][row] > 0,
+        "ngrams": features.get("ngrams", features["tokens"])[row] > 0,
+    }
+    return {name: ids[row : row + 1, valid[name]] for name, ids in features.items()}
 
 
 def answers(model, features):
@@ -118,9 +136,72 @@ def test_each_architecture_answers_each_row_for_itself(
     np.testing.assert_allclose(
         answers(model, features_of(padding=5)), logits, atol=1e-5
     )
-    for row in (1, 2):
+    alone = answers(model, one_row(features, 1))
+    np.testing.assert_allclose(alone[0], logits[1], atol=1e-5)
+
+
+FRONTS = {
+    "evidence": {"evidence": True},
+    "convolution": {"convolution_filters": 6, "convolution_width": 3},
+    "wide convolution": {"convolution_filters": 6, "convolution_width": 8},
+    "stride 2": {"convolution_filters": 6, "stride": 2},
+    "stride 3 and evidence": {"convolution_filters": 6, "stride": 3, "evidence": True},
+    "stride beyond all texts": {"convolution_filters": 6, "stride": 20},
+}
+
+
+@pytest.mark.parametrize("front", FRONTS.values(), ids=FRONTS)
+def test_what_stands_before_the_recurrence_keeps_rows_and_padding_apart(folders, front):
+    configuration = configured(pooling=list(POOLINGS), **front)
+    model = build_model(configuration, 2, folders[2])
+    give_random_weights(model)
+    evidence_of = 2 if "evidence" in front else 0
+    features = features_of(evidence_of=evidence_of)
+    logits = answers(model, features)
+    assert len(np.unique(logits[:, 0].round(4), axis=0)) == len(LENGTHS)
+    for padding in (1, 2, 5):
+        padded = features_of(evidence_of=evidence_of, padding=padding)
+        np.testing.assert_allclose(answers(model, padded), logits, atol=1e-5)
+    for row in range(len(LENGTHS)):
         alone = answers(model, one_row(features, row))
         np.testing.assert_allclose(alone[0], logits[row], atol=1e-5)
+
+
+def test_evidence_reaches_the_recurrent_branch_alone(folders):
+    model = build_model(configured(evidence=True), 4, folders[4])
+    give_random_weights(model)
+    features = features_of(evidence_of=4)
+    logits = answers(model, features)
+    without = {**features, "evidence": np.zeros_like(features["evidence"])}
+    moved = answers(model, without) != logits
+    assert moved[:, 0].any(axis=1).all()
+    assert not moved[:, 1].any()
+
+
+def test_evidence_is_scaled(folders):
+    features = features_of(evidence_of=2)
+    found = []
+    for scale in (1.0, 4.0):
+        configuration = configured(evidence=True, evidence_scale=scale)
+        model = build_model(configuration, 2, folders[2])
+        give_random_weights(model)
+        given = {**features, "evidence": features["evidence"] / scale}
+        found.append(answers(model, given))
+    np.testing.assert_allclose(found[0], found[1], atol=1e-5)
+
+
+def test_what_each_token_brings_can_be_asked_for(folders):
+    vectors = np.load(folders[2] / "word_vectors.npy")
+    features = features_of(wide=False, evidence_of=2)
+    tokens = features["tokens"]
+    model = build_model(configured(), 2, folders[2])
+    found = embedding_model(model)({"tokens": tokens}).numpy()
+    np.testing.assert_array_equal(found, vectors[tokens])
+    configuration = configured(evidence=True, evidence_scale=2.0)
+    model = build_model(configuration, 2, folders[2])
+    found = embedding_model(model)(features, training=False).numpy()
+    np.testing.assert_array_equal(found[..., :EMBEDDING], vectors[tokens])
+    np.testing.assert_allclose(found[..., EMBEDDING:], 2 * features["evidence"])
 
 
 def test_poolings_are_joined(folders):
@@ -158,7 +239,7 @@ def test_last_pooling_is_the_final_state_of_keras_layers(cell, bidirectional, de
     section = configured(
         cell=cell, bidirectional=bidirectional, depth=depth, pooling=["last"]
     ).model
-    branch = recurrent_branch(section, 3)
+    branch = recurrent_branch(section, EMBEDDING, 3)
     give_random_weights(branch)
     recurrent = (LSTM, VanillaRNN, keras.layers.Bidirectional)
     ours = [layer for layer in branch.layers if isinstance(layer, recurrent)]
@@ -181,7 +262,7 @@ def test_pooling_over_the_valid_steps_alone(pooling):
     section = configured(
         cell="vanilla", bidirectional=False, depth=1, pooling=[pooling]
     ).model
-    branch = recurrent_branch(section, 3)
+    branch = recurrent_branch(section, EMBEDDING, 3)
     give_random_weights(branch)
     twin = keras_twin(the_layer(branch, VanillaRNN), final=False)
     kernel, bias = the_layer(branch, keras.layers.Dense).get_weights()
@@ -232,12 +313,16 @@ def test_word_vectors_begin_as_learned_and_are_trained(folders):
     assert len(layer.trainable_variables) == 1
 
 
+def wide_section(**wide):
+    return SentimentConfiguration.model_validate({"wide": wide}).wide
+
+
 @pytest.mark.parametrize("dropout", [0.0, 0.5])
 def test_naive_bayes_ngrams_by_hand(dropout, classes):
     generator = np.random.default_rng(5)
     ratios = generator.normal(size=(1 + NGRAMS, classes)).astype(np.float32)
     ratios[0] = 0
-    wide = SentimentConfiguration.model_validate({"wide": {"dropout": dropout}}).wide
+    wide = wide_section(dropout=dropout, rate=3.0)
     layer = NaiveBayesNgrams(ratios, wide)
     ngrams = padded_rows((9, 1, 4), 1 + NGRAMS, 3)
     ngrams[1] = PADDING
@@ -250,7 +335,7 @@ def test_naive_bayes_ngrams_by_hand(dropout, classes):
     expected = []
     for row in ngrams:
         known = row[row > 0]
-        parts = (weights[known] * ratios[known]).sum(axis=0)
+        parts = 3.0 * (weights[known] * ratios[known]).sum(axis=0)
         expected.append(bias + parts / np.sqrt(max(1, len(known))))
     found = layer(ngrams, training=False).numpy()
     np.testing.assert_allclose(found, expected, atol=1e-5)
@@ -266,8 +351,7 @@ def test_naive_bayes_ratios_are_not_trained():
 
 def test_ngram_dropout_acts_in_training_alone_and_keeps_the_mean():
     keras.utils.set_random_seed(0)
-    wide = SentimentConfiguration.model_validate({"wide": {"dropout": 0.5}}).wide
-    layer = NaiveBayesNgrams(np.ones((2, 2), np.float32), wide)
+    layer = NaiveBayesNgrams(np.ones((2, 2), np.float32), wide_section(dropout=0.5))
     ngrams = np.ones((4000, 4), np.int32)
     layer(ngrams)
     for variable in layer.trainable_variables:
@@ -284,12 +368,19 @@ def labels_of(classes):
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_gradients_reach_every_trainable_variable(folders, cell):
-    configuration = configured(cell=cell, depth=2, pooling=list(POOLINGS))
+    configuration = configured(
+        cell=cell,
+        depth=2,
+        pooling=list(POOLINGS),
+        evidence=True,
+        convolution_filters=6,
+        stride=2,
+    )
     model = build_model(configuration, 2, folders[2])
     compile_model(model, configuration, steps_per_epoch=1)
     give_random_weights(model)
     with tf.GradientTape() as tape:
-        logits = model(features_of(), training=False)
+        logits = model(features_of(evidence_of=2), training=False)
         loss = model.compute_loss(y=labels_of(2), y_pred=logits)
     variables = model.trainable_variables
     gradients = tape.gradient(loss, [variable.value for variable in variables])
@@ -304,25 +395,32 @@ def log_softmax(logits):
     return logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
 
 
-@pytest.mark.parametrize("wide", [True, False])
-def test_the_loss_is_the_sum_over_the_branches_and_the_metrics_are_the_mean_s(
-    folders, classes, wide
+@pytest.mark.parametrize(
+    ("wide", "joint_loss"), [(True, 0.0), (True, 0.7), (False, 0.0)]
+)
+def test_the_loss_is_the_documented_sum_and_the_metrics_are_of_the_mean(
+    folders, classes, wide, joint_loss
 ):
-    configuration = configured(wide=wide)
+    configuration = configured(wide=wide, joint_loss=joint_loss)
     model = build_model(configuration, classes, folders[classes])
     compile_model(model, configuration, steps_per_epoch=1)
     give_random_weights(model)
     features, labels = features_of(wide), labels_of(classes)
     logits = answers(model, features)
     rows = np.arange(len(labels))
-    of_branches = -log_softmax(logits)[rows, :, labels]
+    loss = -log_softmax(logits)[rows, :, labels].sum(axis=1)
+    loss -= joint_loss * log_softmax(logits.sum(axis=1))[rows, labels]
     mean = logits.mean(axis=1)
     measured = model.test_on_batch(features, labels, return_dict=True)
-    assert measured["loss"] == pytest.approx(of_branches.sum(1).mean(), abs=1e-5)
+    assert measured["loss"] == pytest.approx(loss.mean(), abs=1e-5)
     of_mean = -log_softmax(mean)[rows, labels].mean()
     assert measured["nll"] == pytest.approx(of_mean, abs=1e-5)
     right = (mean.argmax(axis=1) == labels).mean()
     assert measured["accuracy"] == pytest.approx(right)
+    names = ("recurrent_nll", "wide_nll") if wide else ()
+    for branch, name in enumerate(names):
+        of_branch = -log_softmax(logits)[rows, branch, labels].mean()
+        assert measured[name] == pytest.approx(of_branch, abs=1e-5)
 
 
 def test_training_lowers_the_loss_of_both_branches(folders):
@@ -331,7 +429,7 @@ def test_training_lowers_the_loss_of_both_branches(folders):
     configuration = configuration.model_copy(
         update={
             "training": configuration.training.model_copy(
-                update={"learning_rate": 0.02, "decay": "constant"}
+                update={"learning_rate": 0.02, "decay": "constant", "warmup_steps": 0}
             )
         }
     )

@@ -15,10 +15,12 @@ from recurra.pipelines.sentiment.preprocessing import (
     PADDING,
     UNKNOWN,
     Preprocessing,
+    evidence_of,
     head_and_tail,
     ngram_fingerprints,
     tokenize,
     unique_in_rows,
+    with_ratios,
 )
 
 SPACES = [
@@ -52,7 +54,9 @@ def preprocessing(tmp_path_factory):
     configuration = SentimentConfiguration.model_validate(
         {
             "text": {"max_tokens": MAX_TOKENS, "head_share": 0.25, "lowercase": True},
-            "wide": {"enabled": True, "max_ngram": 3},
+            "ngrams": {"longest": 3},
+            "wide": {"enabled": True},
+            "model": {"evidence": True},
         }
     )
     return Preprocessing(configuration, assets)
@@ -60,9 +64,7 @@ def preprocessing(tmp_path_factory):
 
 def features_of(preprocessing, *texts):
     tokens = preprocessing.tokens(tf.constant(list(texts), tf.string))
-    return {
-        name: ids.to_list() for name, ids in preprocessing.features(tokens).items()
-    }
+    return {name: ids.to_list() for name, ids in preprocessing.features(tokens).items()}
 
 
 @pytest.mark.parametrize(
@@ -75,6 +77,9 @@ def features_of(preprocessing, *texts):
         ("so-so (4/5)!", ["so", "-", "so", "(", "4", "/", "5", ")", "!"]),
         ("don't", ["don't"]),
         ("don’t donʼt", ["don't", "don't"]),
+        ("'good' ‘bad’", ["'", "good", "'", "‘", "bad", "'"]),
+        ("'a' 'b' ''c''", [*"'a'", *"'b'", *"'c'"]),
+        ("rock 'n' roll, ' '", ["rock", "'", "n", "'", "roll", ",", "'", "'"]),
         ("a\x00b\x07c\x7fd", ["a", "b", "c", "d"]),
         ("  padded\t\n text \r\n", ["padded", "text"]),
         ("good😀bad", ["good", "😀", "bad"]),
@@ -252,14 +257,93 @@ def test_unique_in_rows_keeps_the_first_of_each(rows):
     assert unique_in_rows(ragged).to_list() == [list(dict.fromkeys(r)) for r in rows]
 
 
-def test_without_a_wide_branch_there_are_tokens_alone(tmp_path):
+def id_of(preprocessing, ngram):
+    """Of an n-gram by itself; 0 if it is not known."""
+    words = ngram.split()
+    return preprocessing.ngram_ids(tf.ragged.constant([words]), len(words)).to_list()[
+        0
+    ][0]
+
+
+def test_each_read_token_brings_the_ngrams_that_begin_with_it(preprocessing):
+    text = "the film was not good"
+    (evidence,) = features_of(preprocessing, text)["evidence"]
+    words = text.split()
+    expected = [
+        [
+            id_of(preprocessing, " ".join(words[place : place + width]))
+            if place + width <= len(words)
+            else PADDING
+            for width in (1, 2, 3)
+        ]
+        for place in range(len(words))
+    ]
+    assert evidence == expected
+    assert PADDING not in evidence[0]
+    assert evidence[-1][1:] == [PADDING, PADDING]
+
+
+def test_unknown_ngrams_bring_padding(preprocessing):
+    (evidence,) = features_of(preprocessing, "good zebra film")["evidence"]
+    assert evidence[1] == [PADDING] * 3
+    assert evidence[0][1:] == evidence[2][1:] == [PADDING, PADDING]
+    assert PADDING not in (evidence[0][0], evidence[2][0])
+
+
+def test_of_a_long_text_the_read_tokens_alone_bring_ngrams(preprocessing):
+    """Those of the unread text behind the head and before the tail too."""
+    text = "the film was" + " zebra" * 100 + " not good" + " bad" * (MAX_TOKENS - 3)
+    features = features_of(preprocessing, text)
+    (evidence,) = features["evidence"]
+    assert len(evidence) == len(features["tokens"][0]) == MAX_TOKENS
+    assert evidence[1] == [
+        id_of(preprocessing, "film"),
+        id_of(preprocessing, "film was"),
+        PADDING,
+    ]
+    assert evidence[2][0] == id_of(preprocessing, "good")
+
+
+def test_ratios_take_the_place_of_the_ids_of_evidence():
+    ratios = np.arange(8, dtype=np.float32).reshape(4, 2)
+    ids = np.array([[[1, 3], [2, 0]], [[3, 3], [0, 0]]], np.int32)
+    features = {"tokens": tf.constant([[5, 6], [7, 0]]), "evidence": tf.constant(ids)}
+    found = with_ratios(features, tf.constant(ratios))
+    assert found["tokens"] is features["tokens"]
+    expected = ratios[ids].reshape(2, 2, 4)
+    np.testing.assert_array_equal(found["evidence"], expected)
+    without = {"tokens": features["tokens"]}
+    assert with_ratios(without, tf.constant(ratios)) == without
+
+
+def test_of_two_classes_one_ratio_tells_all():
+    ratios = np.random.default_rng(0).normal(size=(4, 5, 3))
+    np.testing.assert_array_equal(evidence_of(ratios), ratios)
+    two = ratios[..., :2]
+    np.testing.assert_array_equal(evidence_of(two), two[..., 1:])
+
+
+@pytest.mark.parametrize(
+    ("wide", "evidence", "names"),
+    [
+        (False, False, {"tokens"}),
+        (False, True, {"tokens", "evidence"}),
+        (True, False, {"tokens", "ngrams"}),
+    ],
+)
+def test_there_is_what_the_branches_take(tmp_path, wide, evidence, names):
     (tmp_path / "vocabulary.txt").write_text("[PADDING]\n[UNKNOWN]\ngood\n")
-    configuration = SentimentConfiguration.model_validate({"wide": {"enabled": False}})
-    preprocessing = Preprocessing(configuration, tmp_path)
-    assert features_of(preprocessing, "good zebra") == {"tokens": [[2, UNKNOWN]]}
+    if names != {"tokens"}:
+        (tmp_path / "ngrams.txt").write_text("12345\n")
+    configuration = SentimentConfiguration.model_validate(
+        {"wide": {"enabled": wide}, "model": {"evidence": evidence}}
+    )
+    features = features_of(Preprocessing(configuration, tmp_path), "good zebra")
+    assert set(features) == names
+    assert features["tokens"] == [[2, UNKNOWN]]
 
 
 def test_no_text_at_all_has_no_features(preprocessing):
     tokens = preprocessing.tokens(tf.zeros([0], tf.string))
     features = preprocessing.features(tokens)
-    assert [int(ids.nrows()) for ids in features.values()] == [0, 0]
+    assert [int(ids.nrows()) for ids in features.values()] == [0, 0, 0]

@@ -47,7 +47,14 @@ def three_classes(tmp_path_factory, small_configuration):
     configuration = small_configuration(
         folder / "reviews.csv",
         data={"text_column": "Comment", "test_share": 0.0},
-        model={"cell": "vanilla", "pooling": ["last"], "embedding_start": "random"},
+        model={
+            "cell": "vanilla",
+            "pooling": ["last"],
+            "embedding_start": "random",
+            "evidence": False,
+            "convolution_filters": 0,
+            "stride": 1,
+        },
         wide={"enabled": False},
         training={"epochs": 1},
     )
