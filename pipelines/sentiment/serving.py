@@ -12,6 +12,12 @@ from .preprocessing import PADDING, Preprocessing, with_ratios
 ATTRIBUTION_STEPS = 16
 
 
+# Without AutoGraph, which this graph does not need and which writes temporary files.
+_of_texts = tf.function(
+    input_signature=[tf.TensorSpec([None], tf.string, "text")], autograph=False
+)
+
+
 class SentimentServing(tf.Module):
     """Raw strings in, labels and calibrated probabilities out.
 
@@ -41,7 +47,7 @@ class SentimentServing(tf.Module):
         self._embed = embedding_model(model)
         self._branch_weights = tf.constant(list(branch_weights), tf.float32)
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "text")])
+    @_of_texts
     def classify(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
         """The class of each text.
 
@@ -61,7 +67,7 @@ class SentimentServing(tf.Module):
             "probabilities": probabilities,
         }
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "text")])
+    @_of_texts
     def explain(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
         """What each token contributes to the class that the text is given.
 
@@ -122,17 +128,23 @@ class SentimentServing(tf.Module):
             {name: ids for name, ids in features.items() if name != "ngrams"}
         )
         branch = self._model.get_layer(RECURRENT)
-        gradients = tf.zeros_like(embedded)
-        for step in tf.range(ATTRIBUTION_STEPS):
-            share = (tf.cast(step, tf.float32) + 0.5) / ATTRIBUTION_STEPS
+
+        def add_gradient(step: tf.Tensor, total: tf.Tensor) -> tuple:
+            point = embedded * (tf.cast(step, tf.float32) + 0.5) / ATTRIBUTION_STEPS
             with tf.GradientTape() as tape:
-                point = share * embedded
                 tape.watch(point)
                 logits = branch(
                     {"tokens": features["tokens"], "embedded": point}, training=False
                 )
                 explained = tf.reduce_sum(logits * direction)
-            gradients += tape.gradient(explained, point) / ATTRIBUTION_STEPS
+            return step + 1, total + tape.gradient(explained, point)
+
+        _, total = tf.while_loop(
+            lambda step, total: step < ATTRIBUTION_STEPS,
+            add_gradient,
+            (0, tf.zeros_like(embedded)),
+        )
+        gradients = total / ATTRIBUTION_STEPS
         parts = tf.boolean_mask(
             tf.reduce_sum(embedded * gradients, axis=-1), features["tokens"] != PADDING
         )
