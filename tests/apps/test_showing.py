@@ -1,0 +1,83 @@
+"""`recurra data list` and `recurra data show`: what the pipeline sees, in words."""
+
+import json
+
+import pytest
+
+from recurra.apps.main import run
+
+REVIEWS = """id,review,sentiment,film
+1,[bold]A fine[/bold] film,good,a
+2,Dull and [/] long,bad,a
+3,,bad,b
+4,A lovely afternoon,good,b
+5,"Loud, and not much else",bad,c
+"""
+
+
+@pytest.fixture
+def reviews(tmp_path):
+    path = tmp_path / "reviews.csv"
+    path.write_text(REVIEWS, encoding="utf-8")
+    return path
+
+
+def show(capsys, *arguments):
+    """The status, and both streams with their line breaks and runs of space undone."""
+    status = run(["data", "show", *map(str, arguments)])
+    streams = capsys.readouterr()
+    return status, " ".join(streams.out.split()), streams.err
+
+
+def test_list_names_every_kind_of_data(capsys):
+    assert run(["data", "list"]) == 0
+    shown = capsys.readouterr().out
+    for spec in ("sample", "FILE", "FOLDER", "tfds:imdb_reviews", "tfds:NAME"):
+        assert spec in shown
+
+
+def test_show_prints_columns_classes_and_lengths(capsys, reviews):
+    status, shown, _ = show(capsys, reviews)
+    assert status == 0
+    assert "5 rows" in shown
+    assert "text column: review" in shown
+    assert "label column: sentiment" in shown
+    assert "split rows bad good" in shown
+    assert "train 4 2 2" in shown
+    assert "train, tokens" in shown
+
+
+def test_show_names_each_bad_row_by_its_line(capsys, reviews):
+    _, shown, _ = show(capsys, reviews)
+    assert "bad rows: 1" in shown
+    assert "line 4: empty text" in shown
+
+
+def test_show_prints_texts_as_they_are_and_not_as_markup(capsys, reviews):
+    _, shown, _ = show(capsys, reviews)
+    assert "[bold]A fine[/bold] film" in shown
+    assert "Dull and [/] long" in shown
+
+
+def test_show_takes_columns_by_name(capsys, reviews):
+    status, shown, _ = show(
+        capsys, reviews, "--label-column", "film", "--group-column", "id"
+    )
+    assert status == 0
+    assert "label column: film" in shown
+    assert "group column: id" in shown
+
+
+def test_show_as_json_holds_the_same(capsys, reviews):
+    assert run(["data", "show", str(reviews), "--json"]) == 0
+    description = json.loads(capsys.readouterr().out)
+    assert description["classes"] == ["bad", "good"]
+    assert description["splits"]["train"]["class_balance"] == {"bad": 2, "good": 2}
+    assert description["bad_rows"][0]["line"] == 4
+
+
+def test_show_of_no_file_is_one_line_and_status_2(capsys, tmp_path):
+    status, _, error = show(capsys, tmp_path / "none.csv")
+    assert status == 2
+    assert error.count("\n") == 1
+    assert "none.csv" in error
