@@ -43,7 +43,9 @@ class TrainingSection(Section):
     warmup_steps: int = pydantic.Field(
         0, ge=0, description="steps of linear rise to the learning rate"
     )
-    weight_decay: float = pydantic.Field(0.0, ge=0, description="AdamW's, per step")
+    weight_decay: float = pydantic.Field(
+        0.0, ge=0, description="decoupled (AdamW), per step"
+    )
     clip_norm: float = pydantic.Field(
         1.0, gt=0, description="global norm that gradients are clipped to"
     )
@@ -113,10 +115,11 @@ class _LinearSchedule(keras.optimizers.schedules.LearningRateSchedule):
 def make_optimizer(
     training: TrainingSection, steps_per_epoch: int
 ) -> keras.optimizers.Optimizer:
-    """AdamW (Adam, where weight decay is zero) with the schedule and clipping."""
-    return keras.optimizers.AdamW(
+    """Adam with the schedule and clipping, and decoupled weight decay if there is any."""
+    return keras.optimizers.Adam(
         learning_rate_schedule(training, steps_per_epoch),
-        weight_decay=training.weight_decay,
+        # Of zero, Keras would still take a round over all weights at each step.
+        weight_decay=training.weight_decay or None,
         global_clipnorm=training.clip_norm,
     )
 
