@@ -115,7 +115,7 @@ class _LinearSchedule(keras.optimizers.schedules.LearningRateSchedule):
 def make_optimizer(
     training: TrainingSection, steps_per_epoch: int
 ) -> keras.optimizers.Optimizer:
-    """Adam with the schedule and clipping, and decoupled weight decay if there is any."""
+    """Adam with the schedule, clipping and, if there is any, decoupled weight decay."""
     return keras.optimizers.Adam(
         learning_rate_schedule(training, steps_per_epoch),
         # Of zero, Keras would still take a round over all weights at each step.
