@@ -10,12 +10,15 @@ from collections.abc import Sequence
 # What the packages of the extra `tasks` are imported as.
 _TASKS_EXTRA = {
     "google",
+    "importlib_resources",
     "jinja2",
+    "joblib",
     "matplotlib",
     "pandas",
     "pyarrow",
     "pydantic",
     "rich",
+    "scipy",
     "sklearn",
     "tensorflow",
     "tensorflow_datasets",

@@ -205,11 +205,19 @@ def with_ratios(features: dict[str, tf.Tensor], ratios: tf.Tensor) -> dict:
     return features | {"evidence": flat}
 
 
+def ngram_begins(ids: tf.RaggedTensor, tokens: tf.RaggedTensor) -> tf.Tensor:
+    """For the flat values of n-grams of one width, where in those of `tokens` each is.
+
+    Returns:
+        int64, the index of the n-gram's first token.
+    """
+    begin = tf.gather(tokens.row_starts(), ids.value_rowids())
+    return begin + tf.ragged.range(ids.row_lengths()).flat_values
+
+
 def _at_tokens(ids: tf.RaggedTensor, tokens: tf.RaggedTensor) -> tf.Tensor:
     """For the flat values of `tokens` the id of the n-gram that begins there."""
-    row = ids.value_rowids()
-    begin = tf.gather(tokens.row_starts(), row)
-    begin += tf.ragged.range(ids.row_lengths()).flat_values
+    begin = ngram_begins(ids, tokens)
     return tf.scatter_nd(
         begin[:, tf.newaxis], ids.flat_values, tf.shape(tokens.flat_values, tf.int64)
     )

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from .model import RECURRENT, WIDE, embedding_model
-from .preprocessing import PADDING, Preprocessing, with_ratios
+from .preprocessing import PADDING, Preprocessing, ngram_begins, with_ratios
 
 ATTRIBUTION_STEPS = 16
 
@@ -169,8 +169,7 @@ class SentimentServing(tf.Module):
             parts = self._model.get_layer(WIDE).contributions(ids.flat_values)
             part = tf.reduce_sum(parts * tf.gather(direction, row), axis=-1)
             part /= tf.cast(_occurrences(ids), tf.float32) * width
-            begin = tf.gather(tokens.row_starts(), row)
-            begin += tf.ragged.range(ids.row_lengths()).flat_values
+            begin = ngram_begins(ids, tokens)
             for offset in range(width):
                 total = tf.tensor_scatter_nd_add(
                     total, (begin + offset)[:, tf.newaxis], part
