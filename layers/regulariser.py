@@ -81,7 +81,8 @@ class CellRegulariser(keras.layers.Layer):
     Without noise (at inference) its step is whatever the method prescribes then.
 
     A subclass defines `draw_noise` and `call`. What it can do to all steps at once,
-    outside the recurrence, goes into `before_loop` and `after_loop`.
+    outside the recurrence, goes into `before_loop` and `after_loop`, what holds for
+    the whole loop into `during_loop`.
 
     Args:
         cell: Any Keras cell: a layer with `call(inputs, states)` and `state_size`.
@@ -118,6 +119,9 @@ class CellRegulariser(keras.layers.Layer):
     >>> keras.ops.shape(layer(keras.ops.ones((2, 5, 3)), training=True))
     (2, 8)
     """
+
+    # Whether the wrapped cell reads the inputs as they come.
+    hands_on_inputs = True
 
     def __init__(self, cell: keras.layers.Layer, **kwargs: Any) -> None:
         _refuse_what_cannot_be_wrapped(type(self).__name__, cell)
@@ -156,8 +160,8 @@ class CellRegulariser(keras.layers.Layer):
     def draw_noise(
         self, batch_size: Any, timesteps: Any, seed: keras.random.SeedGenerator
     ) -> CellNoise:
-        """Draws what one call in training mode needs."""
-        raise NotImplementedError
+        """Draws what one call in training mode needs. Default: nothing."""
+        return CellNoise(per_sequence={}, per_step={})
 
     def before_loop(
         self, sequences: Tensor, noise: CellNoise
@@ -170,8 +174,16 @@ class CellRegulariser(keras.layers.Layer):
         return sequences, noise
 
     def after_loop(self, outputs: Tensor, noise: CellNoise) -> Tensor:
-        """As `before_loop`, for outputs `[batch, units]` or `[batch, time, units]`."""
+        """As `before_loop`, for outputs `[batch, units]` or `[batch, time, units]`.
+
+        What `noise` has per step stands at the outputs already: `[batch, ...]` or
+        `[batch, time, ...]`, in the order in which the loop ran.
+        """
         return outputs
+
+    def during_loop(self, noise: CellNoise) -> contextlib.AbstractContextManager[Any]:
+        """A context for the whole loop, entered once before it, whatever runs it."""
+        return contextlib.nullcontext()
 
     def noise_of_this_step(self, training: bool | None) -> Mapping[str, Tensor]:
         """The noise handed out for the step being run; empty where there is none.
@@ -229,6 +241,15 @@ def wrappers_of(cell: Any) -> list[CellRegulariser]:
     while isinstance(cell, CellRegulariser):
         wrappers.append(cell)
         cell = cell.cell
+    return wrappers
+
+
+def wrappers_at_the_input(cell: Any) -> list[CellRegulariser]:
+    """Of `wrappers_of` the outermost ones whose input is that of the layer."""
+    wrappers = wrappers_of(cell)
+    for index, wrapper in enumerate(wrappers):
+        if not wrapper.hands_on_inputs:
+            return wrappers[: index + 1]
     return wrappers
 
 

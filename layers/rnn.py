@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ from .regulariser import (
     noise_at_hand,
     regularisers_within,
     takes_argument,
-    wrappers_of,
+    wrappers_at_the_input,
 )
 
 
@@ -131,24 +132,28 @@ class RNN(keras.layers.RNN):
 
         batch_size, timesteps = ops.shape(sequences)[:2]
         noise = self.draw_noise(batch_size, timesteps)
-        wrappers = wrappers_of(self.cell)
+        outermost = wrappers_at_the_input(self.cell)
         left_for_the_steps = list(noise)
-        for index, wrapper in enumerate(wrappers):
+        for index, wrapper in enumerate(outermost):
             sequences, left_for_the_steps[index] = wrapper.before_loop(
                 sequences, noise[index]
             )
 
         arguments = (sequences, initial_state, mask, training)
-        if all(part.is_empty for part in left_for_the_steps):
-            last_output, outputs, states = self.loop_without_noise(*arguments)
-        else:
-            last_output, outputs, states = self.loop_with_noise(
-                *arguments, noise=left_for_the_steps
-            )
+        with contextlib.ExitStack() as during_loop:
+            for regulariser, drawn in zip(regularisers, noise, strict=True):
+                during_loop.enter_context(regulariser.during_loop(drawn))
+            if all(part.is_empty for part in left_for_the_steps):
+                last_output, outputs, states = self.loop_without_noise(*arguments)
+            else:
+                last_output, outputs, states = self.loop_with_noise(
+                    *arguments, noise=left_for_the_steps
+                )
 
-        for wrapper, drawn in zip(wrappers, noise, strict=False):
-            last_output = wrapper.after_loop(last_output, drawn)
-            outputs = wrapper.after_loop(outputs, drawn)
+        for wrapper, drawn in zip(outermost, noise, strict=False):
+            at_outputs, at_last = self._noise_at_outputs(drawn, mask)
+            outputs = wrapper.after_loop(outputs, at_outputs)
+            last_output = wrapper.after_loop(last_output, at_last)
         return last_output, outputs, states
 
     def loop_without_noise(
@@ -187,6 +192,30 @@ class RNN(keras.layers.RNN):
         return loop.inner_loop(
             steps.inputs(sequences), initial_state, mask=mask, training=training
         )
+
+    def _noise_at_outputs(
+        self, noise: CellNoise, mask: Tensor | None
+    ) -> tuple[CellNoise, CellNoise]:
+        """The noise that acted at each output, and at the last output.
+
+        Outputs stand in the order in which the loop ran. The output of a padded step
+        repeats that of the step before it, hence with the noise of that step.
+        """
+
+        def at_outputs(drawn: Tensor) -> Tensor:
+            drawn = ops.flip(drawn, axis=1) if self.go_backwards else drawn
+            if mask is None:
+                return drawn
+            run = ops.flip(mask, axis=1) if self.go_backwards else mask
+            return ops.take_along_axis(
+                drawn, ops.expand_dims(_last_real_step(run), -1), axis=1
+            )
+
+        per_step = {name: at_outputs(drawn) for name, drawn in noise.per_step.items()}
+        last = {name: drawn[:, -1] for name, drawn in per_step.items()}
+        if not self.return_sequences:
+            per_step = {name: drawn[:, -1:] for name, drawn in per_step.items()}
+        return noise._replace(per_step=per_step), noise._replace(per_step=last)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "seed": self.seed}
@@ -258,6 +287,14 @@ class _NoisySteps:
             end += mask.shape[-1]
             ends.append(end)
         return ops.split(together, ends, axis=-1) if ends else [together]
+
+
+def _last_real_step(mask: Tensor) -> Tensor:
+    """For each step the last one up to it that is not padded; before any, the first."""
+    steps = ops.arange(ops.shape(mask)[1])
+    return ops.cast(
+        ops.associative_scan(ops.maximum, ops.where(mask, steps, 0), axis=1), "int32"
+    )
 
 
 def _seed_of_direction(seed: int | None, go_backwards: bool) -> int | None:
