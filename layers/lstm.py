@@ -7,8 +7,11 @@ from typing import Any, Literal
 import keras
 from keras import ops
 
-from .recurrent_layer import OfCell, RecurrentLayer, without_dropout
-from .regulariser import CellNoise, Tensor, wrappers_of
+from .backpropagation import LSTMSteps
+from .gates import read_by_gates
+from .layer_normalisation import add_gain_and_bias, normalised
+from .recurrent_layer import FusedRecurrentLayer, OfCell, without_dropout
+from .regulariser import Tensor
 
 
 @keras.saving.register_keras_serializable(package="recurra")
@@ -25,10 +28,24 @@ class LSTMCell(keras.layers.LSTMCell):
     with `kernel` U `(features, 4 units)`, `recurrent_kernel` W `(units, 4 units)` and
     `bias` b `(4 units,)`, gates in the order i, f, c, o, as in
     `keras.layers.LSTMCell`: weights interchange both ways. The cell draws no noise;
-    wrap it in `VariationalDropout` or `Zoneout`.
+    wrap it in `VariationalDropout`, `WeightDrop` or `Zoneout`.
+
+    With `layer_norm=True` the summed inputs of the gates and the cell state that the
+    output gate lets out are normalised (Ba et al. 2016, equations 20 to 22)
+
+        (i_t f_t g_t o_t) = LN(x_t U; p_x, q_x) + LN(h_{t-1} W; p_h, q_h) + b
+        c_t = s(f_t) * c_{t-1} + s(i_t) * a(g_t)
+        h_t = s(o_t) * a(LN(c_t; p_c, q_c))
+        LN(v; p, q) = p * (v - mean(v)) / sqrt(variance(v) + 1e-5) + q
+
+    where mean and variance are those of the elements of v, all four gates together,
+    in float32 at least. The gains p start from one, the biases q from zero; they follow
+    Keras's weights in the order p_x, q_x, p_h, q_h, p_c, q_c. c_t itself is carried on
+    as it is.
 
     Source: Hochreiter and Schmidhuber, "Long Short-Term Memory", 1997, with the
-    forget gate of Gers et al., "Learning to Forget", 2000.
+    forget gate of Gers et al., "Learning to Forget", 2000; Ba, Kiros and Hinton,
+    "Layer Normalization", https://arxiv.org/abs/1607.06450
 
     Args:
         units: Positive integer, size of hidden and cell state.
@@ -40,6 +57,7 @@ class LSTMCell(keras.layers.LSTMCell):
             `keras.layers.LSTMCell`.
         implementation: 1 computes gate by gate, 2 (default) all gates in one product.
             The numbers are the same.
+        layer_norm: Whether to normalise as above. Default: `False`.
         **kwargs: As for `keras.layers.Layer`.
 
     Call arguments:
@@ -47,8 +65,9 @@ class LSTMCell(keras.layers.LSTMCell):
         states: Previous hidden state and cell state, `(batch, units)` each.
         training: Without effect.
         input_mask: `(batch, 4, features)`, multiplied with the input that each gate
-            reads, gates in the order i, f, c, o.
-        state_mask: `(batch, 4, units)`, the same for the hidden state.
+            reads, gates in the order i, f, c, o; or `(batch, features)` for all gates.
+        state_mask: `(batch, 4, units)` or `(batch, units)`, the same for the hidden
+            state.
 
     Returns of a call: output `(batch, units)` and the list of the new states.
 
@@ -61,6 +80,7 @@ class LSTMCell(keras.layers.LSTMCell):
     """
 
     gates = 4
+    steps = LSTMSteps
 
     def __init__(
         self,
@@ -79,6 +99,7 @@ class LSTMCell(keras.layers.LSTMCell):
         recurrent_constraint: Any = None,
         bias_constraint: Any = None,
         implementation: int = 2,
+        layer_norm: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -99,6 +120,21 @@ class LSTMCell(keras.layers.LSTMCell):
             implementation=implementation,
             **without_dropout(kwargs),
         )
+        self.layer_norm = layer_norm
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        super().build(input_shape)
+        if self.layer_norm:
+            of_gates = self.gates * self.units
+            self.input_norm_gain, self.input_norm_bias = add_gain_and_bias(
+                self, "input_norm", of_gates
+            )
+            self.recurrent_norm_gain, self.recurrent_norm_bias = add_gain_and_bias(
+                self, "recurrent_norm", of_gates
+            )
+            self.cell_norm_gain, self.cell_norm_bias = add_gain_and_bias(
+                self, "cell_norm", self.units
+            )
 
     def call(
         self,
@@ -108,14 +144,21 @@ class LSTMCell(keras.layers.LSTMCell):
         input_mask: Tensor | None = None,
         state_mask: Tensor | None = None,
     ) -> tuple[Tensor, list[Tensor]]:
-        if input_mask is None and state_mask is None:
+        is_plain = input_mask is None and state_mask is None and not self.layer_norm
+        # On TensorFlow Keras's cell takes the summed inputs of no sequence for a bias.
+        if is_plain and inputs.shape[0] != 0:
             return super().call(inputs, states, training=training)
 
         hidden_state, cell_state = states
-        from_input = self._read_by_gates(inputs, input_mask, self.kernel)
-        from_state = self._read_by_gates(
-            hidden_state, state_mask, self.recurrent_kernel
-        )
+        from_input = read_by_gates(inputs, input_mask, self.kernel)
+        from_state = read_by_gates(hidden_state, state_mask, self.recurrent_kernel)
+        if self.layer_norm:
+            from_input = normalised(
+                from_input, self.input_norm_gain, self.input_norm_bias
+            )
+            from_state = normalised(
+                from_state, self.recurrent_norm_gain, self.recurrent_norm_bias
+            )
         gates = from_input + from_state
         if self.use_bias:
             gates = gates + self.bias
@@ -123,62 +166,58 @@ class LSTMCell(keras.layers.LSTMCell):
         new_cell_state = self.recurrent_activation(
             f
         ) * cell_state + self.recurrent_activation(i) * self.activation(g)
-        new_hidden_state = self.recurrent_activation(o) * self.activation(
-            new_cell_state
+        let_out = (
+            normalised(new_cell_state, self.cell_norm_gain, self.cell_norm_bias)
+            if self.layer_norm
+            else new_cell_state
         )
+        new_hidden_state = self.recurrent_activation(o) * self.activation(let_out)
         return new_hidden_state, [new_hidden_state, new_cell_state]
 
     def get_config(self) -> dict[str, Any]:
         return {
             **without_dropout(super().get_config()),
             "implementation": self.implementation,
+            "layer_norm": self.layer_norm,
         }
-
-    def _read_by_gates(self, values: Tensor, mask: Tensor, kernel: Tensor) -> Tensor:
-        """`(batch, 4 units)`: what each gate reads of values through its own mask."""
-        if mask is None:
-            return ops.matmul(values, kernel)
-        return ops.concatenate(
-            [
-                ops.matmul(values * mask[:, gate], kernel_of_gate)
-                for gate, kernel_of_gate in enumerate(
-                    ops.split(kernel, self.gates, axis=-1)
-                )
-            ],
-            axis=-1,
-        )
 
 
 @keras.saving.register_keras_serializable(package="recurra")
-class LSTM(RecurrentLayer):
+class LSTM(FusedRecurrentLayer):
     """Long short-term memory over a sequence, regularised on request.
 
         i, f, o = s(x_t U + h_{t-1} W + b)    g_t = a(x_t U_c + h_{t-1} W_c + b_c)
         c_t = f_t * c_{t-1} + i_t * g_t       h_t = o_t * a(c_t)
 
+    or normalised, as in `LSTMCell`, with `layer_norm=True`.
+
     Takes the place of `keras.layers.LSTM`: every argument of it has the same meaning
     and default, and weights interchange both ways. The further arguments are shorthand
     for wrapping the cell:
 
-        LSTM(units, dropout=p, recurrent_dropout=q, output_dropout=r)
-        = RNN(VariationalDropout(LSTMCell(units), p, q, r))
+        LSTM(units, weight_dropout=w, dropout=p, recurrent_dropout=q, output_dropout=r)
+        = RNN(VariationalDropout(WeightDrop(LSTMCell(units), w), p, q, r))
 
-        LSTM(units, dropout=p, zoneout_hidden=y, zoneout_cell=z, output_dropout=r)
+        LSTM(units, weight_dropout=w, dropout=p, zoneout_hidden=y, zoneout_cell=z,
+             output_dropout=r)
         = RNN(VariationalDropout(
-              Zoneout(VariationalDropout(LSTMCell(units), p), y, z),
+              Zoneout(VariationalDropout(WeightDrop(LSTMCell(units), w), p), y, z),
               output_dropout=r))
+
+    A rate of 0 leaves its wrapper out.
 
     The fused kernel (cuDNN) is used where a backend has one and
 
-    1. no noise acts within the recurrence: no zoneout at all, and in training neither
-       `recurrent_dropout` nor untied input masks; `dropout` and `output_dropout` by
-       tied masks act outside of it;
-    2. no mask is given, or `use_cudnn=True` vouches for masks that are right-padded
+    1. no noise acts within the steps: no zoneout at all, and in training neither
+       `recurrent_dropout` nor untied input masks. `dropout` and `output_dropout` by
+       tied masks act outside of them, and `weight_dropout` before them;
+    2. `layer_norm` is off;
+    3. no mask is given, or `use_cudnn=True` vouches for masks that are right-padded
        and leave at least one step of every sequence;
-    3. `keras.layers.LSTM` would use it for the same activations, bias and `unroll`.
+    4. `keras.layers.LSTM` would use it for the same activations, bias and `unroll`.
 
     Source: Hochreiter and Schmidhuber, "Long Short-Term Memory", 1997; of the
-    regularisers, see `VariationalDropout` and `Zoneout`.
+    regularisers, see `VariationalDropout`, `WeightDrop` and `Zoneout`.
 
     Args:
         units: Positive integer, size of hidden and cell state.
@@ -202,6 +241,8 @@ class LSTM(RecurrentLayer):
             (default), or each has its own.
         zoneout_hidden, zoneout_cell: Rates in `[0, 1)` of zoneout of hidden state and
             cell state. Default: 0.
+        weight_dropout: Rate in `[0, 1)` of weight drop of the recurrent kernel.
+        layer_norm: Whether to normalise, as in `LSTMCell`. Default: `False`.
         **kwargs: As for `keras.layers.RNN`.
 
     Call arguments:
@@ -237,6 +278,9 @@ class LSTM(RecurrentLayer):
     recurrent_constraint = OfCell()
     bias_constraint = OfCell()
     implementation = OfCell()
+    layer_norm = OfCell()
+
+    counterpart = keras.layers.LSTM
 
     def __init__(
         self,
@@ -270,6 +314,8 @@ class LSTM(RecurrentLayer):
         tied_masks: bool = True,
         zoneout_hidden: float = 0.0,
         zoneout_cell: float = 0.0,
+        weight_dropout: float = 0.0,
+        layer_norm: bool = False,
         **kwargs: Any,
     ) -> None:
         cell = LSTMCell(
@@ -288,6 +334,7 @@ class LSTM(RecurrentLayer):
             recurrent_constraint=recurrent_constraint,
             bias_constraint=bias_constraint,
             implementation=implementation,
+            layer_norm=layer_norm,
             dtype=kwargs.get("dtype"),
             trainable=kwargs.get("trainable", True),
             name="lstm_cell",
@@ -301,6 +348,7 @@ class LSTM(RecurrentLayer):
                 "tied_masks": tied_masks,
                 "zoneout_hidden": zoneout_hidden,
                 "zoneout_cell": zoneout_cell,
+                "weight_dropout": weight_dropout,
             },
             activity_regularizer=activity_regularizer,
             return_sequences=return_sequences,
@@ -309,74 +357,6 @@ class LSTM(RecurrentLayer):
             stateful=stateful,
             unroll=unroll,
             seed=seed,
+            use_cudnn=use_cudnn,
             **kwargs,
         )
-        self.use_cudnn = use_cudnn
-        self._fused = _NotASublayer(self._counterpart())
-        self.supports_jit = self._fused.layer.supports_jit
-
-    def loop_without_noise(
-        self,
-        sequences: Tensor,
-        initial_state: list[Tensor],
-        mask: Tensor | None,
-        training: bool | None = False,
-    ) -> tuple[Tensor, Tensor, list[Tensor]]:
-        is_plain = not any(part.acts_without_noise for part in wrappers_of(self.cell))
-        mask_is_fine = mask is None or self.use_cudnn is True
-        if not (is_plain and mask_is_fine):
-            self._refuse_if_cudnn_is_required()
-            return super().loop_without_noise(sequences, initial_state, mask, training)
-        fused = self._fused.layer
-        # Bidirectional sets these after construction.
-        fused.use_cudnn = self.use_cudnn
-        fused.zero_output_for_mask = self.zero_output_for_mask
-        return fused.inner_loop(sequences, initial_state, mask=mask, training=training)
-
-    def loop_with_noise(
-        self,
-        sequences: Tensor,
-        initial_state: list[Tensor],
-        mask: Tensor | None,
-        training: bool | None,
-        noise: list[CellNoise],
-    ) -> tuple[Tensor, Tensor, list[Tensor]]:
-        self._refuse_if_cudnn_is_required()
-        return super().loop_with_noise(sequences, initial_state, mask, training, noise)
-
-    def _refuse_if_cudnn_is_required(self) -> None:
-        if self.use_cudnn is True:
-            raise ValueError(
-                "`use_cudnn=True` needs a recurrence without noise: cuDNN runs neither "
-                "zoneout nor masks on what single steps read. Pass "
-                "`use_cudnn='auto'`. Received: use_cudnn=True, "
-                + ", ".join(f"{name}={getattr(self, name)}" for name in self._shorthand)
-            )
-
-    def _counterpart(self) -> keras.layers.LSTM:
-        """The Keras layer of the same kind, running this layer's own cell."""
-        layer = keras.layers.LSTM(
-            self.units,
-            activation=self.activation,
-            recurrent_activation=self.recurrent_activation,
-            use_bias=self.use_bias,
-            return_sequences=self.return_sequences,
-            go_backwards=self.go_backwards,
-            stateful=self.stateful,
-            unroll=self.unroll,
-            use_cudnn=self.use_cudnn,
-            dtype=self.dtype_policy,
-            name=self.name,
-        )
-        layer.cell = self.plain_cell
-        return layer
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "use_cudnn": self.use_cudnn}
-
-
-class _NotASublayer:
-    """Holds a layer out of Keras's sight, which would count its weights twice."""
-
-    def __init__(self, layer: keras.layers.LSTM) -> None:
-        self.layer = layer

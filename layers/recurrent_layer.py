@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import keras
 
-from .regulariser import checked_rate, innermost_cell
+from .backpropagation import WrittenOut
+from .regulariser import (
+    CellNoise,
+    Tensor,
+    checked_rate,
+    innermost_cell,
+    wrappers_of,
+)
 from .rnn import RNN
 from .variational_dropout import VariationalDropout
+from .weight_drop import WeightDrop
 from .zoneout import Zoneout
 
 
@@ -68,6 +76,127 @@ class RecurrentLayer(RNN):
         return cls(**config)
 
 
+class FusedRecurrentLayer(RecurrentLayer):
+    """Base of the layers whose Keras counterpart has a fused kernel.
+
+    A subclass says by `counterpart` which Keras layer reaches the kernel, and by
+    `arguments_of_kernel` what of the cell the kernel has to know.
+
+    Args:
+        cell, shorthand: As for `RecurrentLayer`.
+        use_cudnn: `"auto"`, `True` or `False`.
+        **kwargs: As for `RNN`.
+    """
+
+    counterpart: type[keras.layers.RNN]
+    arguments_of_kernel = ("units", "activation", "recurrent_activation", "use_bias")
+
+    def __init__(
+        self,
+        cell: keras.layers.Layer,
+        shorthand: dict[str, Any],
+        use_cudnn: bool | Literal["auto"] = "auto",
+        **kwargs: Any,
+    ) -> None:
+        if use_cudnn is True and cell.layer_norm:
+            raise ValueError(
+                "`layer_norm` is not part of the recurrence that cuDNN runs. Pass "
+                "`use_cudnn='auto'`. Received: use_cudnn=True, layer_norm=True"
+            )
+        super().__init__(cell, shorthand, **kwargs)
+        self.use_cudnn = use_cudnn
+        self._fused = _NotASublayer(self._with_own_cell())
+        self.supports_jit = self._fused.layer.supports_jit
+
+    def may_run_past_padding(self) -> bool:
+        # Such a layer vouches for its masks, which cuDNN then reads itself.
+        return self.use_cudnn is not True and super().may_run_past_padding()
+
+    def loop(
+        self,
+        sequences: Tensor,
+        initial_state: list[Tensor],
+        mask: Tensor | None,
+        training: bool | None,
+        noise: list[CellNoise],
+        *,
+        go_backwards: bool,
+        every_output: bool,
+        every_state: bool = False,
+    ) -> tuple[Tensor, Tensor, list[Tensor]]:
+        if not self._fused_may_run(mask, noise, every_state):
+            if self.use_cudnn is True:
+                self._refuse_cudnn()
+            return super().loop(
+                sequences,
+                initial_state,
+                mask,
+                training,
+                noise,
+                go_backwards=go_backwards,
+                every_output=every_output,
+                every_state=every_state,
+            )
+        fused = self._fused.layer
+        fused.go_backwards = go_backwards
+        fused.return_sequences = every_output
+        # Bidirectional sets these after construction.
+        fused.use_cudnn = self.use_cudnn
+        fused.zero_output_for_mask = self.zero_output_for_mask
+        return fused.inner_loop(sequences, initial_state, mask=mask, training=training)
+
+    def _fused_may_run(
+        self, mask: Tensor | None, noise: list[CellNoise], every_state: bool
+    ) -> bool:
+        is_plain = (
+            not self.plain_cell.layer_norm
+            and all(drawn.is_empty for drawn in noise)
+            and not any(part.acts_without_noise for part in wrappers_of(self.cell))
+        )
+        if self.use_cudnn is True:
+            return is_plain
+        # On a GPU nothing is faster; elsewhere the loop written out may be.
+        pays_off = WrittenOut.pays_off(self.cell, noise) and not _has_gpu()
+        return is_plain and mask is None and not every_state and not pays_off
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "use_cudnn": self.use_cudnn}
+
+    def _refuse_cudnn(self) -> None:
+        raise ValueError(
+            "`use_cudnn=True` needs a recurrence without noise: cuDNN runs neither "
+            "zoneout nor masks on what single steps read, nor `layer_norm`. Pass "
+            "`use_cudnn='auto'`. Received: use_cudnn=True, "
+            + ", ".join(f"{name}={getattr(self, name)}" for name in self._shorthand)
+        )
+
+    def _with_own_cell(self) -> keras.layers.RNN:
+        """The Keras layer of the same kind, running this layer's own cell."""
+        layer = self.counterpart(
+            **{name: getattr(self, name) for name in self.arguments_of_kernel},
+            return_sequences=self.return_sequences,
+            go_backwards=self.go_backwards,
+            stateful=self.stateful,
+            unroll=self.unroll,
+            use_cudnn=self.use_cudnn,
+            dtype=self.dtype_policy,
+            name=self.name,
+        )
+        layer.cell = self.plain_cell
+        return layer
+
+
+class _NotASublayer:
+    """Holds a layer out of Keras's sight, which would count its weights twice."""
+
+    def __init__(self, layer: keras.layers.RNN) -> None:
+        self.layer = layer
+
+
+def _has_gpu() -> bool:
+    return bool(keras.distribution.list_devices("gpu"))
+
+
 def regularised(
     cell: keras.layers.Layer,
     *,
@@ -77,11 +206,12 @@ def regularised(
     tied_masks: bool = True,
     zoneout_hidden: float = 0.0,
     zoneout_cell: float = 0.0,
+    weight_dropout: float = 0.0,
 ) -> keras.layers.Layer:
     """The cell in the regularisers that the arguments ask for, and no others.
 
-    From the inside out: masks on input and state, zoneout, mask on the output. So
-    zoneout keeps the state itself, and what it puts out is masked.
+    From the inside out: dropped weights, masks on input and state, zoneout, mask on
+    the output. So zoneout keeps the state itself, and what it puts out is masked.
     """
     rates = {
         "dropout": dropout,
@@ -89,9 +219,12 @@ def regularised(
         "output_dropout": output_dropout,
         "zoneout_hidden": zoneout_hidden,
         "zoneout_cell": zoneout_cell,
+        "weight_dropout": weight_dropout,
     }
     for name, rate in rates.items():
         checked_rate(name, rate)
+    if weight_dropout:
+        cell = WeightDrop(cell, weight_dropout)
     masks_around_zoneout = bool(zoneout_hidden or zoneout_cell) and output_dropout
     if dropout or recurrent_dropout or (output_dropout and not masks_around_zoneout):
         cell = VariationalDropout(

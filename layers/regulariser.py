@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import keras
@@ -30,6 +30,13 @@ class CellNoise(NamedTuple):
     @property
     def is_empty(self) -> bool:
         return not self.per_sequence and not self.per_step
+
+
+def at_steps(noise: CellNoise, of: Callable[[Tensor], Tensor]) -> CellNoise:
+    """The noise with that of the steps as `of` makes it, `(batch, time, ...)` alike."""
+    return noise._replace(
+        per_step={name: of(drawn) for name, drawn in noise.per_step.items()}
+    )
 
 
 # Noise reaches a regulariser beside the inputs and states, not among them, so that any

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import random
 from typing import Any, NamedTuple
 
 import keras
 from keras import ops
 
+from .backpropagation import WrittenOut
+from .padding import Padding, may_run_on
 from .regulariser import (
     CellNoise,
     CellRegulariser,
     Tensor,
+    at_steps,
     noise_at_hand,
     regularisers_within,
     takes_argument,
@@ -127,11 +131,10 @@ class RNN(keras.layers.RNN):
         training: bool | None = False,
     ) -> tuple[Tensor, Tensor, list[Tensor]]:
         regularisers = self.regularisers
-        if not training or not regularisers:
-            return self.loop_without_noise(sequences, initial_state, mask, training)
-
-        batch_size, timesteps = ops.shape(sequences)[:2]
-        noise = self.draw_noise(batch_size, timesteps)
+        if training and regularisers:
+            noise = self.draw_noise(*ops.shape(sequences)[:2])
+        else:
+            noise = [CellNoise(per_sequence={}, per_step={})] * len(regularisers)
         outermost = wrappers_at_the_input(self.cell)
         left_for_the_steps = list(noise)
         for index, wrapper in enumerate(outermost):
@@ -139,15 +142,17 @@ class RNN(keras.layers.RNN):
                 sequences, noise[index]
             )
 
-        arguments = (sequences, initial_state, mask, training)
         with contextlib.ExitStack() as during_loop:
             for regulariser, drawn in zip(regularisers, noise, strict=True):
                 during_loop.enter_context(regulariser.during_loop(drawn))
-            if all(part.is_empty for part in left_for_the_steps):
-                last_output, outputs, states = self.loop_without_noise(*arguments)
+            arguments = (sequences, initial_state, mask, training, left_for_the_steps)
+            if mask is not None and self.may_run_past_padding():
+                last_output, outputs, states = self._loop_past_padding(*arguments)
             else:
-                last_output, outputs, states = self.loop_with_noise(
-                    *arguments, noise=left_for_the_steps
+                last_output, outputs, states = self.loop(
+                    *arguments,
+                    go_backwards=self.go_backwards,
+                    every_output=self.return_sequences,
                 )
 
         for wrapper, drawn in zip(outermost, noise, strict=False):
@@ -156,41 +161,124 @@ class RNN(keras.layers.RNN):
             last_output = wrapper.after_loop(last_output, at_last)
         return last_output, outputs, states
 
-    def loop_without_noise(
-        self,
-        sequences: Tensor,
-        initial_state: list[Tensor],
-        mask: Tensor | None,
-        training: bool | None = False,
-    ) -> tuple[Tensor, Tensor, list[Tensor]]:
-        """Runs the steps where none of them is handed noise."""
-        return super().inner_loop(
-            sequences, initial_state, mask=mask, training=training
-        )
+    def may_run_past_padding(self) -> bool:
+        """Whether padded sequences may be run with their real steps first."""
+        return may_run_on(self.cell)
 
-    def loop_with_noise(
+    def loop(
         self,
         sequences: Tensor,
         initial_state: list[Tensor],
         mask: Tensor | None,
         training: bool | None,
         noise: list[CellNoise],
+        *,
+        go_backwards: bool,
+        every_output: bool,
+        every_state: bool = False,
     ) -> tuple[Tensor, Tensor, list[Tensor]]:
-        """Runs the steps and hands each of `regularisers` its noise at each step."""
-        steps = _NoisySteps(self.cell, self.regularisers, noise)
+        """Runs the steps and hands each of `regularisers` its noise at each step.
+
+        Args:
+            sequences, initial_state, mask, training: As for `inner_loop`.
+            noise: For each of `regularisers` what is left for the steps.
+            go_backwards: Whether to run from the last step to the first.
+            every_output: Whether to put out every output, or the last one alone.
+            every_state: Whether the states are wanted at every step.
+
+        Returns:
+            The last output; the outputs in the order in which the steps ran; the last
+            states, or with `every_state` those after each step in that order.
+        """
+        if (
+            training
+            and mask is None
+            and not self.unroll
+            and WrittenOut.pays_off(self.cell, noise)
+        ):
+            return self._loop_written_out(
+                sequences,
+                initial_state,
+                noise,
+                go_backwards=go_backwards,
+                every_output=every_output,
+                every_state=every_state,
+            )
+        steps = _Steps(self.cell, self.regularisers, noise, training, every_state)
         # The loop of Keras, over inputs that bring their noise along.
         loop = keras.layers.RNN(
             steps,
-            return_sequences=self.return_sequences,
-            go_backwards=self.go_backwards,
+            return_sequences=every_output or every_state,
+            go_backwards=go_backwards,
             stateful=self.stateful,
             unroll=self.unroll,
             zero_output_for_mask=self.zero_output_for_mask,
             name=self.name,
             dtype=self.dtype_policy,
         )
-        return loop.inner_loop(
+        last_output, outputs, states = loop.inner_loop(
             steps.inputs(sequences), initial_state, mask=mask, training=training
+        )
+        if every_state:
+            outputs, *states = steps.outputs_and_states(outputs)
+            last_output = outputs[:, -1]
+        return last_output, outputs, states
+
+    def _loop_written_out(
+        self,
+        sequences: Tensor,
+        initial_state: list[Tensor],
+        noise: list[CellNoise],
+        *,
+        go_backwards: bool,
+        every_output: bool,
+        every_state: bool,
+    ) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """As `loop`."""
+        if go_backwards:
+            sequences = ops.flip(sequences, axis=1)
+            noise = [at_steps(drawn, lambda x: ops.flip(x, axis=1)) for drawn in noise]
+        states = WrittenOut(self.cell, noise).run(
+            sequences,
+            initial_state,
+            every_state=every_state or self.return_state or self.stateful,
+        )
+        last_states = [of_steps[:, -1] for of_steps in states]
+        outputs = states[0] if every_output else states[0][:, -1:]
+        return last_states[0], outputs, states if every_state else last_states
+
+    def _loop_past_padding(
+        self,
+        sequences: Tensor,
+        initial_state: list[Tensor],
+        mask: Tensor,
+        training: bool | None,
+        noise: list[CellNoise],
+    ) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """As `loop`, with the real steps first and no look at the mask in the steps."""
+        padding = Padding(mask, self.go_backwards)
+        wants_states = self.return_state or self.stateful
+        _, outputs, states = self.loop(
+            padding.real_steps_first(sequences),
+            initial_state,
+            None,
+            training,
+            [at_steps(drawn, padding.real_steps_first) for drawn in noise],
+            go_backwards=False,
+            every_output=True,
+            every_state=wants_states,
+        )
+        if wants_states:
+            states = [
+                padding.at_last_real_step(of_steps, otherwise=initial)
+                for of_steps, initial in zip(states, initial_state, strict=True)
+            ]
+        outputs = padding.held(outputs, self.zero_output_for_mask)
+        last_output = outputs[:, -1]
+        return (
+            last_output,
+            outputs if self.return_sequences else outputs[:, -1:],
+            states,
         )
 
     def _noise_at_outputs(
@@ -202,20 +290,17 @@ class RNN(keras.layers.RNN):
         repeats that of the step before it, hence with the noise of that step.
         """
 
-        def at_outputs(drawn: Tensor) -> Tensor:
-            drawn = ops.flip(drawn, axis=1) if self.go_backwards else drawn
-            if mask is None:
-                return drawn
-            run = ops.flip(mask, axis=1) if self.go_backwards else mask
-            return ops.take_along_axis(
-                drawn, ops.expand_dims(_last_real_step(run), -1), axis=1
-            )
-
-        per_step = {name: at_outputs(drawn) for name, drawn in noise.per_step.items()}
-        last = {name: drawn[:, -1] for name, drawn in per_step.items()}
+        if not noise.per_step:
+            return noise, noise
+        if mask is not None:
+            padding = Padding(mask, self.go_backwards)
+            noise = at_steps(noise, lambda x: padding.held(padding.real_steps_first(x)))
+        elif self.go_backwards:
+            noise = at_steps(noise, lambda x: ops.flip(x, axis=1))
+        last = at_steps(noise, lambda x: x[:, -1])
         if not self.return_sequences:
-            per_step = {name: drawn[:, -1:] for name, drawn in per_step.items()}
-        return noise._replace(per_step=per_step), noise._replace(per_step=last)
+            noise = at_steps(noise, lambda x: x[:, -1:])
+        return noise, last
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "seed": self.seed}
@@ -236,18 +321,26 @@ class _StepInputs(NamedTuple):
         return self.inputs.shape
 
 
-class _NoisySteps:
-    """The cell as the loop sees it: takes the noise of a step and hands it out."""
+class _Steps:
+    """The cell as the loop sees it: takes the noise of a step and hands it out.
+
+    With `puts_out_states` a step's output is followed by its states.
+    """
 
     def __init__(
         self,
         cell: Any,
         regularisers: list[CellRegulariser],
         noise: list[CellNoise],
+        training: bool | None,
+        puts_out_states: bool,
     ) -> None:
         self.cell = cell
         self.state_size = cell.state_size
-        self._takes_training = takes_argument(cell, "training")
+        self._arguments = (
+            {"training": training} if takes_argument(cell, "training") else {}
+        )
+        self._puts_out_states = puts_out_states
         self._per_sequence = {
             id(regulariser): drawn.per_sequence
             for regulariser, drawn in zip(regularisers, noise, strict=True)
@@ -257,8 +350,10 @@ class _NoisySteps:
             for regulariser, drawn in zip(regularisers, noise, strict=True)
             for name, mask in drawn.per_step.items()
         ]
+        self._widths = [mask.shape[-1] for _, _, mask in self._per_step]
 
     def inputs(self, sequences: Tensor) -> Tensor | _StepInputs:
+        """What the loop is to run over."""
         masks = [mask for _, _, mask in self._per_step]
         if not masks:
             return sequences
@@ -271,30 +366,28 @@ class _NoisySteps:
         noise = {key: dict(masks) for key, masks in self._per_sequence.items()}
         if isinstance(inputs, _StepInputs):
             for (key, name, _), mask in zip(
-                self._per_step, self._apart(inputs.noise), strict=True
+                self._per_step, _apart(inputs.noise, self._widths), strict=True
             ):
                 noise[key][name] = mask
             inputs = inputs.inputs
-        arguments = {"training": True} if self._takes_training else {}
         with noise_at_hand(noise):
-            return self.cell(inputs, states, **arguments)
+            output, states = self.cell(inputs, states, **self._arguments)
+        if self._puts_out_states:
+            output = ops.concatenate([output, *keras.tree.flatten(states)], axis=-1)
+        return output, states
 
     __call__ = call
 
-    def _apart(self, together: Tensor) -> list[Tensor]:
-        ends, end = [], 0
-        for _, _, mask in self._per_step[:-1]:
-            end += mask.shape[-1]
-            ends.append(end)
-        return ops.split(together, ends, axis=-1) if ends else [together]
+    def outputs_and_states(self, together: Tensor) -> list[Tensor]:
+        """Of all steps, what the steps put out with `puts_out_states`."""
+        states = keras.tree.flatten(self.state_size)
+        return _apart(together, [together.shape[-1] - sum(states), *states])
 
 
-def _last_real_step(mask: Tensor) -> Tensor:
-    """For each step the last one up to it that is not padded; before any, the first."""
-    steps = ops.arange(ops.shape(mask)[1])
-    return ops.cast(
-        ops.associative_scan(ops.maximum, ops.where(mask, steps, 0), axis=1), "int32"
-    )
+def _apart(together: Tensor, widths: list[int]) -> list[Tensor]:
+    """The parts of these widths that stand side by side in the last axis."""
+    ends = list(itertools.accumulate(widths))[:-1]
+    return ops.split(together, ends, axis=-1) if ends else [together]
 
 
 def _seed_of_direction(seed: int | None, go_backwards: bool) -> int | None:

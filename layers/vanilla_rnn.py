@@ -5,8 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+from keras import ops
 
+from .backpropagation import VanillaSteps
+from .layer_normalisation import add_gain, normalised
 from .recurrent_layer import OfCell, RecurrentLayer, without_dropout
+from .regulariser import Tensor
 
 
 @keras.saving.register_keras_serializable(package="recurra")
@@ -17,9 +21,19 @@ class VanillaRNNCell(keras.layers.SimpleRNNCell):
 
     with `kernel` U `(features, units)`, `recurrent_kernel` W `(units, units)` and
     `bias` b `(units,)`, as in `keras.layers.SimpleRNNCell`: weights interchange both
-    ways. The cell draws no noise; wrap it in `VariationalDropout` or `Zoneout`.
+    ways. The cell draws no noise; wrap it in `VariationalDropout`, `WeightDrop` or
+    `Zoneout`.
 
-    Source: Elman, "Finding Structure in Time", 1990.
+    With `layer_norm=True` the summed input is normalised (Ba et al. 2016, equation 4)
+
+        v_t = x_t U + h_{t-1} W
+        h_t = f(p * (v_t - mean(v_t)) / sqrt(variance(v_t) + 1e-5) + b)
+
+    where mean and variance are those of the elements of v_t, in float32 at least. The
+    gain p, `(units,)`, starts from one; it is the last of the weights.
+
+    Source: Elman, "Finding Structure in Time", 1990; Ba, Kiros and Hinton, "Layer
+    Normalization", https://arxiv.org/abs/1607.06450
 
     Args:
         units: Positive integer, size of the hidden state.
@@ -28,6 +42,7 @@ class VanillaRNNCell(keras.layers.SimpleRNNCell):
         kernel_regularizer, recurrent_regularizer, bias_regularizer,
         kernel_constraint, recurrent_constraint, bias_constraint: As for
             `keras.layers.SimpleRNNCell`.
+        layer_norm: Whether to normalise as above. Default: `False`.
         **kwargs: As for `keras.layers.Layer`.
 
     Call arguments:
@@ -45,6 +60,8 @@ class VanillaRNNCell(keras.layers.SimpleRNNCell):
     (2, 8)
     """
 
+    steps = VanillaSteps
+
     def __init__(
         self,
         units: int,
@@ -59,6 +76,7 @@ class VanillaRNNCell(keras.layers.SimpleRNNCell):
         kernel_constraint: Any = None,
         recurrent_constraint: Any = None,
         bias_constraint: Any = None,
+        layer_norm: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -76,9 +94,28 @@ class VanillaRNNCell(keras.layers.SimpleRNNCell):
             bias_constraint=bias_constraint,
             **without_dropout(kwargs),
         )
+        self.layer_norm = layer_norm
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        super().build(input_shape)
+        if self.layer_norm:
+            self.norm_gain = add_gain(self, "norm", self.units)
+
+    def call(
+        self, inputs: Tensor, states: list[Tensor], training: bool | None = False
+    ) -> tuple[Tensor, list[Tensor]]:
+        if not self.layer_norm:
+            return super().call(inputs, states, training=training)
+        summed = ops.matmul(inputs, self.kernel)
+        summed = summed + ops.matmul(states[0], self.recurrent_kernel)
+        summed = normalised(summed, self.norm_gain)
+        if self.use_bias:
+            summed = summed + self.bias
+        new_hidden_state = self.activation(summed)
+        return new_hidden_state, [new_hidden_state]
 
     def get_config(self) -> dict[str, Any]:
-        return without_dropout(super().get_config())
+        return {**without_dropout(super().get_config()), "layer_norm": self.layer_norm}
 
 
 @keras.saving.register_keras_serializable(package="recurra")
@@ -87,20 +124,26 @@ class VanillaRNN(RecurrentLayer):
 
         h_t = f(x_t U + h_{t-1} W + b)
 
+    or normalised, as in `VanillaRNNCell`, with `layer_norm=True`.
+
     Takes the place of `keras.layers.SimpleRNN`: every argument of it has the same
     meaning and default, and weights interchange both ways. The further arguments are
     shorthand for wrapping the cell:
 
-        VanillaRNN(units, dropout=p, recurrent_dropout=q, output_dropout=r)
-        = RNN(VariationalDropout(VanillaRNNCell(units), p, q, r))
+        VanillaRNN(units, weight_dropout=w, dropout=p, recurrent_dropout=q,
+                   output_dropout=r)
+        = RNN(VariationalDropout(WeightDrop(VanillaRNNCell(units), w), p, q, r))
 
-        VanillaRNN(units, recurrent_dropout=q, zoneout_hidden=z, output_dropout=r)
+        VanillaRNN(units, weight_dropout=w, dropout=p, zoneout_hidden=z,
+                   output_dropout=r)
         = RNN(VariationalDropout(
-              Zoneout(VariationalDropout(VanillaRNNCell(units), 0, q), z),
+              Zoneout(VariationalDropout(WeightDrop(VanillaRNNCell(units), w), p), z),
               output_dropout=r))
 
+    A rate of 0 leaves its wrapper out. Keras has no fused kernel of this cell.
+
     Source: Elman, "Finding Structure in Time", 1990; of the regularisers, see
-    `VariationalDropout` and `Zoneout`.
+    `VariationalDropout`, `WeightDrop` and `Zoneout`.
 
     Args:
         units: Positive integer, size of the hidden state.
@@ -116,6 +159,8 @@ class VanillaRNN(RecurrentLayer):
         seed: Integer seed of all noise of the layer, or `None` for a fresh one.
         output_dropout: Rate in `[0, 1)` of variational dropout of the output.
         zoneout_hidden: Rate in `[0, 1)` of zoneout of the hidden state.
+        weight_dropout: Rate in `[0, 1)` of weight drop of the recurrent kernel.
+        layer_norm: Whether to normalise, as in `VanillaRNNCell`. Default: `False`.
         **kwargs: As for `keras.layers.RNN`.
 
     Call arguments:
@@ -148,6 +193,7 @@ class VanillaRNN(RecurrentLayer):
     kernel_constraint = OfCell()
     recurrent_constraint = OfCell()
     bias_constraint = OfCell()
+    layer_norm = OfCell()
 
     def __init__(
         self,
@@ -175,6 +221,8 @@ class VanillaRNN(RecurrentLayer):
         *,
         output_dropout: float = 0.0,
         zoneout_hidden: float = 0.0,
+        weight_dropout: float = 0.0,
+        layer_norm: bool = False,
         **kwargs: Any,
     ) -> None:
         cell = VanillaRNNCell(
@@ -190,6 +238,7 @@ class VanillaRNN(RecurrentLayer):
             kernel_constraint=kernel_constraint,
             recurrent_constraint=recurrent_constraint,
             bias_constraint=bias_constraint,
+            layer_norm=layer_norm,
             dtype=kwargs.get("dtype"),
             trainable=kwargs.get("trainable", True),
             name="vanilla_rnn_cell",
@@ -201,6 +250,7 @@ class VanillaRNN(RecurrentLayer):
                 "recurrent_dropout": recurrent_dropout,
                 "output_dropout": output_dropout,
                 "zoneout_hidden": zoneout_hidden,
+                "weight_dropout": weight_dropout,
             },
             activity_regularizer=activity_regularizer,
             return_sequences=return_sequences,

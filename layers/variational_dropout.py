@@ -16,6 +16,7 @@ from .regulariser import (
     takes_argument,
     wrappers_of,
 )
+from .weight_drop import WeightDrop
 from .zoneout import Zoneout
 
 
@@ -34,9 +35,13 @@ class VariationalDropout(CellRegulariser):
     each gate `g` reads the input by `z^x_g` and the hidden state by `z^h_g`.
     At inference nothing is masked.
 
-    A cell that uses its hidden state beside the recurrent kernel, as
-    `keras.layers.GRUCell` does in `z * h_{t-1} + (1 - z) * h'`, reads the masked one
-    there too, since only the cell itself could tell the two uses apart.
+    A cell that uses its hidden state beside the recurrent kernel, as a GRU does in
+    `z * h_{t-1} + (1 - z) * h'`, has to mask the one use and not the other itself.
+    `recurra.layers.GRUCell` does; `keras.layers.GRUCell`, which cannot, carries on the
+    masked state. A cell of your own does if its `call` takes `input_mask` and
+    `state_mask`, `(batch, features)` and `(batch, units)` or `None`, and it has an
+    attribute `takes_tied_masks = True`. No wrapper but `WeightDrop` may stand between
+    such a cell and this one.
 
     Source: Gal and Ghahramani, "A Theoretically Grounded Application of Dropout in
     Recurrent Neural Networks", https://arxiv.org/abs/1512.05287
@@ -49,7 +54,7 @@ class VariationalDropout(CellRegulariser):
         output_dropout: Rate in `[0, 1)` for the output. Default: 0.
         tied_masks: Whether all gates share their masks (default), or each has its
             own. Untied masks need a cell that applies them gate by gate, such as
-            `recurra.layers.LSTMCell`.
+            `recurra.layers.LSTMCell` and `GRUCell`.
         **kwargs: As for `keras.layers.Layer`.
 
     Call arguments:
@@ -88,7 +93,7 @@ class VariationalDropout(CellRegulariser):
         self.recurrent_dropout = checked_rate("recurrent_dropout", recurrent_dropout)
         self.output_dropout = checked_rate("output_dropout", output_dropout)
         self.tied_masks = tied_masks
-        if not tied_masks and not takes_argument(cell, "state_mask"):
+        if not tied_masks and not takes_argument(_reader(cell), "state_mask"):
             raise ValueError(
                 "`tied_masks=False` needs a cell whose `call` takes `input_mask` and "
                 "`state_mask` and applies them gate by gate, such as "
@@ -112,7 +117,7 @@ class VariationalDropout(CellRegulariser):
         `(batch, features)`, `(batch, units)`, `(batch, units)`; untied, the first two
         are `(batch, gates, features)` and `(batch, gates, units)`.
         """
-        gates = () if self.tied_masks else (self.cell.gates,)
+        gates = () if self.tied_masks else (_reader(self.cell).gates,)
         shapes_and_rates = {
             "input": ((batch_size, *gates, self.input_size), self.dropout),
             "state": (
@@ -151,10 +156,7 @@ class VariationalDropout(CellRegulariser):
             name: ops.stop_gradient(mask)
             for name, mask in self.noise_of_this_step(training).items()
         }
-        if self.tied_masks:
-            inputs, states = _masked(inputs, states, masks)
-            output, new_states = self.run_cell(inputs, states, training)
-        else:
+        if self._cell_applies_masks():
             output, new_states = self.run_cell(
                 inputs,
                 states,
@@ -162,6 +164,9 @@ class VariationalDropout(CellRegulariser):
                 input_mask=masks.get("input"),
                 state_mask=masks.get("state"),
             )
+        else:
+            inputs, states = _masked(inputs, states, masks)
+            output, new_states = self.run_cell(inputs, states, training)
         if "output" in masks:
             output = output * masks["output"]
         return output, new_states
@@ -174,6 +179,16 @@ class VariationalDropout(CellRegulariser):
             "output_dropout": self.output_dropout,
             "tied_masks": self.tied_masks,
         }
+
+    def _cell_applies_masks(self) -> bool:
+        return not self.tied_masks or getattr(
+            _reader(self.cell), "takes_tied_masks", False
+        )
+
+
+def _reader(cell: keras.layers.Layer) -> keras.layers.Layer:
+    """The cell that applies the masks handed to `cell`."""
+    return _reader(cell.cell) if isinstance(cell, WeightDrop) else cell
 
 
 def _masked(

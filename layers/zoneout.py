@@ -7,7 +7,14 @@ from typing import Any
 import keras
 from keras import ops
 
-from .regulariser import CellNoise, CellRegulariser, Tensor, checked_rate, wrappers_of
+from .regulariser import (
+    CellNoise,
+    CellRegulariser,
+    Tensor,
+    checked_rate,
+    innermost_cell,
+    wrappers_of,
+)
 
 
 @keras.saving.register_keras_serializable(package="recurra")
@@ -72,11 +79,13 @@ class Zoneout(CellRegulariser):
         super().__init__(cell, **kwargs)
         self.zoneout_hidden = checked_rate("zoneout_hidden", zoneout_hidden)
         self.zoneout_cell = checked_rate("zoneout_cell", zoneout_cell)
-        if self.zoneout_cell and len(self.state_sizes) < 2:
+        # A buffer that a regulariser within adds to the states is no cell state.
+        states_of_cell = innermost_cell(cell).state_size
+        if self.zoneout_cell and len(keras.tree.flatten(states_of_cell)) < 2:
             raise ValueError(
                 "`zoneout_cell` needs a cell with a cell state beside its hidden "
                 f"state. Received: zoneout_cell={zoneout_cell} for cell={cell}, whose "
-                f"state_size is {cell.state_size}"
+                f"state_size is {states_of_cell}"
             )
         if any(getattr(part, "output_dropout", 0) for part in wrappers_of(cell)):
             raise ValueError(

@@ -1,9 +1,18 @@
 """Cells, paddings and recordings that several tests of the layers use."""
 
+from functools import partial
+
 import keras
 import numpy as np
 
-from recurra.layers import LSTMCell, VanillaRNNCell
+from recurra.layers import (
+    GRUCell,
+    LSTMCell,
+    VanillaRNNCell,
+    VariationalDropout,
+    WeightDrop,
+    Zoneout,
+)
 
 from . import reference
 
@@ -32,15 +41,57 @@ class LeakyCell(keras.layers.Layer):
 CELLS = {
     "vanilla": (VanillaRNNCell, reference.vanilla_step),
     "lstm": (LSTMCell, reference.lstm_step),
+    "gru": (GRUCell, reference.gru_step),
+    "gru, reset before": (
+        partial(GRUCell, reset_after=False),
+        reference.gru_reset_before_step,
+    ),
+    "normalised vanilla": (
+        partial(VanillaRNNCell, layer_norm=True),
+        reference.vanilla_step,
+    ),
+    "normalised lstm": (partial(LSTMCell, layer_norm=True), reference.lstm_step),
+    "normalised gru": (partial(GRUCell, layer_norm=True), reference.gru_step),
+    "normalised gru, reset before": (
+        partial(GRUCell, layer_norm=True, reset_after=False),
+        reference.gru_reset_before_step,
+    ),
     "keras simple rnn": (keras.layers.SimpleRNNCell, reference.vanilla_step),
     "keras lstm": (keras.layers.LSTMCell, reference.lstm_step),
-    "keras gru": (keras.layers.GRUCell, reference.gru_step),
+    "keras gru": (keras.layers.GRUCell, reference.keras_gru_step),
     "user": (LeakyCell, reference.leaky_step),
 }
 
 
 def has_cell_state(cell):
     return not isinstance(cell.state_size, int)
+
+
+def weight_dropped(cell):
+    kernel = "kernel" if isinstance(cell, LeakyCell) else "recurrent_kernel"
+    return WeightDrop(cell, 0.3, (kernel,))
+
+
+def zoned_out(cell):
+    return Zoneout(cell, 0.3, 0.4 if has_cell_state(cell) else 0.0)
+
+
+def variational(cell):
+    return VariationalDropout(cell, 0.3, 0.4, 0.2)
+
+
+def all_together(cell):
+    inner = zoned_out(VariationalDropout(weight_dropped(cell), 0.3, 0.4))
+    return VariationalDropout(inner, output_dropout=0.2)
+
+
+REGULARISED = {
+    "bare": lambda cell: cell,
+    "weight drop": weight_dropped,
+    "zoneout": zoned_out,
+    "variational": variational,
+    "all": all_together,
+}
 
 
 PADDINGS = {

@@ -4,13 +4,24 @@ import keras
 import numpy as np
 import pytest
 
-from recurra.layers import LSTM, RNN, VanillaRNN, VariationalDropout, Zoneout
+from recurra.layers import (
+    GRU,
+    LSTM,
+    RNN,
+    GRUCell,
+    LSTMCell,
+    VanillaRNN,
+    VariationalDropout,
+    WeightDrop,
+    Zoneout,
+)
 
 from . import reference
 from .cases import (
     BATCH,
     CELLS,
     PADDINGS,
+    REGULARISED,
     UNITS,
     has_cell_state,
     masks_of,
@@ -20,27 +31,6 @@ from .cases import (
     to_numpy,
     zeros,
 )
-
-
-def zoned_out(cell):
-    return Zoneout(cell, 0.3, 0.4 if has_cell_state(cell) else 0.0)
-
-
-def dropped_out(cell):
-    return VariationalDropout(cell, 0.3, 0.4, 0.2)
-
-
-def dropped_and_zoned_out(cell):
-    inner = zoned_out(VariationalDropout(cell, 0.3, 0.4))
-    return VariationalDropout(inner, output_dropout=0.2)
-
-
-REGULARISED = {
-    "bare": lambda cell: cell,
-    "zoneout": zoned_out,
-    "variational": dropped_out,
-    "both": dropped_and_zoned_out,
-}
 
 
 def assert_equals_reference(layer, step, padding, initial_states=None):
@@ -64,9 +54,15 @@ def assert_equals_reference(layer, step, padding, initial_states=None):
         np.testing.assert_allclose(to_numpy(state), expected_state, atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("padding", PADDINGS)
-@pytest.mark.parametrize("regularised", REGULARISED)
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize(
+    ("cell", "regularised", "padding"),
+    [
+        (cell, regularised, padding)
+        for cell in CELLS
+        for regularised in REGULARISED
+        for padding in (PADDINGS if regularised in ("bare", "all") else ["holes"])
+    ],
+)
 def test_any_cell_regularised(cell, regularised, padding):
     make_cell, step = CELLS[cell]
     layer = RNN(
@@ -79,49 +75,79 @@ def test_any_cell_regularised(cell, regularised, padding):
     assert_equals_reference(layer, step, PADDINGS[padding])
 
 
-@pytest.mark.parametrize("run", [{}, {"unroll": True}, {"go_backwards": True}])
-@pytest.mark.parametrize("padding", ["none", "holes"])
+ALL = {
+    "dropout": 0.2,
+    "recurrent_dropout": 0.3,
+    "output_dropout": 0.4,
+    "zoneout_hidden": 0.3,
+    "weight_dropout": 0.2,
+}
+SHORTHAND = [
+    (make, arguments)
+    for make, of_it in {
+        LSTM: [
+            {},
+            {"dropout": 0.3},
+            {"output_dropout": 0.3},
+            {"recurrent_dropout": 0.3},
+            {"weight_dropout": 0.3},
+            {"dropout": 0.3, "tied_masks": False},
+            {"dropout": 0.3, "recurrent_dropout": 0.4, "tied_masks": False},
+            {"recurrent_dropout": 0.4, "tied_masks": False, "layer_norm": True},
+            {"zoneout_hidden": 0.3},
+            {"zoneout_cell": 0.3},
+            {**ALL, "zoneout_cell": 0.2},
+            {**ALL, "zoneout_cell": 0.2, "layer_norm": True},
+        ],
+        GRU: [
+            {},
+            {"dropout": 0.3, "output_dropout": 0.3, "weight_dropout": 0.3},
+            {"recurrent_dropout": 0.3},
+            {"recurrent_dropout": 0.3, "reset_after": False},
+            {"dropout": 0.3, "recurrent_dropout": 0.4, "tied_masks": False},
+            {**ALL, "tied_masks": False, "reset_after": False},
+            {**ALL, "tied_masks": False, "layer_norm": True},
+            {**ALL, "tied_masks": False, "layer_norm": True, "reset_after": False},
+            ALL,
+        ],
+        VanillaRNN: [{}, {"weight_dropout": 0.3}, ALL, {**ALL, "layer_norm": True}],
+    }.items()
+    for arguments in of_it
+]
+STEPS = {
+    VanillaRNN: reference.vanilla_step,
+    LSTM: reference.lstm_step,
+    GRU: reference.gru_step,
+}
+
+
 @pytest.mark.parametrize(
-    "rates",
+    ("make", "arguments", "run", "padding"),
     [
-        {},
-        {"dropout": 0.3},
-        {"output_dropout": 0.3},
-        {"recurrent_dropout": 0.3},
-        {"dropout": 0.3, "tied_masks": False},
-        {"dropout": 0.3, "recurrent_dropout": 0.4, "tied_masks": False},
-        {"zoneout_hidden": 0.3},
-        {"zoneout_cell": 0.3},
-        {
-            "dropout": 0.2,
-            "recurrent_dropout": 0.3,
-            "output_dropout": 0.4,
-            "zoneout_hidden": 0.3,
-            "zoneout_cell": 0.2,
-        },
+        (make, arguments, run, padding)
+        for make, arguments in SHORTHAND
+        for run in ({}, {"unroll": True}, {"go_backwards": True})
+        for padding in ("none", "holes")
+        # Shorthand by shorthand forwards, and the richest and the barest otherwise.
+        if not run or arguments == {} or arguments.items() >= ALL.items()
     ],
-    ids=lambda rates: " ".join(rates) or "none",
+    ids=lambda value: " ".join(value) or "none" if isinstance(value, dict) else None,
 )
-def test_lstm_shorthand(rates, padding, run):
-    layer = LSTM(UNITS, return_sequences=True, return_state=True, **rates, **run)
+def test_shorthand(make, arguments, run, padding):
+    layer = make(UNITS, return_sequences=True, return_state=True, **arguments, **run)
     layer.build(sequences().shape)
     randomise(layer)
-    assert_equals_reference(layer, reference.lstm_step, PADDINGS[padding])
+    resets_before = not arguments.get("reset_after", True)
+    step = reference.gru_reset_before_step if resets_before else STEPS[make]
+    assert_equals_reference(layer, step, PADDINGS[padding])
 
 
-def test_vanilla_shorthand():
-    layer = VanillaRNN(
-        UNITS,
-        dropout=0.2,
-        recurrent_dropout=0.3,
-        output_dropout=0.4,
-        zoneout_hidden=0.3,
-        return_sequences=True,
-        return_state=True,
-    )
+def test_weight_drop_of_several_weights_within_other_wrappers():
+    cell = WeightDrop(WeightDrop(LSTMCell(UNITS), 0.5), 0.3, ("kernel",))
+    layer = RNN(Zoneout(cell, 0.2, 0.3), return_sequences=True, return_state=True)
     layer.build(sequences().shape)
     randomise(layer)
-    assert_equals_reference(layer, reference.vanilla_step, PADDINGS["holes"])
+    assert_equals_reference(layer, reference.lstm_step, PADDINGS["holes"])
 
 
 @pytest.mark.parametrize("padding", ["none", "right"])
@@ -151,8 +177,13 @@ def test_initial_state_is_zoned_out_like_any_other(padding):
         np.testing.assert_allclose(to_numpy(state), expected_state, atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("padding", PADDINGS)
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize(
+    ("cell", "padding"),
+    [
+        *((cell, "holes") for cell in CELLS),
+        *(("lstm", padding) for padding in PADDINGS),
+    ],
+)
 def test_zoneout_at_inference_is_the_expectation(cell, padding):
     make_cell, step = CELLS[cell]
     cell = make_cell(UNITS)
@@ -190,8 +221,9 @@ def test_variational_dropout_at_inference_does_nothing():
 
 def test_stack_of_regularised_cells():
     cells = [
-        Zoneout(VariationalDropout(make(UNITS), 0.2, 0.3, tied_masks=True), 0.3)
-        for make in (keras.layers.LSTMCell, keras.layers.GRUCell)
+        Zoneout(VariationalDropout(keras.layers.LSTMCell(UNITS), 0.2, 0.3), 0.3),
+        Zoneout(VariationalDropout(WeightDrop(GRUCell(UNITS), 0.4), 0.2, 0.3), 0.3),
+        WeightDrop(LSTMCell(UNITS), 0.4),
     ]
     layer = RNN(cells, return_sequences=True)
     layer.build(sequences().shape)
@@ -199,17 +231,17 @@ def test_stack_of_regularised_cells():
     recorded = record_noise(layer)
     outputs = layer(sequences(), training=True)
 
-    noise = recorded[0]
-    assert len(noise) == 4
-    weights = layer.get_weights()
-    below, _ = reference.run(
-        reference.lstm_step,
-        weights[:3],
-        sequences(),
-        zeros(cells[0]),
-        masks_of(noise[:2]),
-    )
-    expected, _ = reference.run(
-        reference.gru_step, weights[3:], below, zeros(cells[1]), masks_of(noise[2:])
-    )
+    noise, weights = recorded[0], layer.get_weights()
+    assert len(noise) == 6
+    expected = sequences()
+    for cell, step, of_cell in zip(
+        cells,
+        (reference.lstm_step, reference.gru_step, reference.lstm_step),
+        (noise[:2], noise[2:5], noise[5:]),
+        strict=True,
+    ):
+        expected, _ = reference.run(
+            step, weights[:3], expected, zeros(cell), masks_of(of_cell)
+        )
+        weights = weights[3:]
     np.testing.assert_allclose(to_numpy(outputs), expected, atol=1e-5, rtol=0)

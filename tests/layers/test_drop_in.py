@@ -2,18 +2,23 @@
 
 import inspect
 import json
+from functools import partial
 
 import keras
 import numpy as np
 import pytest
 
 from recurra.layers import (
+    GRU,
     LSTM,
     RNN,
+    CellRegulariser,
+    GRUCell,
     LSTMCell,
     VanillaRNN,
     VanillaRNNCell,
     VariationalDropout,
+    WeightDrop,
     WordDropout,
     Zoneout,
 )
@@ -30,10 +35,10 @@ from .cases import (
     to_numpy,
 )
 
-PAIRS = [(VanillaRNN, keras.layers.SimpleRNN), (LSTM, keras.layers.LSTM)]
-CELL_PAIRS = [
-    (VanillaRNNCell, keras.layers.SimpleRNNCell),
-    (LSTMCell, keras.layers.LSTMCell),
+PAIRS = [
+    (VanillaRNN, keras.layers.SimpleRNN),
+    (LSTM, keras.layers.LSTM),
+    (GRU, keras.layers.GRU),
 ]
 ALL_RATES = {
     VanillaRNN: {
@@ -41,6 +46,15 @@ ALL_RATES = {
         "recurrent_dropout": 0.2,
         "output_dropout": 0.3,
         "zoneout_hidden": 0.4,
+        "weight_dropout": 0.2,
+    },
+    GRU: {
+        "dropout": 0.1,
+        "recurrent_dropout": 0.2,
+        "output_dropout": 0.3,
+        "tied_masks": False,
+        "zoneout_hidden": 0.4,
+        "weight_dropout": 0.2,
     },
     LSTM: {
         "dropout": 0.1,
@@ -49,6 +63,7 @@ ALL_RATES = {
         "tied_masks": False,
         "zoneout_hidden": 0.4,
         "zoneout_cell": 0.5,
+        "weight_dropout": 0.2,
     },
 }
 needs_tensorflow = pytest.mark.skipif(
@@ -71,20 +86,35 @@ def test_takes_every_argument_of_keras_with_its_default(ours, theirs):
         assert of_ours[name].kind == parameter.kind
 
 
-@pytest.mark.parametrize("padding", PADDINGS)
 @pytest.mark.parametrize(
-    "arguments",
+    ("arguments", "padding"),
     [
-        {},
-        {"return_sequences": True, "return_state": True},
-        {"go_backwards": True, "return_sequences": True},
-        {"unroll": True, "return_sequences": True},
-        {"use_bias": False, "activation": None},
-        {"return_sequences": True, "zero_output_for_mask": True},
+        ({}, "none"),
+        ({}, "holes"),
+        *(
+            ({"return_sequences": True, "return_state": True}, name)
+            for name in PADDINGS
+        ),
+        ({"go_backwards": True, "return_sequences": True}, "none"),
+        ({"go_backwards": True, "return_sequences": True}, "right"),
+        ({"unroll": True, "return_sequences": True}, "none"),
+        ({"unroll": True, "return_sequences": True}, "holes"),
+        ({"use_bias": False, "activation": None}, "none"),
+        ({"use_bias": False, "activation": None}, "holes"),
+        ({"return_sequences": True, "zero_output_for_mask": True}, "right"),
+        ({"return_sequences": True, "zero_output_for_mask": True}, "left"),
     ],
-    ids=lambda arguments: " ".join(arguments) or "defaults",
+    ids=lambda value: (
+        " ".join(value) or "defaults" if isinstance(value, dict) else None
+    ),
 )
-@pytest.mark.parametrize(("ours", "theirs"), PAIRS)
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        *PAIRS,
+        (partial(GRU, reset_after=False), partial(keras.layers.GRU, reset_after=False)),
+    ],
+)
 def test_equals_keras_with_its_weights_both_ways(ours, theirs, arguments, padding):
     layer, keras_layer = ours(UNITS, **arguments), theirs(UNITS, **arguments)
     layer.build(sequences().shape)
@@ -121,23 +151,24 @@ def test_starts_from_the_weights_that_keras_would(ours, theirs):
         np.testing.assert_array_equal(a, b)
 
 
-def test_implementation_is_kept_and_changes_no_number():
+@pytest.mark.parametrize("make", [LSTM, GRU])
+def test_implementation_is_kept_and_changes_no_number(make):
     outputs = []
     for implementation in (1, 2):
-        layer = LSTM(UNITS, implementation=implementation, dropout=0.5, seed=1)
-        assert LSTM.from_config(layer.get_config()).implementation == implementation
+        layer = make(UNITS, implementation=implementation, dropout=0.5, seed=1)
+        assert make.from_config(layer.get_config()).implementation == implementation
         layer.build(sequences().shape)
         randomise(layer)
         outputs.append(layer(sequences(), training=True))
     assert_same(*outputs)
 
 
-@pytest.mark.parametrize("make", [VanillaRNN, LSTM])
+@pytest.mark.parametrize("make", ALL_RATES)
 def test_shorthand_is_wrapping(make):
     rates = ALL_RATES[make]
     short = make(UNITS, seed=1, **rates)
     cell = VariationalDropout(
-        short.plain_cell.__class__(UNITS),
+        WeightDrop(short.plain_cell.__class__(UNITS), rates["weight_dropout"]),
         dropout=rates["dropout"],
         recurrent_dropout=rates["recurrent_dropout"],
         tied_masks=rates.get("tied_masks", True),
@@ -157,6 +188,7 @@ def test_shorthand_is_wrapping(make):
 
 def test_no_rate_no_wrapper():
     assert type(LSTM(UNITS).cell) is LSTMCell
+    assert type(GRU(UNITS).cell) is GRUCell
     assert type(VanillaRNN(UNITS).cell) is VanillaRNNCell
 
 
@@ -174,14 +206,33 @@ CONFIGURED = {
         activity_regularizer="l2",
         **ALL_RATES[LSTM],
     ),
+    "gru": lambda: GRU(
+        UNITS,
+        seed=3,
+        reset_after=False,
+        use_cudnn=False,
+        implementation=1,
+        recurrent_regularizer="l2",
+        **ALL_RATES[GRU],
+    ),
+    "normalised": lambda: GRU(UNITS, seed=3, layer_norm=True, **ALL_RATES[GRU]),
     "wrapped": lambda: RNN(
         VariationalDropout(
             Zoneout(keras.layers.LSTMCell(UNITS), 0.1, 0.2), output_dropout=0.3
         ),
         seed=3,
     ),
-    "user's cell": lambda: RNN(Zoneout(LeakyCell(UNITS), 0.1), seed=3),
-    "stack": lambda: RNN([Zoneout(LSTMCell(UNITS), 0.1), LSTMCell(UNITS)], seed=3),
+    "user's cell": lambda: RNN(
+        WeightDrop(Zoneout(LeakyCell(UNITS), 0.1), 0.3, ("kernel",)), seed=3
+    ),
+    "stack": lambda: RNN(
+        [
+            Zoneout(LSTMCell(UNITS), 0.1),
+            WeightDrop(GRUCell(UNITS), 0.3),
+            VanillaRNNCell(UNITS, layer_norm=True),
+        ],
+        seed=3,
+    ),
     "both directions": lambda: keras.layers.Bidirectional(
         LSTM(UNITS, seed=3, **ALL_RATES[LSTM])
     ),
@@ -213,7 +264,8 @@ def test_exported_saved_model(tmp_path):
     y = keras.layers.Bidirectional(
         LSTM(UNITS, return_sequences=True, **ALL_RATES[LSTM])
     )(y)
-    model = keras.Model(x, LSTM(UNITS)(y))
+    y = GRU(UNITS, return_sequences=True, **ALL_RATES[GRU])(y)
+    model = keras.Model(x, LSTM(UNITS, layer_norm=True)(y))
     model.export(tmp_path, verbose=False)
     served = tf.saved_model.load(str(tmp_path))
     for shape in ((2, 5, FEATURES), (1, 9, FEATURES)):
@@ -222,13 +274,21 @@ def test_exported_saved_model(tmp_path):
         )
 
 
-@pytest.mark.parametrize("make", [VanillaRNN, LSTM])
-def test_fit_evaluate_predict(make):
+@pytest.mark.parametrize(
+    ("make", "arguments"),
+    [
+        (VanillaRNN, {"zoneout_hidden": 0.1}),
+        (LSTM, {"zoneout_hidden": 0.1}),
+        (LSTM, {"weight_dropout": 0.2, "layer_norm": True}),
+        (GRU, {"weight_dropout": 0.2, "recurrent_dropout": 0.1}),
+    ],
+)
+def test_fit_evaluate_predict(make, arguments):
     keras.utils.set_random_seed(1)
     model = keras.Sequential(
         [
             keras.Input((None, FEATURES)),
-            keras.layers.Bidirectional(make(16, dropout=0.1, zoneout_hidden=0.1)),
+            keras.layers.Bidirectional(make(16, dropout=0.1, **arguments)),
             keras.layers.Dense(1),
         ]
     )
@@ -242,8 +302,12 @@ def test_fit_evaluate_predict(make):
 
 
 @pytest.mark.skipif(keras.backend.backend() == "torch", reason="compiles by XLA")
-def test_compiled_by_xla():
-    layer = LSTM(UNITS, seed=1, **ALL_RATES[LSTM])
+@pytest.mark.parametrize(
+    ("make", "arguments"),
+    [(LSTM, {}), (GRU, {"layer_norm": True}), (GRU, {"reset_after": False})],
+)
+def test_compiled_by_xla(make, arguments):
+    layer = make(UNITS, seed=1, **ALL_RATES[make], **arguments)
     model = keras.Sequential([keras.Input((TIME, FEATURES)), layer])
     model.compile(keras.optimizers.SGD(0.0), "mse", jit_compile=True)
     x, y = sequences(), np.ones((BATCH, UNITS))
@@ -265,26 +329,57 @@ def test_noise_differs_between_training_steps(make):
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16", "float64"])
-def test_dtype_policies(policy):
-    layer = LSTM(UNITS, return_sequences=True, dtype=policy, **ALL_RATES[LSTM])
+@pytest.mark.parametrize(
+    ("make", "arguments"),
+    [(LSTM, {}), (GRU, {"reset_after": False}), (GRU, {"layer_norm": True})],
+)
+def test_dtype_policies(make, arguments, policy):
+    arguments = {"return_sequences": True, **ALL_RATES[make], **arguments}
+    layer = make(UNITS, dtype=policy, **arguments)
     policy = keras.dtype_policies.get(policy)
     outputs = layer(sequences(), mask=PADDINGS["right"], training=True)
     if keras.backend.backend() == "jax" and policy.name == "float64":
         pytest.skip("JAX computes in float32 unless told otherwise")
     assert keras.backend.standardize_dtype(outputs.dtype) == policy.compute_dtype
     assert all(weight.dtype == policy.variable_dtype for weight in layer.weights)
-    single = LSTM(UNITS, return_sequences=True, **ALL_RATES[LSTM])
+    single = make(UNITS, **arguments)
     single.build(sequences().shape)
     single.set_weights(layer.get_weights())
+    for padding in ("none", "holes"):
+        np.testing.assert_allclose(
+            to_numpy(
+                keras.ops.cast(layer(sequences(), mask=PADDINGS[padding]), "float32")
+            ),
+            to_numpy(single(sequences(), mask=PADDINGS[padding])),
+            atol=0.05,
+        )
+
+
+@pytest.mark.parametrize("make", ALL_RATES)
+def test_layer_normalisation_is_exact_where_half_precision_overflows(make):
+    single, half = (
+        make(UNITS, layer_norm=True, dtype=policy, kernel_initializer="ones")
+        for policy in ("float32", "mixed_float16")
+    )
+    # Summed inputs in the hundreds, whose squares are beyond float16.
+    large = 400 * np.linspace(0, 1, TIME, dtype="float32")[None, :, None]
+    x = large + sequences()
+    single.build(x.shape)
+    half.build(x.shape)
+    single.set_weights(
+        [
+            weight * np.linspace(-1, 1, weight.shape[-1])
+            for weight in single.get_weights()
+        ]
+    )
+    half.set_weights(single.get_weights())
     np.testing.assert_allclose(
-        to_numpy(keras.ops.cast(layer(sequences()), "float32")),
-        to_numpy(single(sequences())),
-        atol=0.05,
+        to_numpy(keras.ops.cast(half(x), "float32")), to_numpy(single(x)), atol=0.02
     )
 
 
 @pytest.mark.parametrize("rates", [{}, {"zoneout_hidden": 0.3, "zoneout_cell": 0.2}])
-@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16"])
 def test_stateful_continues_where_it_stopped(policy, rates):
     if keras.backend.backend() == "torch" and policy != "float32":
         pytest.skip("Keras on torch assigns such a state to a cast copy of it")
@@ -320,7 +415,7 @@ def test_bidirectional_with_padding_and_noise(merge_mode):
         np.testing.assert_array_equal(padded, np.zeros_like(padded))
 
 
-@pytest.mark.parametrize("make", [VanillaRNN, LSTM])
+@pytest.mark.parametrize("make", ALL_RATES)
 def test_padding_is_never_read_whatever_the_noise_says(make):
     layer = make(UNITS, return_state=True, **ALL_RATES[make])
     layer.build(sequences().shape)
@@ -355,26 +450,51 @@ def test_weights_are_counted_once():
     assert layer.trainable_weights == []
 
 
+@pytest.mark.parametrize("batch", [0, 1])
+@pytest.mark.parametrize("make", ALL_RATES)
+def test_small_batches(make, batch):
+    for layer in (make(UNITS), make(UNITS, layer_norm=True, **ALL_RATES[make])):
+        for mask in (None, np.ones((batch, TIME), bool)):
+            x = sequences(shape=(batch, TIME, FEATURES))
+            assert layer(x, mask=mask, training=True).shape == (batch, UNITS)
+            assert layer(x, mask=mask).shape == (batch, UNITS)
+
+
+@pytest.mark.parametrize("make", ALL_RATES)
+def test_time_distributed(make):
+    layer = make(UNITS, seed=1, layer_norm=True, **ALL_RATES[make])
+    x = sequences(shape=(BATCH, 2, TIME, FEATURES))
+    outputs = keras.layers.TimeDistributed(layer)(x)
+    for index in range(2):
+        assert_same(outputs[:, index], layer(x[:, index]))
+    assert keras.layers.TimeDistributed(layer)(x, training=True).shape == outputs.shape
+
+
 @pytest.mark.parametrize(
     ("rates", "padding", "in_training", "at_inference"),
     [
         ({}, "none", True, True),
         ({"dropout": 0.5, "output_dropout": 0.5}, "none", True, True),
+        ({"weight_dropout": 0.5}, "none", True, True),
         ({"recurrent_dropout": 0.5}, "none", False, True),
         ({"dropout": 0.5, "tied_masks": False}, "none", False, True),
         ({"zoneout_hidden": 0.5}, "none", False, False),
-        ({}, "right", False, False),
+        ({"layer_norm": True}, "none", False, False),
+        ({}, "right", True, True),
     ],
 )
+@pytest.mark.parametrize(
+    ("make", "counterpart"), [(LSTM, keras.layers.LSTM), (GRU, keras.layers.GRU)]
+)
 def test_where_the_fused_kernel_is_open(
-    rates, padding, in_training, at_inference, monkeypatch
+    make, counterpart, rates, padding, in_training, at_inference, monkeypatch
 ):
-    layer = LSTM(UNITS, **rates)
+    layer = make(UNITS, **rates)
     layer.build(sequences().shape)
     entered = []
-    enter = keras.layers.LSTM.inner_loop
+    enter = counterpart.inner_loop
     monkeypatch.setattr(
-        keras.layers.LSTM,
+        counterpart,
         "inner_loop",
         lambda self, *args, **kwargs: (
             entered.append(self) or enter(self, *args, **kwargs)
@@ -386,11 +506,12 @@ def test_where_the_fused_kernel_is_open(
         assert bool(entered) == expected
 
 
-def test_required_cudnn_is_refused_where_noise_acts_within_the_recurrence():
-    for rates in ({"recurrent_dropout": 0.1}, {"zoneout_cell": 0.1}):
-        layer = LSTM(UNITS, use_cudnn=True, **rates)
-        with pytest.raises(ValueError, match=r"use_cudnn.* Received: use_cudnn=True"):
-            layer(sequences(), training=True)
+@pytest.mark.parametrize("make", [LSTM, GRU])
+@pytest.mark.parametrize("rates", [{"recurrent_dropout": 0.1}, {"zoneout_hidden": 0.1}])
+def test_required_cudnn_is_refused_where_noise_acts_within_the_recurrence(make, rates):
+    layer = make(UNITS, use_cudnn=True, **rates)
+    with pytest.raises(ValueError, match=r"use_cudnn.* Received: use_cudnn=True"):
+        layer(sequences(), training=True)
 
 
 def lstm_cell():
@@ -404,6 +525,8 @@ REFUSED = {
     "nan": lambda: Zoneout(lstm_cell(), float("nan")),
     "no cell state": lambda: Zoneout(keras.layers.GRUCell(UNITS), 0.1, 0.1),
     "dropout in the cell": lambda: LSTMCell(UNITS, dropout=0.1),
+    "recurrent dropout in the cell": lambda: GRUCell(UNITS, recurrent_dropout=0.1),
+    "layer normalisation by cuDNN": lambda: GRU(UNITS, layer_norm=True, use_cudnn=True),
     "dropout in Keras's cell": lambda: Zoneout(
         keras.layers.GRUCell(UNITS, recurrent_dropout=0.1), 0.1
     ),
@@ -440,18 +563,14 @@ def test_refused_cells(make):
 def test_every_public_class_is_registered_under_its_name():
     import recurra.layers
 
-    for public in (*CONFIGURED_CLASSES, WordDropout):
-        assert getattr(recurra.layers, public.__name__) is public
-        name = keras.saving.get_registered_name(public)
-        assert name == f"recurra>{public.__name__}"
-
-
-CONFIGURED_CLASSES = (
-    LSTM,
-    LSTMCell,
-    RNN,
-    VanillaRNN,
-    VanillaRNNCell,
-    VariationalDropout,
-    Zoneout,
-)
+    layers = [
+        public
+        for public in map(recurra.layers.__dict__.get, recurra.layers.__all__)
+        if isinstance(public, type) and issubclass(public, keras.layers.Layer)
+    ]
+    assert WordDropout in layers
+    for public in layers:
+        # The base of regularisers is nobody's layer.
+        if public is not CellRegulariser:
+            name = keras.saving.get_registered_name(public)
+            assert name == f"recurra>{public.__name__}"

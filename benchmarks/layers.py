@@ -1,0 +1,257 @@
+"""What our recurrent layers cost beside Keras's: time of a training step, peak memory.
+
+A training step is the forward pass and the gradients of the inputs and of all weights,
+compiled (a graph on TensorFlow, `jax.jit` on JAX; torch runs as it is). All layers of
+one shape run in one process in turn, again and again; a ratio is the median, over the
+rounds, of a layer's time divided by its peer's in the same round. The noise is drawn
+within the step.
+
+    python benchmarks/layers.py
+    KERAS_BACKEND=jax python benchmarks/layers.py --rounds 5
+    python benchmarks/layers.py --memory
+"""
+
+import argparse
+import math
+import multiprocessing
+import os
+import platform
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+
+from recurra.layers import GRU, LSTM, VanillaRNN
+
+# Batch, time, input features, units.
+SHAPES = ((64, 200, 128, 128), (256, 120, 14, 32), (64, 25, 256, 512))
+VARIATIONAL = {"dropout": 0.3, "recurrent_dropout": 0.3}
+ZONEOUT = {"zoneout_hidden": 0.05, "zoneout_cell": 0.5}
+
+
+class Contestant(NamedTuple):
+    """A layer class with its arguments, and whether its batch is padded."""
+
+    make: Any
+    arguments: dict[str, Any] = {}
+    is_padded: bool = False
+
+
+CONTESTANTS = {
+    "keras LSTM": Contestant(keras.layers.LSTM),
+    "keras GRU": Contestant(keras.layers.GRU),
+    "keras SimpleRNN": Contestant(keras.layers.SimpleRNN),
+    "keras LSTM, dropout and recurrent_dropout": Contestant(
+        keras.layers.LSTM, VARIATIONAL
+    ),
+    "keras LSTM, padded": Contestant(keras.layers.LSTM, is_padded=True),
+    "LSTM": Contestant(LSTM),
+    "GRU": Contestant(GRU),
+    "VanillaRNN": Contestant(VanillaRNN),
+    "LSTM, variational input, state and output": Contestant(
+        LSTM, {**VARIATIONAL, "output_dropout": 0.3}
+    ),
+    "LSTM, zoneout of h and c": Contestant(LSTM, ZONEOUT),
+    "LSTM, weight drop": Contestant(LSTM, {"weight_dropout": 0.5}),
+    "LSTM, padded": Contestant(LSTM, is_padded=True),
+    "GRU, padded": Contestant(GRU, is_padded=True),
+    "LSTM, zoneout of h and c, padded": Contestant(LSTM, ZONEOUT, is_padded=True),
+}
+
+# Layer, its peer, and the ratio to stay under on TensorFlow on a CPU, where one is set.
+COMPARISONS = (
+    ("LSTM", "keras LSTM", 1.02),
+    ("GRU", "keras GRU", 1.02),
+    ("VanillaRNN", "keras SimpleRNN", 1.02),
+    (
+        "LSTM, variational input, state and output",
+        "keras LSTM, dropout and recurrent_dropout",
+        0.60,
+    ),
+    ("LSTM, variational input, state and output", "keras LSTM", 1.15),
+    ("LSTM, zoneout of h and c", "keras LSTM", 1.25),
+    ("LSTM, weight drop", "keras LSTM", 1.05),
+    ("LSTM, padded", "LSTM", 1.05),
+    ("GRU, padded", "GRU", None),
+    ("LSTM, zoneout of h and c, padded", "LSTM, zoneout of h and c", None),
+    ("keras LSTM, padded", "keras LSTM", None),
+)
+
+
+def main() -> None:
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--seconds", type=float, default=0.15, help="of one timing")
+    parser.add_argument("--only", default="", help="text in the names of the layers")
+    parser.add_argument("--memory", action="store_true", help="peak memory, no times")
+    arguments = parser.parse_args()
+    comparisons = [row for row in COMPARISONS if arguments.only in row[0]]
+
+    print(
+        f"{keras.backend.backend()}, Keras {keras.__version__}, "
+        f"{os.cpu_count()} cores, {platform.machine()}\n"
+    )
+    if arguments.memory:
+        print_memory(comparisons)
+    else:
+        print_ratios(comparisons, arguments.rounds, arguments.seconds)
+
+
+def print_ratios(comparisons: list[Any], rounds: int, seconds: float) -> None:
+    """One row a comparison: a ratio for each shape, and their geometric mean."""
+    names = dict.fromkeys(name for row in comparisons for name in row[:2])
+    times = {}
+    for shape in SHAPES:
+        times[shape] = interleaved(
+            {n: CONTESTANTS[n] for n in names}, shape, rounds, seconds
+        )
+        print(f"\nmilliseconds per step at {' x '.join(map(str, shape))}")
+        for name, measured in times[shape].items():
+            print(f"  {name:45} {1e3 * statistics.median(measured):8.2f}")
+    print(
+        f"\n{'layer':43} {'beside':42} "
+        + " ".join(f"{'x'.join(map(str, s)):>15}" for s in SHAPES)
+        + "    mean  bar"
+    )
+    for name, peer, bar in comparisons:
+        ratios = [
+            statistics.median(a / b for a, b in zip(of[name], of[peer], strict=True))
+            for of in times.values()
+        ]
+        print(
+            f"{name:43} {peer:42} "
+            + " ".join(f"{ratio:15.3f}" for ratio in ratios)
+            + f" {statistics.geometric_mean(ratios):7.3f}  {bar or ''}"
+        )
+
+
+def interleaved(
+    contestants: dict[str, Contestant],
+    shape: tuple[int, ...],
+    rounds: int,
+    seconds: float,
+) -> dict[str, list[float]]:
+    """Seconds per step of each contestant in each round."""
+    steps = {name: training_step(it, shape) for name, it in contestants.items()}
+    calls = {}
+    for name, step in steps.items():
+        step()
+        calls[name] = max(1, math.ceil(seconds / timed(step, 2)))
+    measured: dict[str, list[float]] = {name: [] for name in steps}
+    for _ in range(rounds):
+        for name, step in steps.items():
+            measured[name].append(timed(step, calls[name]))
+    return measured
+
+
+def timed(step: Callable[[], None], calls: int) -> float:
+    """Seconds per call."""
+    start = time.perf_counter()
+    for _ in range(calls):
+        step()
+    return (time.perf_counter() - start) / calls
+
+
+def training_step(contestant: Contestant, shape: tuple[int, ...]) -> Callable[[], None]:
+    """A call that runs one training step to its end."""
+    batch, timesteps, features, units = shape
+    layer = contestant.make(units, return_sequences=True, **contestant.arguments)
+    layer.build((batch, timesteps, features))
+    random = np.random.default_rng(0)
+    x = random.normal(size=(batch, timesteps, features)).astype("float32")
+    mask = None
+    if contestant.is_padded:
+        lengths = random.integers(timesteps // 4, timesteps + 1, size=(batch, 1))
+        mask = np.arange(timesteps) < lengths
+    direction = random.normal(size=(batch, timesteps, units)).astype("float32")
+    of_backend = {
+        "tensorflow": tensorflow_step,
+        "jax": jax_step,
+        "torch": torch_step,
+    }
+    return of_backend[keras.backend.backend()](layer, x, mask, direction)
+
+
+def tensorflow_step(layer: Any, x: Any, mask: Any, direction: Any) -> Any:
+    import tensorflow as tf
+
+    x, direction = tf.constant(x), tf.constant(direction)
+    mask = None if mask is None else tf.constant(mask)
+
+    @tf.function
+    def step(x: Any, direction: Any, mask: Any) -> Any:
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            loss = tf.reduce_sum(layer(x, mask=mask, training=True) * direction)
+        return tape.gradient(loss, [x, *layer.trainable_variables])
+
+    return lambda: step(x, direction, mask)[-1].numpy()
+
+
+def jax_step(layer: Any, x: Any, mask: Any, direction: Any) -> Any:
+    import jax
+
+    def loss(x: Any, weights: Any, others: Any) -> Any:
+        outputs, others = layer.stateless_call(
+            weights, others, x, mask=mask, training=True
+        )
+        return (outputs * direction).sum(), others
+
+    gradient = jax.jit(jax.grad(loss, argnums=(0, 1), has_aux=True))
+    weights = [v.value for v in layer.trainable_variables]
+    others = [v.value for v in layer.non_trainable_variables]
+    x = jax.numpy.asarray(x)
+    return lambda: jax.block_until_ready(gradient(x, weights, others))
+
+
+def torch_step(layer: Any, x: Any, mask: Any, direction: Any) -> Any:
+    import torch
+
+    x, direction = torch.tensor(x, requires_grad=True), torch.tensor(direction)
+    mask = None if mask is None else torch.tensor(mask)
+    weights = [v.value for v in layer.trainable_variables]
+
+    def step() -> None:
+        loss = (layer(x, mask=mask, training=True) * direction).sum()
+        torch.autograd.grad(loss, [x, *weights])
+
+    return step
+
+
+def print_memory(comparisons: list[Any]) -> None:
+    """Peak memory of twenty steps of each layer, each in a process of its own."""
+    names = dict.fromkeys(name for row in comparisons for name in row[:2])
+    spawn = multiprocessing.get_context("spawn")
+    for shape in SHAPES:
+        print(f"\nMiB above the idle process at {' x '.join(map(str, shape))}")
+        for name in names:
+            with spawn.Pool(1) as pool:
+                peak = pool.apply(peak_memory, (name, shape))
+            print(f"  {name:45} {peak:8.0f}", flush=True)
+
+
+def peak_memory(name: str, shape: tuple[int, ...]) -> float:
+    """MiB that twenty steps of the layer add to the peak of this process."""
+    idle = peak_of_process()
+    step = training_step(CONTESTANTS[name], shape)
+    for _ in range(20):
+        step()
+    return peak_of_process() - idle
+
+
+def peak_of_process() -> float:
+    """MiB, the largest resident set so far."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1024**2 if sys.platform == "darwin" else 1024)
+
+
+if __name__ == "__main__":
+    main()

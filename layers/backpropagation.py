@@ -1,0 +1,392 @@
+"""Recurrences with backpropagation through time written out.
+
+Automatic differentiation of a loop forms the gradients of the kernels step by step,
+from products as small as the batch. Written out, the loop back carries no more than
+
+    delta_t = dL/da_t    with a_t = x_t U + h_{t-1} W + b, what the gates sum up
+
+and all steps at once give dL/dU = sum_t x_t^T delta_t and dL/dW = sum_t h_{t-1}^T
+delta_t as one product each, as they do x_t U before the loop.
+
+Source: Werbos, "Backpropagation Through Time: What It Does and How to Do It", 1990.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Protocol
+
+import keras
+from keras import ops
+
+from .feed_forward_dropout import FeedForwardDropout
+from .regulariser import CellNoise, Tensor, innermost_cell, wrappers_of
+from .variational_dropout import VariationalDropout
+from .weight_drop import WeightDrop
+from .zoneout import Zoneout
+
+# From how many units on the loop written out is faster, by backend: measured by
+# benchmarks/layers.py on CPUs. Below, the products are cheap beside storing what the
+# way back needs. Backends that are missing are never faster.
+UNITS_TO_PAY_OFF = {"tensorflow": 256, "jax": 384}
+
+
+class Steps(Protocol):
+    """The equations of a cell's step, forward and backward.
+
+    Attributes:
+        sums_apart: Whether the gates read the input and the state by different sums,
+            so that the two have different deltas.
+        sizes_saved: What `forward` saves, in units.
+    """
+
+    sums_apart: bool
+    sizes_saved: tuple[int, ...]
+
+    @staticmethod
+    def fit(cell: Any) -> bool:
+        """Whether the equations are those of this cell."""
+
+    @staticmethod
+    def forward(
+        from_input: Tensor, from_state: Tensor, states: list[Tensor]
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """The new states, and what `backward` wants saved."""
+
+    @staticmethod
+    def backward(
+        gradients: list[Tensor], states: list[Tensor], saved: list[Tensor]
+    ) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """The deltas of `from_input` and `from_state`, the gradients of `states`.
+
+        Without the share of the hidden state that passes through the recurrent kernel.
+        """
+
+
+class VanillaSteps:
+    """h_t = tanh(a_t), hence delta_t = dL/dh_t * (1 - h_t^2)."""
+
+    sums_apart = False
+    sizes_saved = (1,)
+
+    @staticmethod
+    def fit(cell: Any) -> bool:
+        return cell.activation is keras.activations.tanh and not cell.layer_norm
+
+    @staticmethod
+    def forward(
+        from_input: Tensor, from_state: Tensor, states: list[Tensor]
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        hidden_state = ops.tanh(from_input + from_state)
+        return [hidden_state], [hidden_state]
+
+    @staticmethod
+    def backward(
+        gradients: list[Tensor], states: list[Tensor], saved: list[Tensor]
+    ) -> tuple[Tensor, Tensor, list[Tensor]]:
+        (of_hidden,), (hidden_state,) = gradients, saved
+        delta = of_hidden * (1 - hidden_state * hidden_state)
+        return delta, delta, [ops.zeros_like(of_hidden)]
+
+
+class LSTMSteps:
+    """c_t = f * c_{t-1} + i * g and h_t = o * tanh(c_t), hence
+
+    dL/dc_t += dL/dh_t * o * (1 - tanh(c_t)^2), delta^i = dL/dc_t * g * i * (1 - i),
+    delta^f = dL/dc_t * c_{t-1} * f * (1 - f), delta^c = dL/dc_t * i * (1 - g^2),
+    delta^o = dL/dh_t * tanh(c_t) * o * (1 - o), dL/dc_{t-1} = dL/dc_t * f.
+    """
+
+    sums_apart = False
+    sizes_saved = (4, 1)
+
+    @staticmethod
+    def fit(cell: Any) -> bool:
+        return _has_usual_activations(cell) and not cell.layer_norm
+
+    @staticmethod
+    def forward(
+        from_input: Tensor, from_state: Tensor, states: list[Tensor]
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        i, f, g, o = ops.split(from_input + from_state, 4, axis=-1)
+        i, f, g, o = ops.sigmoid(i), ops.sigmoid(f), ops.tanh(g), ops.sigmoid(o)
+        cell_state = f * states[1] + i * g
+        squashed = ops.tanh(cell_state)
+        gates = ops.concatenate([i, f, g, o], axis=-1)
+        return [o * squashed, cell_state], [gates, squashed]
+
+    @staticmethod
+    def backward(
+        gradients: list[Tensor], states: list[Tensor], saved: list[Tensor]
+    ) -> tuple[Tensor, Tensor, list[Tensor]]:
+        (of_hidden, of_cell), (gates, squashed) = gradients, saved
+        i, f, g, o = ops.split(gates, 4, axis=-1)
+        of_cell = of_cell + of_hidden * o * (1 - squashed * squashed)
+        delta = ops.concatenate(
+            [
+                of_cell * g * i * (1 - i),
+                of_cell * states[1] * f * (1 - f),
+                of_cell * i * (1 - g * g),
+                of_hidden * squashed * o * (1 - o),
+            ],
+            axis=-1,
+        )
+        return delta, delta, [ops.zeros_like(of_hidden), of_cell * f]
+
+
+class GRUSteps:
+    """h_t = z * h_{t-1} + (1 - z) * g with g = tanh(a^x_g + r * a^h_g), hence
+
+    delta^z = dL/dh_t * (h_{t-1} - g) * z * (1 - z),
+    delta^g = dL/dh_t * (1 - z) * (1 - g^2), delta^r = delta^g * a^h_g * r * (1 - r)
+    for the sums of the input; of the sum a^h_g of the state, delta^g * r.
+    """
+
+    sums_apart = True
+    sizes_saved = (3, 1)
+
+    @staticmethod
+    def fit(cell: Any) -> bool:
+        return _has_usual_activations(cell) and cell.reset_after and not cell.layer_norm
+
+    @staticmethod
+    def forward(
+        from_input: Tensor, from_state: Tensor, states: list[Tensor]
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        input_z, input_r, input_g = ops.split(from_input, 3, axis=-1)
+        state_z, state_r, state_g = ops.split(from_state, 3, axis=-1)
+        z, r = ops.sigmoid(input_z + state_z), ops.sigmoid(input_r + state_r)
+        g = ops.tanh(input_g + r * state_g)
+        hidden_state = z * states[0] + (1 - z) * g
+        return [hidden_state], [ops.concatenate([z, r, g], axis=-1), state_g]
+
+    @staticmethod
+    def backward(
+        gradients: list[Tensor], states: list[Tensor], saved: list[Tensor]
+    ) -> tuple[Tensor, Tensor, list[Tensor]]:
+        (of_hidden,), (gates, state_g) = gradients, saved
+        z, r, g = ops.split(gates, 3, axis=-1)
+        delta_z = of_hidden * (states[0] - g) * z * (1 - z)
+        delta_g = of_hidden * (1 - z) * (1 - g * g)
+        delta_r = delta_g * state_g * r * (1 - r)
+        of_input = ops.concatenate([delta_z, delta_r, delta_g], axis=-1)
+        of_state = ops.concatenate([delta_z, delta_r, delta_g * r], axis=-1)
+        return of_input, of_state, [of_hidden * z]
+
+
+def _has_usual_activations(cell: Any) -> bool:
+    return (
+        cell.activation is keras.activations.tanh
+        and cell.recurrent_activation is keras.activations.sigmoid
+    )
+
+
+class _NoiseOfSteps(NamedTuple):
+    """The noise that steps written out take: a mask on what is read of the hidden
+    state, or `None`, and by the number of a state the bool mask that keeps it."""
+
+    state_mask: Tensor | None
+    keeps: dict[int, Tensor]
+
+
+class WrittenOut:
+    """The recurrence of a regularised cell, with its gradient written out.
+
+    Args:
+        cell: A cell with `steps`, bare or in regularisers that `noise_of_steps` knows.
+        noise: For each regulariser what noise is left for the steps.
+    """
+
+    def __init__(self, cell: Any, noise: list[CellNoise]) -> None:
+        self.cell = innermost_cell(cell)
+        self.steps: Steps = self.cell.steps
+        noise_of_steps = _noise_of_steps(cell, noise)
+        assert noise_of_steps is not None
+        self.noise = noise_of_steps
+
+    @staticmethod
+    def pays_off(cell: Any, noise: list[CellNoise]) -> bool:
+        """Whether the cell in its regularisers can be run so, and faster."""
+        inner = innermost_cell(cell)
+        return (
+            is_one_of_ours(inner)
+            and inner.steps.fit(inner)
+            and inner.units
+            >= UNITS_TO_PAY_OFF.get(keras.backend.backend(), float("inf"))
+            and _noise_of_steps(cell, noise) is not None
+        )
+
+    def run(
+        self, sequences: Tensor, initial_states: list[Tensor], every_state: bool
+    ) -> list[Tensor]:
+        """The hidden state at each step, `(batch, time, units)`, and with
+        `every_state` all further states likewise."""
+        cell = self.cell
+        from_input = ops.matmul(_time_first(sequences), cell.kernel)
+        state_bias = None
+        if cell.use_bias:
+            bias = ops.copy(cell.bias)
+            from_input = from_input + (bias[0] if self.steps.sums_apart else bias)
+            state_bias = bias[1] if self.steps.sums_apart else None
+        # A copy, as TensorFlow wants no variables among the arguments.
+        arguments = [from_input, ops.copy(cell.recurrent_kernel)]
+        if state_bias is not None:
+            arguments.append(state_bias)
+        number = len(initial_states) if every_state else 1
+
+        @ops.custom_gradient
+        def recurrence(*arguments: Tensor) -> Any:
+            from_input, kernel, *others = arguments
+            bias = others.pop(0) if state_bias is not None else None
+            states, saved = self._forward(from_input, kernel, bias, others)
+
+            def gradient(*residuals: Tensor, upstream: Tensor = None) -> Any:
+                if upstream is None:
+                    (upstream,) = residuals
+                of_outputs = ops.split(upstream, number, axis=0)
+                return self._backward(of_outputs, kernel, bias, others, states, saved)
+
+            # One tensor, as torch takes no more.
+            return ops.concatenate(states[:number], axis=0), gradient
+
+        outputs = recurrence(*arguments, *initial_states)
+        return [_time_first(part) for part in ops.split(outputs, number, axis=0)]
+
+    def _forward(
+        self,
+        from_input: Tensor,
+        kernel: Tensor,
+        bias: Tensor | None,
+        initial_states: list[Tensor],
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """All states, and all that is saved for the way back, time first."""
+        number = len(initial_states)
+
+        def step(carry: list[Tensor], inputs: list[Tensor]) -> Any:
+            states = carry[:number]
+            from_state = ops.matmul(self._masked(states[0]), kernel)
+            if bias is not None:
+                from_state = from_state + bias
+            new_states, saved = self.steps.forward(inputs[0], from_state, states)
+            for (index, _), keep in zip(
+                self.noise.keeps.items(), inputs[1:], strict=True
+            ):
+                new_states[index] = ops.where(keep, states[index], new_states[index])
+            carry = [*new_states, *saved]
+            return carry, carry
+
+        # On TensorFlow what a step puts out has the form of what it carries on.
+        nothing_saved = [
+            ops.zeros_like(ops.repeat(initial_states[0], size, axis=-1))
+            for size in self.steps.sizes_saved
+        ]
+        _, stacks = ops.scan(
+            step,
+            [*initial_states, *nothing_saved],
+            [from_input, *(_time_first(keep) for keep in self.noise.keeps.values())],
+        )
+        return list(stacks[:number]), list(stacks[number:])
+
+    def _backward(
+        self,
+        of_outputs: list[Tensor],
+        kernel: Tensor,
+        bias: Tensor | None,
+        initial_states: list[Tensor],
+        states: list[Tensor],
+        saved: list[Tensor],
+    ) -> tuple[Tensor, ...]:
+        """The gradients of the arguments of the recurrence."""
+        number = len(initial_states)
+        previous = [
+            ops.concatenate([initial[None], stack[:-1]], axis=0)
+            for initial, stack in zip(initial_states, states, strict=True)
+        ]
+        transposed = ops.transpose(kernel)
+        keeps = self.noise.keeps
+        deltas = 2 if self.steps.sums_apart else 1
+
+        def step(carry: list[Tensor], inputs: list[Tensor]) -> Any:
+            gradients = carry[:number]
+            at = iter(inputs)
+            for index in range(len(of_outputs)):
+                gradients[index] = gradients[index] + next(at)
+            states = [next(at) for _ in range(number)]
+            saved_here = [next(at) for _ in saved]
+            kept = {}
+            for index, keep in zip(keeps, at, strict=True):
+                kept[index] = ops.where(keep, gradients[index], 0)
+                gradients[index] = ops.where(keep, 0, gradients[index])
+            of_input, of_state, gradients = self.steps.backward(
+                gradients, states, saved_here
+            )
+            gradients[0] = gradients[0] + self._masked(ops.matmul(of_state, transposed))
+            for index, gradient in kept.items():
+                gradients[index] = gradients[index] + gradient
+            carry = [*gradients, *(of_input, of_state)[:deltas]]
+            return carry, carry
+
+        zeros = [ops.zeros_like(initial) for initial in initial_states]
+        no_delta = ops.zeros_like(ops.matmul(initial_states[0], kernel))
+        last, stacks = ops.scan(
+            step,
+            [*zeros, *[no_delta] * deltas],
+            [
+                *of_outputs,
+                *previous,
+                *saved,
+                *(_time_first(keep) for keep in keeps.values()),
+            ],
+            reverse=True,
+        )
+        of_input, of_state = stacks[number], stacks[-1]
+        read = self._masked(previous[0])
+        of_kernel = ops.matmul(
+            ops.transpose(ops.reshape(read, (-1, kernel.shape[0]))),
+            ops.reshape(of_state, (-1, kernel.shape[1])),
+        )
+        of_bias = () if bias is None else (ops.sum(of_state, axis=(0, 1)),)
+        return (of_input, of_kernel, *of_bias, *last[:number])
+
+    def _masked(self, hidden_state: Tensor) -> Tensor:
+        """What the gates read of the hidden state; also the gradient of reading it."""
+        mask = self.noise.state_mask
+        return hidden_state if mask is None else hidden_state * mask
+
+
+def is_one_of_ours(cell: Any) -> bool:
+    """Whether the cell is of a class of this package, and of no subclass, which may
+    step otherwise."""
+    return "steps" in vars(type(cell))
+
+
+def _noise_of_steps(cell: Any, noise: list[CellNoise]) -> _NoiseOfSteps | None:
+    """The noise of the regularisers around the cell; `None` where it is of another
+    kind than steps written out take."""
+    state_mask = None
+    keeps: dict[int, Tensor] = {}
+    for wrapper, drawn in zip(wrappers_of(cell), noise, strict=True):
+        kind = type(wrapper)
+        if kind is Zoneout and not keeps:
+            if wrapper.acts_without_noise and not drawn.per_step:
+                return None
+            keeps = {
+                index: drawn.per_step[name]
+                for index, name in enumerate(("hidden", "cell"))
+                if name in drawn.per_step
+            }
+        elif (
+            kind is VariationalDropout
+            and state_mask is None
+            and drawn.per_sequence.keys() <= {"state"}
+        ):
+            state_mask = drawn.per_sequence.get("state")
+            if state_mask is not None and state_mask.ndim != 2:
+                return None
+        elif kind not in (FeedForwardDropout, WeightDrop) or not drawn.is_empty:
+            return None
+    return _NoiseOfSteps(state_mask, keeps)
+
+
+def _time_first(values: Tensor) -> Tensor:
+    """`(time, batch, ...)` from `(batch, time, ...)`, and back."""
+    return ops.transpose(values, (1, 0, *range(2, values.ndim)))

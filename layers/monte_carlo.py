@@ -1,0 +1,274 @@
+"""Monte-Carlo dropout: mean and spread of predictions made with the noise left on."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, NamedTuple
+
+import keras
+from keras import ops
+
+from .regulariser import CellRegulariser, Tensor
+from .rnn import RNN
+from .weight_drop import WeightDrop
+
+# Attributes by which layers say how much noise they make; without, or at 0, none.
+_RATES = (
+    "rate",
+    "stddev",
+    "dropout",
+    "recurrent_dropout",
+    "output_dropout",
+    "zoneout_hidden",
+    "zoneout_cell",
+)
+
+
+class MonteCarlo(NamedTuple):
+    """What `monte_carlo` returns.
+
+    Attributes:
+        mean: Of the output over all passes, in the structure of the output.
+        spread: Its standard deviation over the passes, likewise.
+    """
+
+    mean: Any
+    spread: Any
+
+
+def monte_carlo(
+    model: keras.layers.Layer,
+    inputs: Any,
+    passes: int,
+    passes_at_once: int | None = None,
+    **arguments: Any,
+) -> MonteCarlo:
+    """Predicts by many passes with noise left on (Gal and Ghahramani 2016).
+
+        mean   = 1/K sum_k f(x, noise_k)
+        spread = sqrt(1/K sum_k (f(x, noise_k) - mean)^2)
+
+    with `K = passes` and noise drawn anew for each pass. The mean is the prediction of
+    the Bayesian model that a network trained with dropout approximates, the spread
+    tells how sure the network is of it: the wider, the further the networks that the
+    noise picks out disagree. It leaves out the noise of the data themselves.
+
+    All passes run in one batch, in which the inputs stand `K` times. They run with
+    `training=True`, so whatever is random in training is random here, data
+    augmentation within the model included. What would be changed by such a call is
+    refused. For speed, call it within `tf.function`.
+
+    Source: Gal and Ghahramani, "Dropout as a Bayesian Approximation: Representing
+    Model Uncertainty in Deep Learning", https://arxiv.org/abs/1506.02142; for
+    recurrent networks, "A Theoretically Grounded Application of Dropout in Recurrent
+    Neural Networks", https://arxiv.org/abs/1512.05287
+
+    Args:
+        model: A model or layer.
+        inputs: Its inputs, `(batch, ...)`, nested as it takes them.
+        passes: Integer of at least 2, `K`.
+        passes_at_once: How many passes make up one batch, for want of memory. Default:
+            all of them; 1 where noise is shared by all sequences of a batch, as
+            `WeightDrop` does, since the passes of one batch would share it too.
+        **arguments: Further arguments of the call, such as `mask` and
+            `initial_state`. Tensors among them have the batch as first axis.
+
+    Returns:
+        `MonteCarlo(mean, spread)`, each in the structure of the model's output, and in
+        float32 where that is of less precision.
+
+    Raises:
+        TypeError: `model` is no Keras model or layer.
+        ValueError: A number of passes makes no sense, or the model has a part that
+            training mode changes, or that would mix the passes of a batch.
+
+    Example:
+
+    >>> import keras
+    >>> from recurra.layers import LSTM, monte_carlo
+    >>> layer = LSTM(8, dropout=0.2, recurrent_dropout=0.3)
+    >>> mean, spread = monte_carlo(layer, keras.ops.ones((2, 5, 3)), passes=10)
+    >>> keras.ops.shape(mean), keras.ops.shape(spread)
+    ((2, 8), (2, 8))
+    """
+    if not isinstance(model, keras.layers.Layer):
+        raise TypeError(
+            f"`model` must be a Keras model or layer. Received: {type(model).__name__}"
+        )
+    _check_count("passes", passes, at_least=2)
+    layers = _layers_within(model)
+    for layer in layers:
+        _refuse_what_training_changes(layer)
+    if not any(_makes_noise(layer) for layer in layers):
+        warnings.warn(
+            "Nothing in the model makes noise, so all passes are equal and the spread "
+            "is zero: give some layer a rate of dropout.",
+            stacklevel=2,
+        )
+    passes_at_once = _checked_passes_at_once(passes_at_once, passes, layers)
+    batch_size = _batch_size(inputs)
+
+    moments, done, outputs = [], 0, None
+    while done < passes:
+        now = min(passes_at_once, passes - done)
+        outputs = model(
+            _repeated(inputs, now), training=True, **_repeated(arguments, now)
+        )
+        moments_now = [
+            _Moments.of(_by_pass(output, now, batch_size))
+            for output in keras.tree.flatten(outputs)
+        ]
+        moments = (
+            [
+                before.joined_by(new, done, now)
+                for before, new in zip(moments, moments_now, strict=True)
+            ]
+            if moments
+            else moments_now
+        )
+        done += now
+    return MonteCarlo(
+        mean=keras.tree.pack_sequence_as(outputs, [part.mean for part in moments]),
+        spread=keras.tree.pack_sequence_as(
+            outputs, [ops.sqrt(part.squares / passes) for part in moments]
+        ),
+    )
+
+
+class _Moments(NamedTuple):
+    """Of some passes the mean, and the sum of squared deviations from it."""
+
+    mean: Tensor
+    squares: Tensor
+
+    @classmethod
+    def of(cls, values: Tensor) -> _Moments:
+        mean = ops.mean(values, axis=0)
+        return cls(mean, ops.sum(ops.square(values - mean), axis=0))
+
+    def joined_by(self, other: _Moments, passes: int, other_passes: int) -> _Moments:
+        """Those of both together (Chan, Golub and LeVeque 1983)."""
+        both = passes + other_passes
+        apart = other.mean - self.mean
+        return _Moments(
+            self.mean + apart * (other_passes / both),
+            self.squares
+            + other.squares
+            + ops.square(apart) * (passes * other_passes / both),
+        )
+
+
+def _repeated(nested: Any, times: int) -> Any:
+    """Everything with a first axis, that axis `times` as long."""
+    return keras.tree.map_structure(
+        lambda leaf: (
+            ops.concatenate([leaf] * times, axis=0)
+            if len(getattr(leaf, "shape", ()))
+            else leaf
+        ),
+        nested,
+    )
+
+
+def _batch_size(inputs: Any) -> Any:
+    for leaf in keras.tree.flatten(inputs):
+        if not len(getattr(leaf, "shape", ())):
+            raise ValueError(
+                "`inputs` must be arrays or tensors with the batch as first axis, "
+                f"nested as the model takes them. Received: {leaf!r} among them"
+            )
+    return ops.shape(keras.tree.flatten(inputs)[0])[0]
+
+
+def _by_pass(output: Tensor, passes: int, batch_size: Any) -> Tensor:
+    """`(passes, batch, ...)`, precise enough to add up."""
+    precise = keras.backend.result_type(output.dtype, "float32")
+    return ops.reshape(
+        ops.cast(output, precise), (passes, batch_size, *ops.shape(output)[1:])
+    )
+
+
+def _layers_within(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
+    """The layer and all layers in it, however deep."""
+    found: list[keras.layers.Layer] = []
+    seen: set[int] = set()
+    left: list[Any] = [layer]
+    while left:
+        part = left.pop()
+        if id(part) in seen:
+            continue
+        seen.add(id(part))
+        if isinstance(part, keras.layers.Layer):
+            found.append(part)
+            left += vars(part).values()
+        elif isinstance(part, dict):
+            left += part.values()
+        elif isinstance(part, (list, tuple, set)):
+            left += part
+    return found
+
+
+def _makes_noise(layer: keras.layers.Layer) -> bool:
+    rates = [getattr(layer, name, None) for name in _RATES]
+    rates = [rate for rate in rates if isinstance(rate, (int, float))]
+    if rates:
+        return any(rates)
+    if isinstance(layer, CellRegulariser):
+        return type(layer).draw_noise is not CellRegulariser.draw_noise
+    return not isinstance(layer, RNN) and any(
+        isinstance(part, keras.random.SeedGenerator) for part in vars(layer).values()
+    )
+
+
+def _shares_noise(layer: keras.layers.Layer) -> bool:
+    """Whether all rows of a batch get the same noise of the layer."""
+    if isinstance(layer, WeightDrop):
+        return bool(layer.rate)
+    noise_shape = getattr(layer, "noise_shape", None)
+    return bool(noise_shape) and noise_shape[0] == 1
+
+
+def _checked_passes_at_once(
+    passes_at_once: int | None, passes: int, layers: list[keras.layers.Layer]
+) -> int:
+    sharing = [layer for layer in layers if _shares_noise(layer)]
+    if passes_at_once is None:
+        return 1 if sharing else passes
+    _check_count("passes_at_once", passes_at_once, at_least=1)
+    if sharing and passes_at_once > 1:
+        raise ValueError(
+            "All rows of a batch share the noise of some layers, so passes in one "
+            "batch would not differ by it. Leave out `passes_at_once`, or pass 1. "
+            f"Received: passes_at_once={passes_at_once} for a model with {sharing[0]}"
+        )
+    return passes_at_once
+
+
+def _refuse_what_training_changes(layer: keras.layers.Layer) -> None:
+    if getattr(layer, "stateful", False):
+        raise ValueError(
+            "A stateful layer would carry the state of one pass on into the next, and "
+            "keeps states for a batch of one size. Use the same layer with "
+            f"stateful=False. Received: a model with {layer}"
+        )
+    if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable:
+        raise ValueError(
+            "In training mode, which the noise needs, batch normalisation uses and "
+            "changes the statistics of the batch at hand. Set its `trainable` to "
+            "False, then it uses those it has learnt. Received: a model with "
+            f"{layer}"
+        )
+    if isinstance(layer, keras.layers.SpectralNormalization):
+        raise ValueError(
+            "In training mode, which the noise needs, spectral normalisation changes "
+            "the weights of the layer within. Received: a model with "
+            f"{layer}"
+        )
+
+
+def _check_count(name: str, count: Any, at_least: int) -> None:
+    if not isinstance(count, int) or isinstance(count, bool) or count < at_least:
+        raise ValueError(
+            f"`{name}` must be an integer of at least {at_least}. Received: "
+            f"{name}={count!r}"
+        )

@@ -1,0 +1,116 @@
+"""Padded sequences with their real steps first, so that a loop needs no mask.
+
+A loop that looks at a mask chooses between the old and the new state at every step.
+Where the real steps of a sequence come first, it may as well run on past the last of
+them: what comes out there is never read.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from .backpropagation import is_one_of_ours
+from .feed_forward_dropout import FeedForwardDropout
+from .regulariser import Tensor, innermost_cell, wrappers_of
+from .temporal_skip import TemporalSkip
+from .variational_dropout import VariationalDropout
+from .weight_drop import WeightDrop
+from .zoneout import Zoneout
+
+# Not its GRUCell, whose state a mask on it may scale up at each step.
+_CELLS_OF_KERAS = (keras.layers.LSTMCell, keras.layers.SimpleRNNCell)
+_REGULARISERS = (
+    FeedForwardDropout,
+    TemporalSkip,
+    VariationalDropout,
+    WeightDrop,
+    Zoneout,
+)
+# Activations whose values are bounded, so that a state cannot grow beyond all bounds.
+_BOUNDED = (
+    keras.activations.hard_sigmoid,
+    keras.activations.hard_tanh,
+    keras.activations.sigmoid,
+    keras.activations.softsign,
+    keras.activations.softmax,
+    keras.activations.tanh,
+)
+
+
+def may_run_on(cell: Any) -> bool:
+    """Whether steps after the last real one do no harm to those before.
+
+    Nobody reads what they compute. But were it infinite or not a number, then so
+    would be its gradient, even times zero. So the states of the cell have to be
+    bounded, or grow no faster than an LSTM's cell state, by a number a step.
+    """
+    inner = innermost_cell(cell)
+    return (
+        (is_one_of_ours(inner) or type(inner) in _CELLS_OF_KERAS)
+        and inner.activation in _BOUNDED
+        and getattr(inner, "recurrent_activation", inner.activation) in _BOUNDED
+        and all(type(wrapper) in _REGULARISERS for wrapper in wrappers_of(cell))
+    )
+
+
+class Padding:
+    """The padding of one batch, and the way to a batch with the real steps first.
+
+    Args:
+        mask: Boolean `(batch, time)`, false at padded steps, in any places.
+        go_backwards: Whether the loop runs from the last step to the first.
+    """
+
+    def __init__(self, mask: Tensor, go_backwards: bool) -> None:
+        self.go_backwards = go_backwards
+        real = ops.cast(mask, "int32")
+        if go_backwards:
+            real = ops.flip(real, axis=1)
+        self._is_real = real
+        # Of each step, in the order in which the loop runs, the number of real steps
+        # up to it.
+        self._count = ops.cumsum(real, axis=1)
+        timesteps = ops.shape(real)[1]
+        later = ops.arange(timesteps) + timesteps * (1 - real)
+        self._real_steps = ops.argsort(later, axis=1)
+
+    def real_steps_first(self, values: Tensor) -> Tensor:
+        """Of `(batch, time, ...)` the real steps in the order in which to run them.
+
+        After them the last real one again and again.
+        """
+        in_order = ops.flip(values, axis=1) if self.go_backwards else values
+        steps = ops.expand_dims(ops.arange(ops.shape(self._count)[1]), 0)
+        last = ops.maximum(self._count[:, -1:] - 1, 0)
+        return _take(
+            in_order,
+            ops.take_along_axis(self._real_steps, ops.minimum(steps, last), axis=1),
+        )
+
+    def held(self, outputs: Tensor, zero_at_padding: bool = False) -> Tensor:
+        """What stood first in `(batch, time, ...)` back in the order of the loop.
+
+        A padded step holds what the step before it has, zeros before the first real
+        step; with `zero_at_padding` always zeros.
+        """
+        held = _take(outputs, ops.maximum(self._count - 1, 0))
+        filled = self._is_real if zero_at_padding else self._count > 0
+        return held * ops.cast(ops.expand_dims(filled, -1), held.dtype)
+
+    def at_last_real_step(self, values: Tensor, otherwise: Tensor) -> Tensor:
+        """`(batch, units)`, and `otherwise` in rows that have no real step."""
+        last = self._count[:, -1:]
+        found = ops.squeeze(_take(values, ops.maximum(last - 1, 0)), axis=1)
+        return ops.where(last > 0, found, otherwise)
+
+
+def _take(values: Tensor, steps: Tensor) -> Tensor:
+    """`(batch, n, ...)`: of `(batch, time, ...)` the steps `(batch, n)`."""
+    batch, time, *rest = ops.shape(values)
+    rows = steps + ops.expand_dims(ops.arange(batch) * time, 1)
+    flat = ops.reshape(values, (batch * time, *rest))
+    taken = ops.take(flat, ops.reshape(rows, (-1,)), axis=0)
+    return ops.reshape(taken, (batch, ops.shape(steps)[1], *rest))

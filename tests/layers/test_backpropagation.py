@@ -1,0 +1,203 @@
+"""The recurrence written out against the same one differentiated by the backend."""
+
+import keras
+import numpy as np
+import pytest
+
+from recurra.layers import (
+    GRU,
+    LSTM,
+    RNN,
+    GRUCell,
+    LSTMCell,
+    VanillaRNN,
+    VanillaRNNCell,
+    VariationalDropout,
+    WeightDrop,
+    Zoneout,
+    backpropagation,
+)
+
+from .cases import (
+    BATCH,
+    FEATURES,
+    PADDINGS,
+    TIME,
+    UNITS,
+    randomise,
+    sequences,
+    to_numpy,
+)
+from .test_gradients import gradients
+
+
+@pytest.fixture
+def written_out(monkeypatch):
+    """The list of the layers that ran written out, however small they are."""
+    monkeypatch.setattr(
+        backpropagation, "UNITS_TO_PAY_OFF", {keras.backend.backend(): 1}
+    )
+    ran = []
+    run = backpropagation.WrittenOut.run
+    monkeypatch.setattr(
+        backpropagation.WrittenOut,
+        "run",
+        lambda self, *args, **kwargs: ran.append(self) or run(self, *args, **kwargs),
+    )
+    return ran
+
+
+REGULARISED = {
+    "bare": lambda cell: cell,
+    "zoneout": lambda cell: Zoneout(cell, 0.3, 0.4 if len_states(cell) > 1 else 0.0),
+    "cell zoneout alone": lambda cell: Zoneout(
+        cell, *((0.0, 0.4) if len_states(cell) > 1 else (0.4, 0.0))
+    ),
+    "variational": lambda cell: VariationalDropout(cell, 0.2, 0.3, 0.4),
+    "all": lambda cell: VariationalDropout(
+        Zoneout(VariationalDropout(WeightDrop(cell, 0.5), 0.2, 0.3), 0.3),
+        output_dropout=0.2,
+    ),
+}
+
+
+def len_states(cell):
+    return 1 if isinstance(cell.state_size, int) else len(cell.state_size)
+
+
+def with_one_noise(layer):
+    noise = layer.draw_noise(BATCH, TIME)
+    layer.draw_noise = lambda *_: noise
+
+
+def results(layer, padding):
+    """Outputs, states and gradients of one call in training mode."""
+    parts = layer(sequences(), mask=padding, training=True)
+    direction = sequences(3, (BATCH, TIME, UNITS))
+
+    class AllOutputs(keras.layers.Layer):
+        """So that the gradient enters by the outputs and by every last state."""
+
+        def __init__(self):
+            super().__init__()
+            self.layer = layer
+            self.built = True
+
+        def call(self, x, mask=None, training=False):
+            outputs, *states = self.layer(x, mask=mask, training=training)
+            return outputs + sum(
+                (number + 1) * keras.ops.expand_dims(state, 1)
+                for number, state in enumerate(states)
+            )
+
+    for weight in layer.trainable_weights:
+        if keras.backend.backend() == "torch":
+            weight.value.grad = None
+    return [
+        *(to_numpy(part) for part in parts),
+        *gradients(AllOutputs(), sequences(), padding, direction),
+    ]
+
+
+@pytest.mark.parametrize("padding", ["none", "right", "holes"])
+@pytest.mark.parametrize("regularised", REGULARISED)
+@pytest.mark.parametrize("make_cell", [VanillaRNNCell, LSTMCell, GRUCell])
+def test_equals_the_differentiated_loop(
+    make_cell, regularised, padding, request, monkeypatch
+):
+    layer = RNN(
+        REGULARISED[regularised](make_cell(UNITS)),
+        return_sequences=True,
+        return_state=True,
+        go_backwards=padding == "none",
+    )
+    layer.build(sequences().shape)
+    randomise(layer)
+    with_one_noise(layer)
+    expected = results(layer, PADDINGS[padding])
+    ran = request.getfixturevalue("written_out")
+    found = results(layer, PADDINGS[padding])
+    assert len(ran) == 2
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=2e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("make", [VanillaRNN, LSTM, GRU])
+def test_initial_state_without_bias(make, written_out, monkeypatch):
+    layer = make(UNITS, use_bias=False, return_state=True)
+    layer.build(sequences().shape)
+    randomise(layer)
+    initial = [sequences(seed, (BATCH, UNITS)) for seed in range(len_states(layer.cell))]
+    found = layer(sequences(), initial_state=initial, training=True)
+    assert written_out
+    monkeypatch.undo()
+    expected = layer(sequences(), initial_state=initial)
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_allclose(to_numpy(ours), to_numpy(theirs), atol=1e-5)
+
+
+def test_trains_a_model(written_out):
+    """Compiled, of unknown batch and length, in both directions and padded."""
+    x = keras.Input((None, FEATURES))
+    y = keras.layers.Masking()(x)
+    y = keras.layers.Bidirectional(LSTM(8, zoneout_cell=0.1, return_sequences=True))(y)
+    y = GRU(8, recurrent_dropout=0.1)(y)
+    model = keras.Model(x, keras.layers.Dense(1)(y))
+    model.compile(keras.optimizers.Adam(0.02), "mse")
+    inputs = sequences(shape=(64, TIME, FEATURES))
+    inputs[:32, 5:] = 0
+    targets = inputs[:, :, 0].sum(axis=1)
+    before = model.evaluate(inputs, targets, verbose=0)
+    model.fit(inputs, targets, batch_size=16, epochs=10, verbose=0)
+    assert written_out
+    assert model.evaluate(inputs, targets, verbose=0) < 0.6 * before
+
+
+@pytest.mark.skipif(keras.backend.backend() == "torch", reason="compiles by XLA")
+def test_compiled_by_xla(written_out):
+    layer = LSTM(UNITS, seed=1, zoneout_hidden=0.2, recurrent_dropout=0.2)
+    model = keras.Sequential([keras.Input((TIME, FEATURES)), layer])
+    model.compile(keras.optimizers.SGD(0.01), "mse", jit_compile=True)
+    x, y = sequences(), np.ones((BATCH, UNITS))
+    assert len({model.train_on_batch(x, y) for _ in range(3)}) == 3
+    assert written_out
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision(policy, written_out):
+    layer = GRU(UNITS, zoneout_hidden=0.2, return_sequences=True, dtype=policy)
+    direction = keras.ops.cast(sequences(3, (BATCH, TIME, UNITS)), layer.compute_dtype)
+    found = gradients(layer, sequences(), PADDINGS["right"], direction)
+    assert written_out
+    assert all(np.isfinite(gradient.astype("float32")).all() for gradient in found)
+
+
+class LSTMWithoutMemory(LSTMCell):
+    """A subclass that steps otherwise."""
+
+    def call(self, inputs, states, training=False):
+        return super().call(inputs, [states[0], 0 * states[1]], training=training)
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        LSTMWithoutMemory(UNITS),
+        LSTMCell(UNITS, activation="relu"),
+        LSTMCell(UNITS, layer_norm=True),
+        GRUCell(UNITS, reset_after=False),
+        keras.layers.LSTMCell(UNITS),
+        VariationalDropout(LSTMCell(UNITS), recurrent_dropout=0.2, tied_masks=False),
+        Zoneout(Zoneout(LSTMCell(UNITS), 0.1), 0.1),
+    ],
+)
+def test_what_is_not_written_out(cell, written_out):
+    RNN(cell)(sequences(), training=True)
+    assert not written_out
+
+
+def test_small_layers_and_inference_are_not_written_out():
+    assert not backpropagation.WrittenOut.pays_off(LSTMCell(8), [])
+    large = LSTMCell(1024)
+    pays_off = backpropagation.WrittenOut.pays_off(large, [])
+    assert pays_off == (keras.backend.backend() in backpropagation.UNITS_TO_PAY_OFF)
