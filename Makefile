@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 RUFF := $(BIN)/ruff check --select E,F,W,B,I,UP,SIM --config "lint.isort.known-first-party=['recurra']"
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test test-jax test-torch lint bench clean
 
 .venv: .venv/installed
 
@@ -19,6 +19,20 @@ demo: .venv/installed
 test: .venv/installed
 	$(BIN)/python -m pytest
 
+# The layers on the other backends, each in an environment of its own, torch's a CPU build.
+test-jax: .venv-jax/installed
+	KERAS_BACKEND=jax .venv-jax/bin/python -m pytest tests/layers
+
+test-torch: .venv-torch/installed
+	KERAS_BACKEND=torch .venv-torch/bin/python -m pytest tests/layers
+
+.venv-jax/installed: BACKEND = jax
+.venv-torch/installed: BACKEND = torch==2.13.0
+.venv-jax/installed .venv-torch/installed: setup.cfg pyproject.toml
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check '$(BACKEND)' pytest hypothesis absl-py --editable .
+	@touch $@
+
 lint: .venv/installed
 	$(RUFF) .
 	$(BIN)/ruff format --check .
@@ -28,7 +42,8 @@ lint: .venv/installed
 	MYPYPATH=build/types $(BIN)/mypy -p recurra.layers -p recurra.pipelines -p recurra.apps
 
 bench: .venv/installed
+	$(BIN)/python benchmarks/layers.py
 	$(BIN)/python benchmarks/sentiment_epoch.py
 
 clean:
-	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .venv-jax .venv-torch build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

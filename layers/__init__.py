@@ -1,8 +1,10 @@
 """Regularised recurrent layers for Keras, on any backend."""
 
+from .deep_rnn import DeepRNN
 from .feed_forward_dropout import FeedForwardDropout
 from .gru import GRU, GRUCell
 from .lstm import LSTM, LSTMCell
+from .monte_carlo import MonteCarlo, monte_carlo
 from .regulariser import CellNoise, CellRegulariser
 from .rnn import RNN
 from .temporal_skip import TemporalSkip
@@ -18,9 +20,11 @@ __all__ = [
     "RNN",
     "CellNoise",
     "CellRegulariser",
+    "DeepRNN",
     "FeedForwardDropout",
     "GRUCell",
     "LSTMCell",
+    "MonteCarlo",
     "TemporalSkip",
     "VanillaRNN",
     "VanillaRNNCell",
@@ -28,4 +32,5 @@ __all__ = [
     "WeightDrop",
     "WordDropout",
     "Zoneout",
+    "monte_carlo",
 ]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import keras
 from keras import ops
 
+from .padding import Padding
 from .regulariser import Tensor
 
 _MERGED = {
@@ -303,10 +305,7 @@ class DeepRNN(keras.layers.Layer):
             )
         states = iter(flat)
         return [
-            [
-                keras.tree.map_structure(lambda _: next(states), list(layer.state_size))
-                for layer in level.layers
-            ]
+            [_structured(layer.state_size, states) for layer in level.layers]
             for level in self.levels
         ]
 
@@ -537,6 +536,13 @@ def _width(layer: keras.layers.RNN) -> int:
     return (shape[0] if layer.return_state else shape)[-1]
 
 
+def _structured(state_size: Any, flat: Iterator[Tensor]) -> Any:
+    """The next of the flat states, nested in lists as the sizes are."""
+    if isinstance(state_size, int):
+        return next(flat)
+    return [_structured(size, flat) for size in state_size]
+
+
 def _last_real(outputs: Tensor, mask: Tensor | None) -> Tensor:
     """Of `(batch, time, width)` the last step that is not padded; zeros without any."""
     if mask is None:
@@ -546,14 +552,5 @@ def _last_real(outputs: Tensor, mask: Tensor | None) -> Tensor:
 
 def _repeated_at_padding(outputs: Tensor, mask: Tensor) -> Tensor:
     """Each padded step with the output of the real step before it; zeros before any."""
-    real = ops.cast(mask, "int32")
-    real_so_far = ops.cumsum(real, axis=1)
-    timesteps = ops.shape(mask)[1]
-    real_steps_first = ops.argsort(
-        ops.arange(timesteps) + timesteps * (1 - real), axis=1
-    )
-    last_real_step = ops.take_along_axis(
-        real_steps_first, ops.maximum(real_so_far - 1, 0), axis=1
-    )
-    repeated = ops.take_along_axis(outputs, ops.expand_dims(last_real_step, -1), axis=1)
-    return ops.where(ops.expand_dims(real_so_far > 0, -1), repeated, 0)
+    padding = Padding(mask, go_backwards=False)
+    return padding.held(padding.real_steps_first(outputs))

@@ -205,8 +205,9 @@ class GRUCell(keras.layers.GRUCell):
     ) -> tuple[Tensor, Tensor]:
         """Update gate and candidate."""
         kernels = self._columns(self.recurrent_kernel)
-        is_per_gate = mask is not None and len(mask.shape) == 3
-        masks = (mask[:, :2], mask[:, 2]) if is_per_gate else (mask, mask)
+        masks = [mask, mask]
+        if mask is not None and len(mask.shape) == 3:
+            masks = [mask[:, :2], mask[:, 2]]
         of_gates = read_by_gates(hidden_state, masks[0], kernels[0])
         if self.layer_norm:
             gains = self._columns(self.recurrent_norm_gain)

@@ -89,7 +89,12 @@ class FusedRecurrentLayer(RecurrentLayer):
     """
 
     counterpart: type[keras.layers.RNN]
-    arguments_of_kernel = ("units", "activation", "recurrent_activation", "use_bias")
+    arguments_of_kernel: tuple[str, ...] = (
+        "units",
+        "activation",
+        "recurrent_activation",
+        "use_bias",
+    )
 
     def __init__(
         self,
@@ -194,7 +199,11 @@ class _NotASublayer:
 
 
 def _has_gpu() -> bool:
-    return bool(keras.distribution.list_devices("gpu"))
+    # Keras cannot say on torch; there nothing is written out.
+    if keras.backend.backend() == "torch":
+        return False
+    # Without a type: asked for GPUs where there are none, JAX raises an error.
+    return not all("cpu" in name.lower() for name in keras.distribution.list_devices())
 
 
 def regularised(

@@ -149,6 +149,11 @@ class CellRegulariser(keras.layers.Layer):
         """Whether a step without noise differs from a step of the bare cell."""
         return False
 
+    @property
+    def acts_after_loop(self) -> bool:
+        """Whether `after_loop` does anything."""
+        return type(self).after_loop is not CellRegulariser.after_loop
+
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         self.input_size = input_shape[-1]
         if not self.cell.built:

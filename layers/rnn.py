@@ -156,6 +156,8 @@ class RNN(keras.layers.RNN):
                 )
 
         for wrapper, drawn in zip(outermost, noise, strict=False):
+            if not wrapper.acts_after_loop:
+                continue
             at_outputs, at_last = self._noise_at_outputs(drawn, mask)
             outputs = wrapper.after_loop(outputs, at_outputs)
             last_output = wrapper.after_loop(last_output, at_last)
@@ -289,7 +291,6 @@ class RNN(keras.layers.RNN):
         Outputs stand in the order in which the loop ran. The output of a padded step
         repeats that of the step before it, hence with the noise of that step.
         """
-
         if not noise.per_step:
             return noise, noise
         if mask is not None:

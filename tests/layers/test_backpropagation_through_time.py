@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from recurra.layers import GRU, LSTM, VanillaRNN
+from recurra.layers.backpropagation import UNITS_TO_PAY_OFF, WrittenOut
 
 from .cases import (
     BATCH,
@@ -403,30 +404,51 @@ def problem_of(kind, regularised, padding, dtype):
 
 # Except on TensorFlow, Keras multiplies matrices of float64 in single precision.
 DTYPE = "float64" if keras.backend.backend() == "tensorflow" else "float32"
-TOLERANCES = {"float32": 1e-5, "float64": 1e-12}
+TOLERANCE = {"float32": 1e-5, "float64": 1e-12}[DTYPE]
 CASES = [
-    *itertools.product(LAYERS, ["plain", "all"], ["none", "right", "holes"], [DTYPE]),
-    *itertools.product(LAYERS, ["tied masks", "zoneout"], ["holes"], [DTYPE]),
-    *itertools.product([*LAYERS][1:], ["untied masks"], ["holes"], [DTYPE]),
+    *itertools.product(LAYERS, ["plain", "all"], ["none", "right", "holes"]),
+    *itertools.product(LAYERS, ["tied masks", "zoneout"], ["holes"]),
+    *itertools.product([*LAYERS][1:], ["untied masks"], ["holes"]),
 ]
 
 
-@pytest.mark.parametrize(("kind", "regularised", "padding", "dtype"), CASES)
-def test_gradients_of_layers(kind, regularised, padding, dtype):
-    model, problem = problem_of(kind, regularised, padding, dtype)
+def assert_gradients_are_those_of_the_equations(kind, regularised, padding):
+    model, problem = problem_of(kind, regularised, padding, DTYPE)
     found = gradients(
         model,
-        problem.inputs.astype(dtype),
+        problem.inputs.astype(DTYPE),
         problem.padding,
-        np.ones((BATCH, TIME, TARGETS), dtype),
+        np.ones((BATCH, TIME, TARGETS), DTYPE),
     )
     expected = backpropagation_through_time(LAYERS[kind][2], problem)
     for of_layer, of_equations in zip(found, expected, strict=True):
-        assert of_layer.dtype == dtype
+        assert of_layer.dtype == DTYPE
         scale = max(1, np.abs(of_equations).max())
         np.testing.assert_allclose(
-            of_layer, of_equations, rtol=0, atol=TOLERANCES[dtype] * scale
+            of_layer, of_equations, rtol=0, atol=TOLERANCE * scale
         )
+
+
+@pytest.mark.parametrize(("kind", "regularised", "padding"), CASES)
+def test_automatic_differentiation(kind, regularised, padding):
+    assert_gradients_are_those_of_the_equations(kind, regularised, padding)
+
+
+@pytest.mark.parametrize("padding", ["none", "holes"])
+@pytest.mark.parametrize("regularised", ["plain", "all"])
+@pytest.mark.parametrize("kind", ["vanilla", "lstm", "gru, reset after"])
+def test_loops_written_out(kind, regularised, padding, monkeypatch):
+    """The way back that large layers take, here taken by small ones."""
+    monkeypatch.setitem(UNITS_TO_PAY_OFF, keras.backend.backend(), 1)
+    runs = []
+    run = WrittenOut.run
+    monkeypatch.setattr(
+        WrittenOut,
+        "run",
+        lambda *args, **kwargs: runs.append(1) or run(*args, **kwargs),
+    )
+    assert_gradients_are_those_of_the_equations(kind, regularised, padding)
+    assert runs
 
 
 @pytest.mark.parametrize("padding", ["none", "right", "holes"])

@@ -278,8 +278,7 @@ def test_exported_saved_model(tmp_path):
     ("make", "arguments"),
     [
         (VanillaRNN, {"zoneout_hidden": 0.1}),
-        (LSTM, {"zoneout_hidden": 0.1}),
-        (LSTM, {"weight_dropout": 0.2, "layer_norm": True}),
+        (LSTM, {"zoneout_cell": 0.1, "weight_dropout": 0.2, "layer_norm": True}),
         (GRU, {"weight_dropout": 0.2, "recurrent_dropout": 0.1}),
     ],
 )
@@ -303,8 +302,7 @@ def test_fit_evaluate_predict(make, arguments):
 
 @pytest.mark.skipif(keras.backend.backend() == "torch", reason="compiles by XLA")
 @pytest.mark.parametrize(
-    ("make", "arguments"),
-    [(LSTM, {}), (GRU, {"layer_norm": True}), (GRU, {"reset_after": False})],
+    ("make", "arguments"), [(LSTM, {}), (GRU, {"layer_norm": True})]
 )
 def test_compiled_by_xla(make, arguments):
     layer = make(UNITS, seed=1, **ALL_RATES[make], **arguments)

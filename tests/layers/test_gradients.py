@@ -4,16 +4,16 @@ import keras
 import numpy as np
 import pytest
 
-from recurra.layers import RNN, VariationalDropout, Zoneout
+from recurra.layers import GRU, LSTM, RNN
 
 from . import reference
 from .cases import (
     CELLS,
     FEATURES,
     PADDINGS,
+    REGULARISED,
     TIME,
     UNITS,
-    has_cell_state,
     masks_of,
     randomise,
     sequences,
@@ -76,19 +76,22 @@ def numerical_gradients(loss, arrays, step=1e-6):
     return found
 
 
-def regularised(cell):
-    inner = VariationalDropout(cell, 0.3, 0.4)
-    zoned = Zoneout(inner, 0.3, 0.4 if has_cell_state(cell) else 0.0)
-    return VariationalDropout(zoned, output_dropout=0.2)
-
-
-@pytest.mark.parametrize("padding", ["none", "holes"])
-@pytest.mark.parametrize("wrap", [lambda cell: cell, regularised], ids=["bare", "all"])
-@pytest.mark.parametrize("cell", ["vanilla", "lstm", "keras gru"])
-def test_gradients(cell, wrap, padding):
+@pytest.mark.parametrize(
+    ("cell", "regularised", "padding"),
+    [
+        *((cell, "all", "holes") for cell in CELLS),
+        *(
+            (cell, regularised, padding)
+            for cell in ("vanilla", "lstm", "gru")
+            for regularised in ("bare", "weight drop", "variational")
+            for padding in ("none", "holes")
+        ),
+    ],
+)
+def test_gradients(cell, regularised, padding):
     make_cell, step = CELLS[cell]
     padding = PADDINGS[padding]
-    layer = RNN(wrap(make_cell(UNITS)), return_sequences=True)
+    layer = RNN(REGULARISED[regularised](make_cell(UNITS)), return_sequences=True)
     layer.build(sequences().shape)
     randomise(layer)
     noise = layer.draw_noise(len(sequences()), TIME)
@@ -111,10 +114,12 @@ def test_gradients(cell, wrap, padding):
         np.testing.assert_allclose(gradient, numerical, atol=2e-4, rtol=2e-4)
 
 
-def test_untied_gradients():
-    from recurra.layers import LSTM
-
-    layer = LSTM(
+@pytest.mark.parametrize(
+    ("make", "step"),
+    [(LSTM, reference.lstm_step), (GRU, reference.gru_step)],
+)
+def test_untied_gradients(make, step):
+    layer = make(
         UNITS,
         dropout=0.3,
         recurrent_dropout=0.4,
@@ -131,9 +136,7 @@ def test_untied_gradients():
     )
 
     def loss():
-        outputs, _ = reference.run(
-            reference.lstm_step, weights, x, zeros(layer.cell), masks_of(noise)
-        )
+        outputs, _ = reference.run(step, weights, x, zeros(layer.cell), masks_of(noise))
         return np.sum(outputs * direction)
 
     expected = numerical_gradients(loss, [x, *weights])

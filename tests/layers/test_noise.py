@@ -4,7 +4,15 @@ import keras
 import numpy as np
 import pytest
 
-from recurra.layers import LSTM, RNN, LSTMCell, VanillaRNN, VariationalDropout, Zoneout
+from recurra.layers import (
+    LSTM,
+    RNN,
+    LSTMCell,
+    VanillaRNN,
+    VariationalDropout,
+    WeightDrop,
+    Zoneout,
+)
 
 from .cases import UNITS, record_noise, sequences, to_numpy
 
@@ -14,6 +22,7 @@ NOISY = {
     "state": {"recurrent_dropout": 0.4},
     "output": {"output_dropout": 0.4},
     "untied": {"recurrent_dropout": 0.4, "tied_masks": False},
+    "weight": {"weight_dropout": 0.4},
 }
 
 
@@ -75,8 +84,14 @@ def test_a_seeded_bidirectional_is_reproducible_from_its_configuration():
     )
 
 
-def test_no_noise_at_inference(monkeypatch):
-    layer = LSTM(UNITS, dropout=0.3, recurrent_dropout=0.3, zoneout_cell=0.3)
+def test_no_noise_at_inference():
+    layer = LSTM(
+        UNITS,
+        dropout=0.3,
+        recurrent_dropout=0.3,
+        zoneout_cell=0.3,
+        weight_dropout=0.3,
+    )
     recorded = record_noise(layer)
     first, second = (to_numpy(layer(sequences())) for _ in range(2))
     np.testing.assert_array_equal(first, second)
@@ -117,6 +132,25 @@ def test_variational_masks_have_their_rates_and_scale():
         np.testing.assert_allclose(np.unique(mask), [0, 1 / (1 - rate)], rtol=1e-6)
         dropped = (mask == 0).mean()
         assert abs(dropped - rate) < 6 * np.sqrt(rate * (1 - rate) / mask.size)
+
+
+@pytest.mark.parametrize("batch", [1, 40])
+def test_dropped_weights_have_their_rate_and_scale_whatever_the_batch(batch):
+    cell = WeightDrop(LSTMCell(100), 0.2, ("kernel", "recurrent_kernel"))
+    layer = RNN(cell, seed=1)
+    layer.build((None, None, 60))
+    (noise,) = layer.draw_noise(batch, 30)
+    assert not noise.per_step
+    for name, shape in (("kernel", (60, 400)), ("recurrent_kernel", (100, 400))):
+        mask = to_numpy(noise.per_sequence[name])
+        assert mask.shape == shape
+        np.testing.assert_allclose(np.unique(mask), [0, 1 / 0.8], rtol=1e-6)
+        assert abs((mask == 0).mean() - 0.2) < 6 * np.sqrt(0.2 * 0.8 / mask.size)
+        # Neither gates nor units share their draws.
+        for axis in range(2):
+            halves = np.array_split(mask == 0, 2, axis=axis)
+            agree_by_chance = 0.2**2 + 0.8**2
+            assert abs((halves[0] == halves[1]).mean() - agree_by_chance) < 0.03
 
 
 def test_untied_masks_differ_between_gates():
@@ -188,6 +222,7 @@ def test_noise_needs_a_layer_that_draws_it():
     for cell in (
         Zoneout(LSTMCell(UNITS), 0.5),
         VariationalDropout(LSTMCell(UNITS), recurrent_dropout=0.5),
+        WeightDrop(LSTMCell(UNITS), 0.5),
     ):
         layer = keras.layers.RNN(cell)
         layer(sequences())
