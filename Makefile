@@ -21,10 +21,10 @@ test: .venv/installed
 
 # The layers on the other backends, each in an environment of its own, torch's a CPU build.
 test-jax: .venv-jax/installed
-	KERAS_BACKEND=jax .venv-jax/bin/python -m pytest tests/layers
+	KERAS_BACKEND=jax .venv-jax/bin/python -m pytest tests/layers tests/test_documentation.py
 
 test-torch: .venv-torch/installed
-	KERAS_BACKEND=torch .venv-torch/bin/python -m pytest tests/layers
+	KERAS_BACKEND=torch .venv-torch/bin/python -m pytest tests/layers tests/test_documentation.py
 
 .venv-jax/installed: BACKEND = jax
 .venv-torch/installed: BACKEND = torch==2.13.0

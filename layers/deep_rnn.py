@@ -36,7 +36,7 @@ class DeepRNN(keras.layers.Layer):
     One layer is repeated `depth` times. A seed in it, of noise or of an initializer,
     counts for the lowest level; each further level, and each backward layer, gets
     another one that follows from it, so none share masks and all are reproducible. In
-    a list of layers each keeps its seed.
+    a list, each layer keeps its seed. With `go_backwards` all get others.
 
     A residual connection stands where input and output of a level are equally wide
     (Wu et al. 2016): usually everywhere but at the lowest level. There is no

@@ -70,8 +70,9 @@ def monte_carlo(
         passes_at_once: How many passes make up one batch, for want of memory. Default:
             all of them; 1 where noise is shared by all sequences of a batch, as
             `WeightDrop` does, since the passes of one batch would share it too.
-        **arguments: Further arguments of the call, such as `mask` and
-            `initial_state`. Tensors among them have the batch as first axis.
+        **arguments: Further arguments of the call, such as `initial_state`, or `mask`,
+            which is not taken from what another layer attached to `inputs`. Tensors
+            among them have the batch as first axis.
 
     Returns:
         `MonteCarlo(mean, spread)`, each in the structure of the model's output, and in
@@ -108,54 +109,55 @@ def monte_carlo(
     passes_at_once = _checked_passes_at_once(passes_at_once, passes, layers)
     batch_size = _batch_size(inputs)
 
-    moments, done, outputs = [], 0, None
-    while done < passes:
-        now = min(passes_at_once, passes - done)
+    outputs: Any = None
+    moments: list[_Moments] = []
+    for first in range(0, passes, passes_at_once):
+        now = min(passes_at_once, passes - first)
         outputs = model(
             _repeated(inputs, now), training=True, **_repeated(arguments, now)
         )
-        moments_now = [
-            _Moments.of(_by_pass(output, now, batch_size))
+        of_batch = [
+            _Moments.of(_by_pass(output, now, batch_size), now)
             for output in keras.tree.flatten(outputs)
         ]
-        moments = (
-            [
-                before.joined_by(new, done, now)
-                for before, new in zip(moments, moments_now, strict=True)
-            ]
-            if moments
-            else moments_now
-        )
-        done += now
+        moments = _joined(moments, of_batch) if moments else of_batch
     return MonteCarlo(
         mean=keras.tree.pack_sequence_as(outputs, [part.mean for part in moments]),
-        spread=keras.tree.pack_sequence_as(
-            outputs, [ops.sqrt(part.squares / passes) for part in moments]
-        ),
+        spread=keras.tree.pack_sequence_as(outputs, [part.spread for part in moments]),
     )
 
 
 class _Moments(NamedTuple):
-    """Of some passes the mean, and the sum of squared deviations from it."""
+    """Of an output of some passes the mean, and summed squares of what is off it."""
 
     mean: Tensor
     squares: Tensor
+    passes: int
 
     @classmethod
-    def of(cls, values: Tensor) -> _Moments:
+    def of(cls, values: Tensor, passes: int) -> _Moments:
         mean = ops.mean(values, axis=0)
-        return cls(mean, ops.sum(ops.square(values - mean), axis=0))
+        return cls(mean, ops.sum(ops.square(values - mean), axis=0), passes)
 
-    def joined_by(self, other: _Moments, passes: int, other_passes: int) -> _Moments:
-        """Those of both together (Chan, Golub and LeVeque 1983)."""
-        both = passes + other_passes
+    def joined_by(self, other: _Moments) -> _Moments:
+        """Those of the passes of both (Chan, Golub and LeVeque 1983)."""
+        passes = self.passes + other.passes
         apart = other.mean - self.mean
         return _Moments(
-            self.mean + apart * (other_passes / both),
+            self.mean + apart * (other.passes / passes),
             self.squares
             + other.squares
-            + ops.square(apart) * (passes * other_passes / both),
+            + ops.square(apart) * (self.passes * other.passes / passes),
+            passes,
         )
+
+    @property
+    def spread(self) -> Tensor:
+        return ops.sqrt(self.squares / self.passes)
+
+
+def _joined(before: list[_Moments], now: list[_Moments]) -> list[_Moments]:
+    return [one.joined_by(other) for one, other in zip(before, now, strict=True)]
 
 
 def _repeated(nested: Any, times: int) -> Any:
@@ -224,8 +226,8 @@ def _shares_noise(layer: keras.layers.Layer) -> bool:
     """Whether all rows of a batch get the same noise of the layer."""
     if isinstance(layer, WeightDrop):
         return bool(layer.rate)
-    noise_shape = getattr(layer, "noise_shape", None)
-    return bool(noise_shape) and noise_shape[0] == 1
+    noise_shape = getattr(layer, "noise_shape", None) or (None,)
+    return noise_shape[0] == 1
 
 
 def _checked_passes_at_once(

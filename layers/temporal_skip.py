@@ -85,7 +85,7 @@ class TemporalSkip(CellRegulariser):
     def acts_without_noise(self) -> bool:
         return True
 
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
+    def build(self, input_shape: tuple[Any, ...]) -> None:
         *batch, features = input_shape
         read_by_cell = features + self.units
         built_for = (self.cell.get_build_config() or {}).get("input_shape")

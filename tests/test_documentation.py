@@ -25,6 +25,10 @@ MASKS = {
 }
 
 
+def name_of(page):
+    return str(page.relative_to(ROOT))
+
+
 def examples_of(page):
     """The page as a doctest: all but its Python blocks left blank."""
     lines, is_example = [], False
@@ -38,7 +42,7 @@ def examples_of(page):
     )
 
 
-@pytest.mark.parametrize("page", [ROOT / "README.md", *PAGES], ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", [ROOT / "README.md", *PAGES], ids=name_of)
 def test_examples_run(page):
     examples = examples_of(page)
     assert examples.examples or page not in PAGES
@@ -139,9 +143,8 @@ def test_table_of_the_fused_kernel(
 def test_table_of_the_units_from_which_the_loop_is_written_out():
     claimed = dict(table_under("Where the loop is written out"))
     assert claimed.pop("`torch`") == "never"
-    assert backpropagation.UNITS_TO_PAY_OFF == {
-        backend.strip("`"): int(units) for backend, units in claimed.items()
-    }
+    units = {backend.strip("`"): int(units) for backend, units in claimed.items()}
+    assert units == backpropagation.UNITS_TO_PAY_OFF
 
 
 def test_overview_names_everything_public():
@@ -149,7 +152,7 @@ def test_overview_names_everything_public():
     assert set(recurra.layers.__all__) <= set(named)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_links_lead_somewhere(page):
     links = re.findall(r"\[([^]]+)\]\(([^)]+)\)", page.read_text(encoding="utf-8"))
     assert links

@@ -424,11 +424,10 @@ def test_levels_and_directions_share_no_masks(seed):
             assert 0.2 < same < 0.8
 
 
-@pytest.mark.parametrize("kind", ["both directions", "mixed"])
-def test_noise_differs_between_training_steps(kind):
+def test_noise_differs_between_training_steps():
     """Fitting with nothing to learn from: the loss moves by the noise alone."""
     inputs = keras.Input((None, FEATURES))
-    outputs = LEVELS[kind]()(keras.layers.Masking()(inputs))[0]
+    outputs = LEVELS["mixed"]()(keras.layers.Masking()(inputs))[0]
     model = keras.Model(
         inputs, keras.ops.mean(outputs, axis=tuple(range(1, outputs.ndim)))
     )

@@ -356,23 +356,16 @@ def test_dtype_policies(make, arguments, policy):
 @pytest.mark.parametrize("make", ALL_RATES)
 def test_layer_normalisation_is_exact_where_half_precision_overflows(make):
     single, half = (
-        make(UNITS, layer_norm=True, dtype=policy, kernel_initializer="ones")
+        make(UNITS, layer_norm=True, dtype=policy)
         for policy in ("float32", "mixed_float16")
     )
-    # Summed inputs in the hundreds, whose squares are beyond float16.
-    large = 400 * np.linspace(0, 1, TIME, dtype="float32")[None, :, None]
-    x = large + sequences()
-    single.build(x.shape)
-    half.build(x.shape)
-    single.set_weights(
-        [
-            weight * np.linspace(-1, 1, weight.shape[-1])
-            for weight in single.get_weights()
-        ]
-    )
-    half.set_weights(single.get_weights())
+    # Summed inputs whose squares are beyond float16.
+    x = 1000 * sequences()
+    for layer in (single, half):
+        layer.build(x.shape)
+        randomise(layer)
     np.testing.assert_allclose(
-        to_numpy(keras.ops.cast(half(x), "float32")), to_numpy(single(x)), atol=0.02
+        to_numpy(keras.ops.cast(half(x), "float32")), to_numpy(single(x)), atol=5e-3
     )
 
 
