@@ -27,7 +27,7 @@ from .zoneout import Zoneout
 # From how many units on the loop written out is faster, by backend: measured by
 # benchmarks/layers.py on CPUs. Below, the products are cheap beside storing what the
 # way back needs. Backends that are missing are never faster.
-UNITS_TO_PAY_OFF = {"tensorflow": 256, "jax": 384}
+UNITS_TO_PAY_OFF = {"tensorflow": 256, "jax": 512}
 
 
 class Steps(Protocol):
@@ -224,11 +224,10 @@ class WrittenOut:
         from_input = ops.matmul(_time_first(sequences), cell.kernel)
         state_bias = None
         if cell.use_bias:
-            bias = ops.copy(cell.bias)
+            bias = ops.convert_to_tensor(cell.bias)
             from_input = from_input + (bias[0] if self.steps.sums_apart else bias)
             state_bias = bias[1] if self.steps.sums_apart else None
-        # A copy, as TensorFlow wants no variables among the arguments.
-        arguments = [from_input, ops.copy(cell.recurrent_kernel)]
+        arguments = [from_input, cell.recurrent_kernel]
         if state_bias is not None:
             arguments.append(state_bias)
         number = len(initial_states) if every_state else 1
@@ -248,7 +247,8 @@ class WrittenOut:
             # One tensor, as torch takes no more.
             return ops.concatenate(states[:number], axis=0), gradient
 
-        outputs = recurrence(*arguments, *initial_states)
+        # Copies, as TensorFlow wants no variables among the arguments.
+        outputs = recurrence(*map(ops.copy, [*arguments, *initial_states]))
         return [_time_first(part) for part in ops.split(outputs, number, axis=0)]
 
     def _forward(

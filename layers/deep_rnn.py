@@ -545,9 +545,7 @@ def _structured(state_size: Any, flat: Iterator[Tensor]) -> Any:
 
 def _last_real(outputs: Tensor, mask: Tensor | None) -> Tensor:
     """Of `(batch, time, width)` the last step that is not padded; zeros without any."""
-    if mask is None:
-        return outputs[:, -1]
-    return _repeated_at_padding(outputs, mask)[:, -1]
+    return (outputs if mask is None else _repeated_at_padding(outputs, mask))[:, -1]
 
 
 def _repeated_at_padding(outputs: Tensor, mask: Tensor) -> Tensor:

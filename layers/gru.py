@@ -259,8 +259,9 @@ class GRU(FusedRecurrentLayer):
        `recurrent_dropout` nor untied input masks. `dropout` and `output_dropout` by
        tied masks act outside of them, and `weight_dropout` before them;
     2. `layer_norm` is off;
-    3. no mask is given, or `use_cudnn=True` vouches for masks that are right-padded
-       and leave at least one step of every sequence;
+    3. no mask is given, or one without `return_state` and `stateful`, or
+       `use_cudnn=True` vouches for masks that are right-padded and leave at least one
+       step of every sequence;
     4. `keras.layers.GRU` would use it for the same activations, bias, `unroll` and
        `reset_after`.
 

@@ -10,7 +10,6 @@ from keras import ops
 
 from .regulariser import CellRegulariser, Tensor
 from .rnn import RNN
-from .weight_drop import WeightDrop
 
 # Attributes by which layers say how much noise they make; without, or at 0, none.
 _RATES = (
@@ -164,7 +163,7 @@ def _repeated(nested: Any, times: int) -> Any:
     """Everything with a first axis, that axis `times` as long."""
     return keras.tree.map_structure(
         lambda leaf: (
-            ops.concatenate([leaf] * times, axis=0)
+            ops.tile(leaf, (times, *[1] * (len(leaf.shape) - 1)))
             if len(getattr(leaf, "shape", ()))
             else leaf
         ),
@@ -224,8 +223,8 @@ def _makes_noise(layer: keras.layers.Layer) -> bool:
 
 def _shares_noise(layer: keras.layers.Layer) -> bool:
     """Whether all rows of a batch get the same noise of the layer."""
-    if isinstance(layer, WeightDrop):
-        return bool(layer.rate)
+    if isinstance(layer, CellRegulariser):
+        return layer.shares_noise
     noise_shape = getattr(layer, "noise_shape", None) or (None,)
     return noise_shape[0] == 1
 

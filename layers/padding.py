@@ -80,15 +80,17 @@ class Padding:
     def real_steps_first(self, values: Tensor) -> Tensor:
         """Of `(batch, time, ...)` the real steps in the order in which to run them.
 
-        After them the last real one again and again.
+        After them the last real one again and again, in a row without any zeros.
         """
         in_order = ops.flip(values, axis=1) if self.go_backwards else values
         steps = ops.expand_dims(ops.arange(ops.shape(self._count)[1]), 0)
         last = ops.maximum(self._count[:, -1:] - 1, 0)
-        return _take(
+        first = _take(
             in_order,
             ops.take_along_axis(self._real_steps, ops.minimum(steps, last), axis=1),
         )
+        # A row without any real step has nothing to repeat but padding.
+        return _where(self._count[:, -1:] > 0, first)
 
     def held(self, outputs: Tensor, zero_at_padding: bool = False) -> Tensor:
         """What stood first in `(batch, time, ...)` back in the order of the loop.
@@ -97,14 +99,20 @@ class Padding:
         step; with `zero_at_padding` always zeros.
         """
         held = _take(outputs, ops.maximum(self._count - 1, 0))
-        filled = self._is_real if zero_at_padding else self._count > 0
-        return held * ops.cast(ops.expand_dims(filled, -1), held.dtype)
+        return _where(self._is_real > 0 if zero_at_padding else self._count > 0, held)
 
     def at_last_real_step(self, values: Tensor, otherwise: Tensor) -> Tensor:
         """`(batch, units)`, and `otherwise` in rows that have no real step."""
         last = self._count[:, -1:]
         found = ops.squeeze(_take(values, ops.maximum(last - 1, 0)), axis=1)
         return ops.where(last > 0, found, otherwise)
+
+
+def _where(condition: Tensor, values: Tensor) -> Tensor:
+    """`values` where `(batch, time)` is true, elsewhere zeros."""
+    while condition.ndim < values.ndim:
+        condition = ops.expand_dims(condition, -1)
+    return ops.where(condition, values, ops.zeros_like(values))
 
 
 def _take(values: Tensor, steps: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ class CellNoise(NamedTuple):
 
     Attributes:
         per_sequence: By name, what is drawn once per sequence and held over time,
-            `[batch, ...]`.
+            `[batch, ...]`; of `WeightDrop`, in the shape of the weight, for all.
         per_step: By name, what is drawn anew at each step, bool
             `[batch, time, units]`.
     """
@@ -147,6 +147,11 @@ class CellRegulariser(keras.layers.Layer):
     @property
     def acts_without_noise(self) -> bool:
         """Whether a step without noise differs from a step of the bare cell."""
+        return False
+
+    @property
+    def shares_noise(self) -> bool:
+        """Whether all sequences of a batch get the same noise."""
         return False
 
     @property

@@ -86,9 +86,10 @@ class RNN(keras.layers.RNN):
             **kwargs,
         )
         self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(
-            _seed_of_direction(seed, go_backwards)
-        )
+        if self.regularisers:
+            self.seed_generator = keras.random.SeedGenerator(
+                _seed_of_direction(seed, go_backwards)
+            )
 
     @property
     def regularisers(self) -> list[CellRegulariser]:
@@ -109,6 +110,12 @@ class RNN(keras.layers.RNN):
             regulariser.draw_noise(batch_size, timesteps, self.seed_generator)
             for regulariser in self.regularisers
         ]
+
+    def reset_state(self) -> None:
+        """Sets the states kept between calls to zero, also those of a stack."""
+        if self.states is not None:
+            for state in keras.tree.flatten(self.states):
+                state.assign(ops.zeros_like(state))
 
     def call(
         self,
@@ -192,26 +199,31 @@ class RNN(keras.layers.RNN):
             The last output; the outputs in the order in which the steps ran; the last
             states, or with `every_state` those after each step in that order.
         """
+        if go_backwards:
+            # Keras's loop mixes up the outputs of a mask when it turns back itself.
+            sequences, mask = _flipped(sequences), _flipped(mask)
+            noise = [at_steps(drawn, _flipped) for drawn in noise]
         if (
             training
             and mask is None
             and not self.unroll
             and WrittenOut.pays_off(self.cell, noise)
         ):
-            return self._loop_written_out(
-                sequences,
-                initial_state,
-                noise,
-                go_backwards=go_backwards,
-                every_output=every_output,
-                every_state=every_state,
+            every_last_state = every_state or self.return_state or self.stateful
+            states = WrittenOut(self.cell, noise).run(
+                sequences, initial_state, every_state=every_last_state
             )
+            last_states = [of_steps[:, -1] for of_steps in states]
+            outputs = states[0] if every_output else states[0][:, -1:]
+            return last_states[0], outputs, states if every_state else last_states
+
+        # There Keras repeats the first state at a padded step, and not the output.
+        repeats_state = keras.backend.backend() == "jax" and mask is not None
         steps = _Steps(self.cell, self.regularisers, noise, training, every_state)
         # The loop of Keras, over inputs that bring their noise along.
         loop = keras.layers.RNN(
             steps,
-            return_sequences=every_output or every_state,
-            go_backwards=go_backwards,
+            return_sequences=every_output or every_state or repeats_state,
             stateful=self.stateful,
             unroll=self.unroll,
             zero_output_for_mask=self.zero_output_for_mask,
@@ -224,30 +236,14 @@ class RNN(keras.layers.RNN):
         if every_state:
             outputs, *states = steps.outputs_and_states(outputs)
             last_output = outputs[:, -1]
+        elif repeats_state:
+            padding = Padding(mask, go_backwards=False)
+            outputs = padding.held(
+                padding.real_steps_first(outputs), self.zero_output_for_mask
+            )
+            last_output = outputs[:, -1]
+            outputs = outputs if every_output else outputs[:, -1:]
         return last_output, outputs, states
-
-    def _loop_written_out(
-        self,
-        sequences: Tensor,
-        initial_state: list[Tensor],
-        noise: list[CellNoise],
-        *,
-        go_backwards: bool,
-        every_output: bool,
-        every_state: bool,
-    ) -> tuple[Tensor, Tensor, list[Tensor]]:
-        """As `loop`."""
-        if go_backwards:
-            sequences = ops.flip(sequences, axis=1)
-            noise = [at_steps(drawn, lambda x: ops.flip(x, axis=1)) for drawn in noise]
-        states = WrittenOut(self.cell, noise).run(
-            sequences,
-            initial_state,
-            every_state=every_state or self.return_state or self.stateful,
-        )
-        last_states = [of_steps[:, -1] for of_steps in states]
-        outputs = states[0] if every_output else states[0][:, -1:]
-        return last_states[0], outputs, states if every_state else last_states
 
     def _loop_past_padding(
         self,
@@ -297,7 +293,7 @@ class RNN(keras.layers.RNN):
             padding = Padding(mask, self.go_backwards)
             noise = at_steps(noise, lambda x: padding.held(padding.real_steps_first(x)))
         elif self.go_backwards:
-            noise = at_steps(noise, lambda x: ops.flip(x, axis=1))
+            noise = at_steps(noise, _flipped)
         last = at_steps(noise, lambda x: x[:, -1])
         if not self.return_sequences:
             noise = at_steps(noise, lambda x: x[:, -1:])
@@ -383,6 +379,11 @@ class _Steps:
         """Of all steps, what the steps put out with `puts_out_states`."""
         states = keras.tree.flatten(self.state_size)
         return _apart(together, [together.shape[-1] - sum(states), *states])
+
+
+def _flipped(values: Tensor | None) -> Tensor | None:
+    """`(batch, time, ...)` from the last step to the first."""
+    return None if values is None else ops.flip(values, axis=1)
 
 
 def _apart(together: Tensor, widths: list[int]) -> list[Tensor]:

@@ -85,6 +85,10 @@ class WeightDrop(CellRegulariser):
         if cell.built:
             self._refuse_unknown_weights()
 
+    @property
+    def shares_noise(self) -> bool:
+        return bool(self.rate)
+
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         super().build(input_shape)
         self._refuse_unknown_weights()

@@ -127,7 +127,9 @@ def test_initial_state_without_bias(make, written_out, monkeypatch):
     layer = make(UNITS, use_bias=False, return_state=True)
     layer.build(sequences().shape)
     randomise(layer)
-    initial = [sequences(seed, (BATCH, UNITS)) for seed in range(len_states(layer.cell))]
+    initial = [
+        sequences(seed, (BATCH, UNITS)) for seed in range(len_states(layer.cell))
+    ]
     found = layer(sequences(), initial_state=initial, training=True)
     assert written_out
     monkeypatch.undo()

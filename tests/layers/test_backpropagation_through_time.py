@@ -254,15 +254,25 @@ class Problem(NamedTuple):
     def output_mask(self):
         return 1 if self.masks.output is None else self.masks.output
 
+    @property
+    def weight_masks(self):
+        """By weight, what it is multiplied with: 1, or the mask of weight drop."""
+        dropped = (self.masks.kernel, self.masks.recurrent_kernel)
+        masks = [1 if mask is None else mask for mask in dropped]
+        return masks + [1] * (len(self.weights) - len(masks))
+
+    @property
+    def weights_read(self):
+        return [m * w for m, w in zip(self.weight_masks, self.weights, strict=True)]
+
 
 def forward(cell, problem):
     """The states before each step and after the last, and the outputs of the steps."""
     states, outputs = [problem.initial_states], []
+    weights = problem.weights_read
     output = 0 * problem.initial_states[0]
     for t in range(problem.inputs.shape[1]):
-        new_states = cell.step(
-            problem.weights, problem.inputs[:, t], states[-1], problem.masks
-        )
+        new_states = cell.step(weights, problem.inputs[:, t], states[-1], problem.masks)
         states.append(
             [
                 kept * state + (1 - kept) * new_state
@@ -289,6 +299,7 @@ def backpropagation_through_time(cell, problem):
     """dL by inputs, initial states, V and weights, from the last step to the first."""
     V = problem.output_matrix
     states, outputs = forward(cell, problem)
+    weights = problem.weights_read
     d_inputs, d_V = np.zeros_like(problem.inputs), np.zeros_like(V)
     d_weights = [np.zeros_like(weight) for weight in problem.weights]
     d_states = [np.zeros_like(state) for state in problem.initial_states]
@@ -305,7 +316,7 @@ def backpropagation_through_time(cell, problem):
 
         kept = problem.kept(t)
         of_step = cell.step_backward(
-            problem.weights,
+            weights,
             problem.inputs[:, t],
             states[t],
             problem.masks,
@@ -318,6 +329,7 @@ def backpropagation_through_time(cell, problem):
         d_inputs[:, t] = of_step.inputs
         for total, of_weight in zip(d_weights, of_step.weights, strict=True):
             total += of_weight
+    d_weights = [m * d for m, d in zip(problem.weight_masks, d_weights, strict=True)]
     return [d_inputs, *d_states, d_V, *d_weights]
 
 
@@ -360,12 +372,14 @@ LAYERS = {
 }
 TIED = {"dropout": 0.3, "recurrent_dropout": 0.4, "output_dropout": 0.2}
 ZONEOUT = {"zoneout_hidden": 0.3}
+WEIGHT_DROP = {"weight_dropout": 0.3}
 REGULARISED = {
     "plain": {},
     "tied masks": TIED,
     "untied masks": {**TIED, "tied_masks": False},
     "zoneout": ZONEOUT,
-    "all": {**TIED, **ZONEOUT},
+    "weight drop": WEIGHT_DROP,
+    "all": {**TIED, **ZONEOUT, **WEIGHT_DROP},
 }
 
 
@@ -407,7 +421,7 @@ DTYPE = "float64" if keras.backend.backend() == "tensorflow" else "float32"
 TOLERANCE = {"float32": 1e-5, "float64": 1e-12}[DTYPE]
 CASES = [
     *itertools.product(LAYERS, ["plain", "all"], ["none", "right", "holes"]),
-    *itertools.product(LAYERS, ["tied masks", "zoneout"], ["holes"]),
+    *itertools.product(LAYERS, ["tied masks", "zoneout", "weight drop"], ["holes"]),
     *itertools.product([*LAYERS][1:], ["untied masks"], ["holes"]),
 ]
 

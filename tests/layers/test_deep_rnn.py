@@ -146,8 +146,13 @@ KINDS = {
 @pytest.mark.parametrize(
     ("kind", "padding", "return_sequences"),
     [
-        *itertools.product(KINDS, PADDINGS, [True]),
-        *itertools.product(KINDS, ["none", "holes"], [False]),
+        *itertools.product(KINDS, ["none", "holes"], [True]),
+        ("both directions, residual", "left", True),
+        ("both directions", "right", True),
+        ("residual", "left", False),
+        ("residual", "holes", False),
+        ("both directions", "holes", False),
+        ("both directions, residual", "right", False),
     ],
 )
 def test_repeated_layer(kind, padding, return_sequences):
@@ -459,9 +464,10 @@ def test_exported_saved_model(tmp_path):
 
     inputs = keras.Input((None, UNITS))
     masked = keras.layers.Masking()(inputs)
-    stack = DeepRNN(VanillaRNN(UNITS, zoneout_hidden=0.2), 2, residual=True)
-    both = DeepRNN(VanillaRNN(UNITS), 1, bidirectional=True, return_sequences=True)
-    model = keras.Model(inputs, [stack(masked), both(masked)])
+    stack = DeepRNN(
+        VanillaRNN(UNITS, zoneout_hidden=0.2), 2, residual=True, return_sequences=True
+    )
+    model = keras.Model(inputs, stack(masked))
     model.export(tmp_path, verbose=False)
     served = tf.saved_model.load(str(tmp_path))
     for shape in ((2, 5, UNITS), (1, 9, UNITS)):

@@ -175,9 +175,9 @@ def test_stack_of_two_as_in_the_paper():
         [FeedForwardDropout(bottom, 0.2), FeedForwardDropout(top, 0.3, 0.4)]
     )
     recorded = record_noise(layer)
-    outputs, *_ = layer(sequences(), mask=PADDINGS["left"], training=True)
+    outputs, *_ = layer(sequences(), mask=PADDINGS["right"], training=True)
     ((of_bottom, of_top),) = recorded
-    weights, padding = layer.get_weights(), PADDINGS["left"]
+    weights, padding = layer.get_weights(), PADDINGS["right"]
     step = reference.lstm_step
     below, _ = run(
         step,

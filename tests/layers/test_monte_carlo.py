@@ -163,8 +163,7 @@ def test_every_call_draws_anew_and_seeds_hold():
 def test_within_tf_function():
     import tensorflow as tf
 
-    layer = lstm(seed=3, return_sequences=True, **RATES)
-    again = lstm(seed=3, return_sequences=True, **RATES)
+    layer, again = (lstm(seed=3, dropout=0.5, return_sequences=True) for _ in range(2))
     compiled = tf.function(
         lambda x, mask: monte_carlo(layer, x, 5, 3, mask=mask),
         input_signature=[
