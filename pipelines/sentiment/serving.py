@@ -41,7 +41,7 @@ class SentimentServing(tf.Module):
     ):
         super().__init__(name="sentiment")
         # The graphs read the tf.Variable within each variable of Keras. If the module
-        # tracked the model, the two would be saved as two, and TensorFlow Serving, which
+        # tracked the model, these would be saved as two, and TensorFlow Serving, which
         # restores by names and not by objects, would leave empty what the graphs read.
         self._variables = [variable.value for variable in model.variables]
         self._untracked = SimpleNamespace(model=model, embed=embedding_model(model))
