@@ -32,6 +32,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import httptools
 import orjson
 import uvloop
 
@@ -45,9 +46,9 @@ CONNECTIONS = (1, 32)
 OURS = "recurra serve"
 COMMANDS = {
     OURS: [sys.executable, "-m", "recurra.apps.main", "serve"],
-    "FastAPI": [sys.executable, "benchmarks/serving_peers.py", "fastapi"],
-    "LitServe": [sys.executable, "benchmarks/serving_peers.py", "litserve"],
-    "Ray Serve": [sys.executable, "benchmarks/serving_peers.py", "ray"],
+    "FastAPI": [sys.executable, "benchmarks/serving_peers/with_fastapi.py"],
+    "LitServe": [sys.executable, "benchmarks/serving_peers/with_litserve.py"],
+    "Ray Serve": [sys.executable, "benchmarks/serving_peers/with_ray.py"],
 }
 PORT = 18511
 
@@ -179,21 +180,22 @@ class _Connection(asyncio.Protocol):
     """One connection of the closed loop."""
 
     def __init__(self) -> None:
-        self._received = b""
         self._answer: asyncio.Future[bytes] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        self._received += data
-        head, ended, body = self._received.partition(b"\r\n\r\n")
-        if not ended or self._answer is None or self._answer.done():
-            return
-        length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
-        if len(body) >= length:
-            self._received = b""
-            self._answer.set_result(head.split(b" ", 2)[1] + b" " + body)
+        self._parser.feed_data(data)
+
+    def on_body(self, body: bytes) -> None:
+        self._body += body
+
+    def on_message_complete(self) -> None:
+        if self._answer and not self._answer.done():
+            self._answer.set_result(
+                b"%d %b" % (self._parser.get_status_code(), self._body)
+            )
 
     def connection_lost(self, error: Exception | None) -> None:
         if self._answer and not self._answer.done():
@@ -202,6 +204,8 @@ class _Connection(asyncio.Protocol):
     async def ask(self, request: bytes) -> bytes:
         """The status and the body that a request is answered with."""
         self._answer = asyncio.get_running_loop().create_future()
+        self._parser = httptools.HttpResponseParser(self)
+        self._body = b""
         self._transport.write(request)  # type: ignore[attr-defined]
         return await self._answer
 

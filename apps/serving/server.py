@@ -28,7 +28,9 @@ from .configuration import read_model_configs
 from .errors import StartError
 from .grpc_services import ModelService, PredictionService
 from .http import JSON, Endpoint, error_answer
+from .kserve import KServeApi
 from .metrics import Metrics
+from .openapi import describe
 from .rest import RestApi
 from .running import Runner
 from .settings import Settings
@@ -40,6 +42,8 @@ SERVICES = (
     prediction_service_pb2.DESCRIPTOR.services_by_name["PredictionService"].full_name,
     model_service_pb2.DESCRIPTOR.services_by_name["ModelService"].full_name,
 )
+
+BACKLOG = 2048
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -66,9 +70,7 @@ class Server:
             configs = read_model_configs(settings.model_config_file, settings.models)
         self._keys = read_keys(settings.api_key_file) if settings.api_key_file else None
         self.metrics = Metrics(lambda: self.repository.models)
-        self.repository = Repository(
-            settings, configs, self.metrics.ran, self._versions_changed
-        )
+        self.repository = Repository(settings, configs, self.metrics.ran)
         self.runner = Runner(settings.limits)
         self.app = self._make_app()
         self._health = health.aio.HealthServicer()
@@ -76,9 +78,16 @@ class Server:
     def _make_app(self) -> fastapi.FastAPI:
         # FastAPI's own pages of documentation load scripts from elsewhere.
         app = fastapi.FastAPI(docs_url=None, redoc_url=None)
-        rest = RestApi(self.repository, self.runner, self._settings.limits.body_bytes)
+        app.openapi = lambda: describe(self.repository.models)  # type: ignore[method-assign]
+        given = (self.repository, self.runner, self._settings.limits.body_bytes)
+        rest = Endpoint(RestApi(*given), "rest", self.metrics)
+        kserve = Endpoint(KServeApi(*given), "kserve", self.metrics)
         app.router.routes += [
-            Route("/v1/{path:path}", Endpoint(rest, "rest", self.metrics)),
+            Route("/v1/{path:path}", rest),
+            # TensorFlow Serving does not mind the case.
+            Route("/V1/{path:path}", rest),
+            Route("/v2", kserve),
+            Route("/v2/{path:path}", kserve),
             Route(
                 "/healthz", lambda request: Response("ok\n", media_type="text/plain")
             ),
@@ -89,9 +98,6 @@ class Server:
 
     def _metrics_page(self, request: fastapi.Request) -> Response:
         return Response(self.metrics.page(), media_type=metrics_page.CONTENT_TYPE)
-
-    def _versions_changed(self) -> None:
-        pass
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[tuple[int, int]]:
@@ -117,7 +123,7 @@ class Server:
                     log_config=None,
                     access_log=False,
                     server_header=False,
-                    backlog=2048,
+                    backlog=BACKLOG,
                     timeout_graceful_shutdown=round(settings.stop_seconds),
                 )
             )
@@ -178,6 +184,8 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
             listener.bind((host, port))
         except OSError:
             raise _port_taken("rest", host, port) from None
+        # From now on, so that who connects before the first answer waits for it.
+        listener.listen(BACKLOG)
         yield listener
 
 

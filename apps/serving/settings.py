@@ -19,7 +19,10 @@ class Batching(_Section):
 
     rows: int = pydantic.Field(32, ge=1, description="in a batch at most")
     delay_milliseconds: float = pydantic.Field(
-        0.0, ge=0, description="that a batch waits for more rows when it is not full"
+        4.0,
+        ge=0,
+        description="that a batch waits for more rows; a request never waits when no "
+        "other runs",
     )
     queued_batches: int = pydantic.Field(
         64, ge=1, description="that wait per signature; beyond them answers are 429"

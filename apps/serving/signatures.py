@@ -1,7 +1,9 @@
 """What a signature takes and gives, and one run of it, alone or joined with others."""
 
+import collections
+import contextlib
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -116,27 +118,29 @@ class Signature:
                     f"Input {info.name} has {len(array)} rows; expected at most "
                     f"{self._most_rows}"
                 )
-        inner_shapes = self._joinable(fed)
-        queue = None if inner_shapes is None else self._queues.enter(inner_shapes)
-        if queue is None:
-            answers = self._alone(*fed)
-            self._ran(fed[0].shape[0] if fed[0].ndim else 1)
-        else:
-            try:
-                *answers, row_in_batch, rows_of_batch = queue(*fed)
-            finally:
-                self._queues.leave(inner_shapes)
-            # Of all requests of a batch, the first one counts it.
-            if row_in_batch[0] == 0:
-                self._ran(int(rows_of_batch[0]))
-        return dict(zip(self.outputs, answers, strict=True))
+        if not self._can_be_joined(fed):
+            return self._named(self._run_alone(fed))
+        inner_shapes = tuple(array.shape[1:] for array in fed)
+        with self._queues.entered(inner_shapes) as queue:
+            if queue is None:
+                return self._named(self._run_alone(fed))
+            *answers, row_in_batch, rows_of_batch = queue(*fed)
+        # Of all requests of a batch, the first one counts it.
+        if row_in_batch[0] == 0:
+            self._ran(int(rows_of_batch[0]))
+        return self._named(answers)
 
-    def _joinable(self, fed: Sequence[np.ndarray]) -> tuple | None:
-        """The shapes without the first dimension; None if the request runs alone."""
-        rows = {array.shape[0] if array.ndim else 0 for array in fed}
-        if len(rows) != 1 or not 0 < rows.pop() <= self._rows_joined:
-            return None
-        return tuple(array.shape[1:] for array in fed)
+    def _can_be_joined(self, fed: Sequence[np.ndarray]) -> bool:
+        rows = {len(array) if array.ndim else 0 for array in fed}
+        return self.joins and len(rows) == 1 and 0 < rows.pop() <= self._rows_joined
+
+    def _run_alone(self, fed: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
+        answers = self._alone(*fed)
+        self._ran(len(fed[0]) if fed[0].ndim else 1)
+        return answers
+
+    def _named(self, answers: Sequence[np.ndarray]) -> Arrays:
+        return dict(zip(self.outputs, answers, strict=True))
 
 
 class _QueuesByShape:
@@ -146,28 +150,33 @@ class _QueuesByShape:
         self.number = len(queues)
         self._free = list(queues)
         self._used: dict[tuple, Run] = {}
-        self._running: dict[tuple, int] = {}
+        self._running: collections.Counter[tuple] = collections.Counter()
         self._lock = threading.Lock()
 
-    def enter(self, shapes: tuple) -> Run | None:
-        """The queue of requests of these shapes; None if all are taken by others."""
-        with self._lock:
-            if shapes not in self._used:
-                if not self._free:
-                    return None
-                self._used[shapes] = self._free.pop()
-                self._running[shapes] = 0
-            self._running[shapes] += 1
-            return self._used[shapes]
+    @contextlib.contextmanager
+    def entered(self, shapes: tuple) -> Iterator[Run | None]:
+        """The queue of the requests of these shapes, while one of them runs.
 
-    def leave(self, shapes: tuple | None) -> None:
-        """A request of these shapes has ended."""
-        assert shapes is not None
+        None if no other runs, so that there is nothing to wait for, or if all queues
+        are taken by other shapes.
+        """
         with self._lock:
-            self._running[shapes] -= 1
-            if not self._running[shapes]:
-                del self._running[shapes]
-                self._free.append(self._used.pop(shapes))
+            queue = self._queue(shapes) if self._running[shapes] else None
+            self._running[shapes] += 1
+        try:
+            yield queue
+        finally:
+            with self._lock:
+                self._running[shapes] -= 1
+                if not self._running[shapes]:
+                    del self._running[shapes]
+                    if shapes in self._used:
+                        self._free.append(self._used.pop(shapes))
+
+    def _queue(self, shapes: tuple) -> Run | None:
+        if shapes not in self._used and self._free:
+            self._used[shapes] = self._free.pop()
+        return self._used.get(shapes)
 
 
 def shown(shape: Sequence[int]) -> str:

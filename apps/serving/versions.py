@@ -99,7 +99,6 @@ class Repository:
         settings: Where the models are, and how they are run.
         configs: The models that are served; None for all of the folder.
         ran: Is told a model's name and how many rows each run of it had.
-        swapped: Is called when other versions are served than before.
     """
 
     def __init__(
@@ -107,12 +106,10 @@ class Repository:
         settings: Settings,
         configs: Mapping[str, ModelConfig] | None,
         ran: Callable[[str, int], None],
-        swapped: Callable[[], None],
     ):
         self._settings = settings
         self._configs = configs
         self._ran = ran
-        self._swapped = swapped
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="loader")
         self._refreshing = asyncio.Lock()
         self._frees: set[asyncio.Task] = set()
@@ -290,7 +287,6 @@ class Repository:
             return
         version.state = State.AVAILABLE
         logger.info("%s version %d is served", model.name, version.number)
-        self._swapped()
 
     def _load_now(self, folder: Path, name: str, number: int) -> LoadedModel:
         return LoadedModel(
@@ -307,7 +303,6 @@ class Repository:
         self._frees.add(task)
         task.add_done_callback(self._frees.discard)
         logger.info("%s version %d is no longer served", model.name, version.number)
-        self._swapped()
 
     async def _free(self, version: Version) -> None:
         await version.unused.wait()
