@@ -14,6 +14,7 @@ from tensorflow_serving.apis import prediction_log_pb2
 from .batching import QUEUES_OF_SHAPES, join
 from .errors import as_serving_error, first_line, invalid
 from .examples import classify, regress
+from .restoring import fill_by_objects
 from .settings import Settings
 from .signatures import Run, Signature, TensorInfo
 from .tensor_protos import predict
@@ -67,12 +68,17 @@ class LoadedModel:
                     self._session, [tf.saved_model.SERVING], str(folder)
                 )
                 self.definitions = dict(meta_graph.signature_def)
-                graph_def = graph.as_graph_def()
-                self.signatures = {
-                    name: self._signature(name, definition, graph, graph_def)
+                runnable = {
+                    name: definition
                     for name, definition in sorted(self.definitions.items())
                     if definition.inputs and definition.outputs
                 }
+                graph_def = graph.as_graph_def()
+                self.signatures = {
+                    name: self._signature(name, definition, graph, graph_def)
+                    for name, definition in runnable.items()
+                }
+            fill_by_objects(self._session, runnable, folder)
             self._warm_up(_read_warmup_requests(folder))
         except Exception as error:
             self.close()

@@ -1,11 +1,12 @@
 """SavedModels to be served: those of TensorFlow Serving's own documentation, and small
 ones for each case that those leave out.
 
-In the names of the tests' own: nothing here imports the server.
+Nothing here imports the server.
 """
 
 import shutil
 
+import keras
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
@@ -166,6 +167,19 @@ def write_scaled(folder, factor, rounds=0, ballast=0, warmup=()):
                 )
                 writer.write(log.SerializeToString())
     return folder
+
+
+def write_keras(folder):
+    """A module that tracks a Keras model; returns what it makes of [1, 2]."""
+    module = tf.Module()
+    module.model = keras.Sequential([keras.Input([2]), keras.layers.Dense(1)])
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 2], tf.float32, "x")])
+    def run(x):
+        return {"y": module.model(x)}
+
+    tf.saved_model.save(module, str(folder), {"serving_default": run})
+    return float(run(tf.constant([[1.0, 2.0]]))["y"][0, 0])
 
 
 def put(version, to):

@@ -192,3 +192,11 @@ def test_no_configuration_leads_out_of_the_folder(serving, scaled, tmp_path, bas
         status = server.models.HandleReloadConfigRequest(request, 30).status
         assert "must be a folder within that of models" in status.error_message
         assert served_factor(server) == 1.0
+
+
+def test_a_module_that_holds_a_keras_model_is_served_too(serving, tmp_path):
+    """Its variables are found by objects alone, and not by their names."""
+    expected = served_models.write_keras(tmp_path / "keras" / "1")
+    with serving(tmp_path) as server:
+        answer = server.post("/v1/models/keras:predict", {"instances": [[1.0, 2.0]]})
+        assert answer.json() == {"predictions": [[pytest.approx(expected, rel=1e-6)]]}
