@@ -10,7 +10,8 @@ the same requests, of one text of about 220 words, from a closed loop: each conn
 sends its next request when it has its answer.
 
 `speed` starts the servers one after another, several times round, measures each on 1
-and on 32 connections, and prints the medians. `swaps` sends requests on 32 connections,
+and on 32 connections, and prints the medians, and beside them the processor time of a
+request, which does not depend on what else the machine does. `swaps` sends requests on 32 connections,
 1 % of them malformed, while ten new versions appear, then a broken one, and then the
 served one is deleted. `memory` compares the server's memory after many requests with
 that after few.
@@ -50,7 +51,7 @@ COMMANDS = {
     "LitServe": [sys.executable, "benchmarks/serving_peers/with_litserve.py"],
     "Ray Serve": [sys.executable, "benchmarks/serving_peers/with_ray.py"],
 }
-PORT = 18511
+PORT = int(os.environ.get("PORTX", "18511"))
 
 
 def main() -> None:
@@ -303,14 +304,17 @@ def compare_speed(
     rates: dict[tuple[str, int], list[float]] = {}
     for number in range(rounds):
         for name in servers:
-            with served(name, version) as (_, path):
+            with served(name, version) as (process, path):
                 for connections in CONNECTIONS:
+                    used = processor_seconds(process)
                     load = uvloop.run(
                         send_load(PORT, make_requests(path), connections, seconds)
                     )
+                    used = processor_seconds(process) - used
                     print(
                         f"round {number + 1}, {connections:2d} connections, "
-                        f"{name:>13}: {load.shown()}",
+                        f"{name:>13}: {load.shown()}, processor "
+                        f"{used / len(load.milliseconds) * 1000:5.2f} ms per request",
                         flush=True,
                     )
                     rates.setdefault((name, connections), []).append(
@@ -329,6 +333,17 @@ def compare_speed(
             f"{ours / medians[best]:.2f} times the best other ({best}, "
             f"{medians[best]:.1f})"
         )
+
+
+def processor_seconds(group: int) -> float:
+    """That the processes of a group have used so far."""
+    ticks = 0
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = status.read_text().rpartition(")")[2].split()
+            if int(fields[2]) == group or int(fields[3]) == group:
+                ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def swap_under_load(version: Path, seconds: float) -> None:

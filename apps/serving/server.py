@@ -5,7 +5,7 @@ import contextlib
 import logging
 import signal
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import fastapi
 import grpc
@@ -27,7 +27,7 @@ from .access import GrpcAccess, HttpAccess, read_keys
 from .configuration import read_model_configs
 from .errors import StartError
 from .grpc_services import ModelService, PredictionService
-from .http import JSON, Endpoint, error_answer
+from .http import JSON, Endpoint, Receive, Scope, Send, error_answer
 from .kserve import KServeApi
 from .metrics import Metrics
 from .openapi import describe
@@ -72,6 +72,11 @@ class Server:
         self.metrics = Metrics(lambda: self.repository.models)
         self.repository = Repository(settings, configs, self.metrics.ran)
         self.runner = Runner(settings.limits)
+        given = (self.repository, self.runner, settings.limits.body_bytes)
+        self._apis: dict[str, Callable[..., Awaitable[None]]] = {
+            "v1": Endpoint(RestApi(*given), "rest", self.metrics),
+            "v2": Endpoint(KServeApi(*given), "kserve", self.metrics),
+        }
         self.app = self._make_app()
         self._health = health.aio.HealthServicer()
 
@@ -79,15 +84,7 @@ class Server:
         # FastAPI's own pages of documentation load scripts from elsewhere.
         app = fastapi.FastAPI(docs_url=None, redoc_url=None)
         app.openapi = lambda: describe(self.repository.models)  # type: ignore[method-assign]
-        given = (self.repository, self.runner, self._settings.limits.body_bytes)
-        rest = Endpoint(RestApi(*given), "rest", self.metrics)
-        kserve = Endpoint(KServeApi(*given), "kserve", self.metrics)
         app.router.routes += [
-            Route("/v1/{path:path}", rest),
-            # TensorFlow Serving does not mind the case.
-            Route("/V1/{path:path}", rest),
-            Route("/v2", kserve),
-            Route("/v2/{path:path}", kserve),
             Route(
                 "/healthz", lambda request: Response("ok\n", media_type="text/plain")
             ),
@@ -95,6 +92,15 @@ class Server:
         ]
         app.add_exception_handler(HTTPException, _not_served)
         return app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """All that is served over HTTP, as an ASGI application.
+
+        The APIs stand before FastAPI, whose layers take longer than the rest of what
+        happens to a request in Python.
+        """
+        room = scope["path"].partition("/")[2].partition("/")[0].lower()
+        await self._apis.get(room, self.app)(scope, receive, send)
 
     def _metrics_page(self, request: fastapi.Request) -> Response:
         return Response(self.metrics.page(), media_type=metrics_page.CONTENT_TYPE)
@@ -115,7 +121,7 @@ class Server:
                 await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
             rest_server = _RestServer(
                 uvicorn.Config(
-                    HttpAccess(self.app, self._keys) if self._keys else self.app,
+                    HttpAccess(self, self._keys) if self._keys else self,
                     loop="none",
                     http="httptools",
                     ws="none",
@@ -123,6 +129,7 @@ class Server:
                     log_config=None,
                     access_log=False,
                     server_header=False,
+                    proxy_headers=False,
                     backlog=BACKLOG,
                     timeout_graceful_shutdown=round(settings.stop_seconds),
                 )
