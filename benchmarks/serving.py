@@ -11,10 +11,10 @@ sends its next request when it has its answer.
 
 `speed` starts the servers one after another, several times round, measures each on 1
 and on 32 connections, and prints the medians, and beside them the processor time of a
-request, which does not depend on what else the machine does. `swaps` sends requests on 32 connections,
-1 % of them malformed, while ten new versions appear, then a broken one, and then the
-served one is deleted. `memory` compares the server's memory after many requests with
-that after few.
+request, which depends less on what else the machine does. `swaps` sends requests on 32
+connections, 1 % of them malformed, while ten new versions take over in turn, then a
+broken one appears, and then the served one is deleted. `memory` compares the server's
+memory after many requests with that after few.
 """
 
 import argparse
@@ -29,6 +29,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -51,7 +52,7 @@ COMMANDS = {
     "LitServe": [sys.executable, "benchmarks/serving_peers/with_litserve.py"],
     "Ray Serve": [sys.executable, "benchmarks/serving_peers/with_ray.py"],
 }
-PORT = int(os.environ.get("PORTX", "18511"))
+PORT = 18511
 
 
 def main() -> None:
@@ -62,8 +63,7 @@ def main() -> None:
     speed.add_argument("--seconds", type=float, default=20, help="per measurement")
     speed.add_argument("--rounds", type=int, default=1)
     speed.add_argument("--servers", nargs="+", choices=COMMANDS, default=list(COMMANDS))
-    swaps = commands.add_parser("swaps")
-    swaps.add_argument("--seconds", type=float, default=3, help="between two changes")
+    commands.add_parser("swaps")
     memory = commands.add_parser("memory")
     memory.add_argument("--requests", type=int, default=100_000)
     memory.add_argument("--first", type=int, default=5_000)
@@ -81,7 +81,7 @@ def main() -> None:
                 version, arguments.servers, arguments.seconds, arguments.rounds
             )
         elif arguments.command == "swaps":
-            swap_under_load(version, arguments.seconds)
+            swap_under_load(version)
         else:
             compare_memory(version, arguments.first, arguments.requests)
 
@@ -218,8 +218,9 @@ async def send_load(
     seconds: float = float("inf"),
     number: float = float("inf"),
     malformed_share: float = 0.0,
+    ended: asyncio.Event | None = None,
 ) -> Load:
-    """Sends requests in a closed loop, for so long or so many."""
+    """Sends requests in a closed loop, for so long, so many, or until it is ended."""
     generator = random.Random(1)
     milliseconds: list[float] = []
     failed: list[bytes] = []
@@ -231,6 +232,8 @@ async def send_load(
             _Connection, "127.0.0.1", port
         )
         while time.perf_counter() - begun < seconds and counts["sent"] < number:
+            if ended and ended.is_set():
+                break
             counts["sent"] += 1
             if malformed_share and generator.random() < malformed_share:
                 answer = await connection.ask(generator.choice(requests.malformed))
@@ -346,47 +349,52 @@ def processor_seconds(group: int) -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
-def swap_under_load(version: Path, seconds: float) -> None:
+def swap_under_load(version: Path) -> None:
     """Changes the model's folder under load, and counts what went wrong."""
     model = version.parent
+    ended = asyncio.Event()
+
+    async def state_is(number: int, state: str) -> None:
+        while (await asyncio.to_thread(states, model.name)).get(number) != state:
+            await asyncio.sleep(0.2)
 
     async def change() -> None:
         for number in range(2, 12):
-            await asyncio.sleep(seconds)
-            copy(version, model / str(number))
-        await asyncio.sleep(seconds)
-        copy(version, model / "12")
+            shutil.copytree(version, model / str(number))
+            await state_is(number, "AVAILABLE")
+            await state_is(number - 1, "END")
+            print(f"version {number} took over, {number - 1} is freed", flush=True)
+        shutil.copytree(version, model / "12")
         for each in (model / "12" / "variables").iterdir():
             os.truncate(each, each.stat().st_size // 2)
-        await asyncio.sleep(seconds)
+        await state_is(12, "END")
+        print("version 12, which is broken, did not take over", flush=True)
         shutil.rmtree(model / "11")
-        await asyncio.sleep(seconds)
+        await state_is(10, "AVAILABLE")
+        print("version 11 was deleted, and 10 took over", flush=True)
+        ended.set()
 
     async def load_meanwhile(path: str) -> Load:
-        changes = asyncio.create_task(change())
-        load = await send_load(
-            PORT, make_requests(path), 32, 13 * seconds, malformed_share=0.01
+        load, _ = await asyncio.gather(
+            send_load(PORT, make_requests(path), 32, malformed_share=0.01, ended=ended),
+            change(),
         )
-        await changes
         return load
 
     with served(OURS, version) as (_, path):
         load = uvloop.run(load_meanwhile(path))
-        print(load.shown())
-        print(f"malformed: {load.malformed} refused, {load.passed} not")
-        for answer in load.failed[:5]:
-            print(f"failed: {answer[:200]!r}")
-        status = subprocess.run(
-            ["curl", "-s", f"127.0.0.1:{PORT}/v1/models/{model.name}"],
-            capture_output=True,
-            text=True,
-        )
-        print(status.stdout)
+    print(f"{len(load.milliseconds):,} good requests: {load.shown()}")
+    print(f"malformed: {load.malformed} refused, {load.passed} not")
+    for answer in load.failed[:5]:
+        print(f"failed: {answer[:200]!r}")
 
 
-def copy(version: Path, to: Path) -> None:
-    """Copies a version as `cp -r` does: not at once."""
-    shutil.copytree(version, to)
+def states(model: str) -> dict[int, str]:
+    """State by version."""
+    url = f"http://127.0.0.1:{PORT}/v1/models/{model}"
+    with urllib.request.urlopen(url, timeout=60) as answer:
+        found = orjson.loads(answer.read())["model_version_status"]
+    return {int(each["version"]): each["state"] for each in found}
 
 
 def compare_memory(version: Path, first: int, requests: int) -> None:

@@ -2,7 +2,9 @@
 
 import collections
 import contextlib
+import math
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -12,6 +14,9 @@ import tensorflow as tf
 from .errors import invalid, too_large
 
 Arrays = dict[str, np.ndarray]
+
+# How long after a joined run a request expects others, also if none runs just then.
+COMPANY_SECONDS = 0.05
 
 
 class TensorInfo(NamedTuple):
@@ -125,9 +130,12 @@ class Signature:
             if queue is None:
                 return self._named(self._run_alone(fed))
             *answers, row_in_batch, rows_of_batch = queue(*fed)
+        rows_together = int(rows_of_batch[0])
+        if rows_together > len(fed[0]):
+            self._queues.note_company()
         # Of all requests of a batch, the first one counts it.
         if row_in_batch[0] == 0:
-            self._ran(int(rows_of_batch[0]))
+            self._ran(rows_together)
         return self._named(answers)
 
     def _can_be_joined(self, fed: Sequence[np.ndarray]) -> bool:
@@ -151,17 +159,22 @@ class _QueuesByShape:
         self._free = list(queues)
         self._used: dict[tuple, Run] = {}
         self._running: collections.Counter[tuple] = collections.Counter()
+        self._company_at = -math.inf
         self._lock = threading.Lock()
 
     @contextlib.contextmanager
     def entered(self, shapes: tuple) -> Iterator[Run | None]:
         """The queue of the requests of these shapes, while one of them runs.
 
-        None if no other runs, so that there is nothing to wait for, or if all queues
-        are taken by other shapes.
+        None if there is nothing to wait for, since no other runs and none was joined a
+        moment ago, or if all queues are taken by other shapes.
         """
         with self._lock:
-            queue = self._queue(shapes) if self._running[shapes] else None
+            has_company = (
+                self._running[shapes] > 0
+                or time.monotonic() - self._company_at < COMPANY_SECONDS
+            )
+            queue = self._queue(shapes) if has_company else None
             self._running[shapes] += 1
         try:
             yield queue
@@ -172,6 +185,10 @@ class _QueuesByShape:
                     del self._running[shapes]
                     if shapes in self._used:
                         self._free.append(self._used.pop(shapes))
+
+    def note_company(self) -> None:
+        """Requests were joined just now: more may come, as clients send their next."""
+        self._company_at = time.monotonic()
 
     def _queue(self, shapes: tuple) -> Run | None:
         if shapes not in self._used and self._free:
