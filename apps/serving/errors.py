@@ -1,11 +1,15 @@
 """What a client is told when a request fails, and what a person when the start does."""
 
 import logging
+import re
 
 import grpc
 import tensorflow as tf
 
 logger = logging.getLogger("recurra.serving")
+
+# How TensorFlow says in which node of which function something failed.
+_NODE = re.compile(r"\{\{(?:function_)?node [^}]*\}\}")
 
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
@@ -102,6 +106,6 @@ def _of_tensorflow(error: tf.errors.OpError) -> ServingError:
 def first_line(error: BaseException) -> str:
     """What the error says, without the traces that TensorFlow appends to it."""
     text = error.message if isinstance(error, tf.errors.OpError) else str(error)
-    lines = (line.strip() for line in (text or "").splitlines())
+    lines = (_NODE.sub("", line).strip() for line in (text or "").splitlines())
     said = (line for line in lines if line and line != "Graph execution error:")
     return next(said, type(error).__name__)

@@ -28,9 +28,9 @@ def versions(folder: Path) -> dict[int, Content]:
     return {number: _content(each) for number, each in _versions(folder)}
 
 
-def version_folder(folder: Path, number: int) -> Path:
+def version_folder(folder: Path, number: int) -> Path | None:
     """The folder of a version, which may be written with leading zeros."""
-    return next(each for found, each in _versions(folder) if found == number)
+    return next((each for found, each in _versions(folder) if found == number), None)
 
 
 def _versions(folder: Path) -> Iterator[tuple[int, Path]]:

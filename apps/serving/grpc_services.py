@@ -136,6 +136,9 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
     ) -> model_management_pb2.ReloadConfigResponse:
         """Serves other models, versions and labels than before."""
         response = model_management_pb2.ReloadConfigResponse()
+        if request.config.WhichOneof("config") is None:
+            # As in TensorFlow Serving, which takes no action for an empty one.
+            return response
         try:
             await self._repository.reload(model_configs(request.config, self._models))
         except Exception as error:

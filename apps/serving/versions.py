@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import grpc
 
@@ -18,6 +19,8 @@ from .loading import LoadedModel, LoadError
 from .settings import Settings
 
 logger = logging.getLogger("recurra.serving")
+
+ReturnT = TypeVar("ReturnT")
 
 
 class State(enum.IntEnum):
@@ -278,8 +281,8 @@ class Repository:
             version.loaded = await self._aside(
                 self._load_now, model.config.folder, model.name, version.number
             )
-        except (LoadError, StopIteration) as error:
-            version.state, version.error = State.END, str(error) or "It is gone"
+        except LoadError as error:
+            version.state, version.error = State.END, str(error)
             logger.error(
                 "%s version %d cannot be served: %s",
                 *(model.name, version.number, version.error),
@@ -289,11 +292,10 @@ class Repository:
         logger.info("%s version %d is served", model.name, version.number)
 
     def _load_now(self, folder: Path, name: str, number: int) -> LoadedModel:
-        return LoadedModel(
-            folders.version_folder(folder, number),
-            self._settings,
-            partial(self._ran, name),
-        )
+        version_folder = folders.version_folder(folder, number)
+        if version_folder is None:
+            raise LoadError("Its folder is gone")
+        return LoadedModel(version_folder, self._settings, partial(self._ran, name))
 
     def _unload(self, model: Model, version: Version) -> None:
         version.state = State.UNLOADING
@@ -311,7 +313,9 @@ class Repository:
         await self._aside(loaded.close)
         version.state = State.END
 
-    async def _aside(self, function: Callable, *arguments: object):  # type: ignore[no-untyped-def]
+    async def _aside(
+        self, function: Callable[..., ReturnT], *arguments: object
+    ) -> ReturnT:
         """Runs what takes time in the loader's thread."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._loader, function, *arguments)

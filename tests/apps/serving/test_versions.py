@@ -171,6 +171,10 @@ def test_named_versions_with_labels_that_move(serving, scaled, tmp_path):
                 reload_request(**given), 30
             ).status
 
+        nothing = model_management_pb2.ReloadConfigRequest()
+        assert (
+            server.models.HandleReloadConfigRequest(nothing, 30).status.error_code == 0
+        )
         refused = reload(versions=[3], labels={"stable": 3})
         assert refused.error_code == grpc.StatusCode.FAILED_PRECONDITION.value[0]
         assert "version 3 of model scaled" in refused.error_message
