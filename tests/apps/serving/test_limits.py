@@ -94,16 +94,20 @@ def test_a_deadline_of_a_grpc_client(serving, models):
 def test_a_full_queue_of_batches(serving, models):
     batching = {"rows": 1, "queued_batches": 1, "threads": 1}
     with serving(models, batching=batching, limits={"seconds": 2.0}) as server:
-        answers = []
-        threads = [
-            threading.Thread(target=lambda: answers.append(server.post(SLOW, ONE)))
-            for _ in range(6)
-        ]
+        refused = []
+
+        def send():
+            while not refused:
+                answer = server.post(SLOW, ONE)
+                assert answer.status_code in (429, 504)
+                if answer.status_code == 429:
+                    refused.append(answer)
+
+        threads = [threading.Thread(target=send) for _ in range(6)]
         for thread in threads:
             thread.start()
+        server.until(lambda: refused)
         for thread in threads:
             thread.join()
-        assert {answer.status_code for answer in answers} == {429, 504}
-        full = next(answer for answer in answers if answer.status_code == 429)
-        assert full.json() == {"error": "The queue of the model is full"}
-        assert full.headers["retry-after"] == "1"
+        assert refused[0].json() == {"error": "The queue of the model is full"}
+        assert refused[0].headers["retry-after"] == "1"
