@@ -8,8 +8,6 @@ from typing import Annotated, Any
 
 import typer
 
-from recurra.pipelines.errors import UserError
-
 from .screen import TrainingProgress, messages, metrics_table, output, show_log
 from .startup import import_tensorflow_quietly
 
@@ -64,6 +62,8 @@ def train(
     group_column: GroupColumn = None,
 ) -> None:
     """Train and evaluate a model: from data to a run directory with a report."""
+    from recurra.pipelines.errors import UserError
+
     if resume and run is None:
         raise UserError("--resume: name the run to go on with by --run DIR")
     import_tensorflow_quietly()
@@ -136,6 +136,7 @@ def evaluate(
     """Judge a finished run and its baselines; with --data, every row is the test."""
     import_tensorflow_quietly()
     from recurra.pipelines import workflow
+    from recurra.pipelines.errors import UserError
     from recurra.pipelines.files import write_json
     from recurra.pipelines.runs import Run
 
@@ -193,6 +194,8 @@ def predict(
     text_column: TextColumn = None,
 ) -> None:
     """Predict with an exported model alone."""
+    from recurra.pipelines.errors import UserError
+
     if bool(inputs) == (file is not None):
         raise UserError("predict: give texts, or a file by --file; one of the two")
     from .inputs import read_texts
@@ -270,3 +273,56 @@ def demo(
 
     show_log()
     run_demo(runs, models)
+
+
+@app.command()
+def serve(
+    models: Annotated[
+        Path | None,
+        typer.Option(help="Folder of models; saved_models if left out."),
+    ] = None,
+    host: Annotated[
+        str | None, typer.Option(help="Address; 127.0.0.1 if left out.")
+    ] = None,
+    rest_port: Annotated[
+        int | None, typer.Option(help="8501 if left out; 0 for any.")
+    ] = None,
+    grpc_port: Annotated[
+        int | None, typer.Option(help="8500 if left out; 0 for any.")
+    ] = None,
+    model_config_file: Annotated[
+        Path | None,
+        typer.Option(help="Models, versions and labels, as TensorFlow Serving has it."),
+    ] = None,
+    api_key_file: Annotated[
+        Path | None, typer.Option(help="API keys, one a line.")
+    ] = None,
+    settings: Annotated[
+        Path | None,
+        typer.Option(help="A YAML file with these and limits and batching."),
+    ] = None,
+) -> None:
+    """Serve models by TensorFlow Serving's REST and gRPC APIs."""
+    given = {
+        "models": models,
+        "host": host,
+        "rest_port": rest_port,
+        "grpc_port": grpc_port,
+        "model_config_file": model_config_file,
+        "api_key_file": api_key_file,
+    }
+    import_tensorflow_quietly()
+    import uvloop
+
+    from .serving.server import serve as serve_until_stopped
+    from .serving.settings import make_settings
+
+    show_log()
+    uvloop.run(
+        serve_until_stopped(
+            make_settings(
+                settings,
+                {key: value for key, value in given.items() if value is not None},
+            )
+        )
+    )

@@ -7,7 +7,26 @@ import os
 import sys
 from collections.abc import Sequence
 
-# What the packages of the extra `tasks` are imported as.
+# What the packages of the extras are imported as.
+_SERVE_EXTRA = {
+    "fastapi",
+    "google",
+    "grpc",
+    "grpc_health",
+    "grpc_reflection",
+    "httptools",
+    "orjson",
+    "prometheus_client",
+    "pydantic",
+    "rich",
+    "starlette",
+    "tensorflow",
+    "tensorflow_serving",
+    "typer",
+    "uvicorn",
+    "uvloop",
+    "yaml",
+}
 _TASKS_EXTRA = {
     "google",
     "importlib_resources",
@@ -38,27 +57,34 @@ def run(arguments: Sequence[str]) -> int:
     # The pipelines are TensorFlow's; whichever backend the user's own work has.
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from recurra.pipelines.errors import UserError
-
     try:
         from .commands import app
 
         app(list(arguments), prog_name="recurra")
     except SystemExit as end:
         return _status(end)
-    except UserError as error:
-        return _say(f"error: {error}", 2)
     except KeyboardInterrupt:
         return _say("stopped", 130)
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
-        if package not in _TASKS_EXTRA:
+        serves = list(arguments[:1]) == ["serve"]
+        if package not in (_SERVE_EXTRA if serves else _TASKS_EXTRA):
             raise
+        user, extra = (
+            ("the server", "serve") if serves else ("the command line", "tasks")
+        )
         return _say(
-            f"error: {package} is not installed; the command line needs the extra "
-            "tasks: pip install 'recurra[tasks]'",
+            f"error: {package} is not installed; {user} needs the extra {extra}: "
+            f"pip install 'recurra[{extra}]'",
             2,
         )
+    except Exception as error:
+        # Errors that are the user's to mend say so. Not by type, since the server has
+        # one of its own and knows no pipelines.
+        status = getattr(error, "exit_status", None)
+        if status is None:
+            raise
+        return _say(f"error: {error}", status)
     return 0
 
 

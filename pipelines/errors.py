@@ -8,3 +8,5 @@ class UserError(Exception):
     prints it and ends with status 2; any other exception is a fault of this project and
     ends with status 1.
     """
+
+    exit_status = 2

@@ -1,6 +1,7 @@
 """What an exported sentiment model answers: signatures from raw strings."""
 
 from collections.abc import Sequence
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -39,12 +40,15 @@ class SentimentServing(tf.Module):
         branch_weights: Sequence[float],
     ):
         super().__init__(name="sentiment")
-        self._model = model
+        # The graphs read the tf.Variable within each variable of Keras. If the module
+        # tracked the model, these would be saved as two, and TensorFlow Serving, which
+        # restores by names and not by objects, would leave empty what the graphs read.
+        self._variables = [variable.value for variable in model.variables]
+        self._untracked = SimpleNamespace(model=model, embed=embedding_model(model))
         self._preprocessing = preprocessing
         # A variable, since a constant would swell the graph.
         self._ratios = None if ratios is None else tf.Variable(ratios, trainable=False)
         self._classes = tf.constant(list(classes), tf.string)
-        self._embed = embedding_model(model)
         self._branch_weights = tf.constant(list(branch_weights), tf.float32)
 
     @_of_texts
@@ -114,7 +118,7 @@ class SentimentServing(tf.Module):
 
     def _logits(self, features: dict[str, tf.Tensor]) -> tf.Tensor:
         """The branches' logits in their weighted sum, `[N, C]`."""
-        branches = self._model(features, training=False)
+        branches = self._untracked.model(features, training=False)
         return tf.einsum("nbc,b->nc", branches, self._branch_weights)
 
     def _recurrent_attributions(
@@ -124,10 +128,10 @@ class SentimentServing(tf.Module):
         direction: tf.Tensor,
     ) -> tf.Tensor:
         """The recurrent branch's part, for the flat values of `tokens`."""
-        embedded = self._embed(
+        embedded = self._untracked.embed(
             {name: ids for name, ids in features.items() if name != "ngrams"}
         )
-        branch = self._model.get_layer(RECURRENT)
+        branch = self._untracked.model.get_layer(RECURRENT)
 
         def add_gradient(step: tf.Tensor, total: tf.Tensor) -> tuple:
             point = embedded * (tf.cast(step, tf.float32) + 0.5) / ATTRIBUTION_STEPS
@@ -166,7 +170,7 @@ class SentimentServing(tf.Module):
         for width in self._preprocessing.widths:
             ids = self._preprocessing.ngram_ids(tokens, width)
             row = ids.value_rowids()
-            parts = self._model.get_layer(WIDE).contributions(ids.flat_values)
+            parts = self._untracked.model.get_layer(WIDE).contributions(ids.flat_values)
             part = tf.reduce_sum(parts * tf.gather(direction, row), axis=-1)
             part /= tf.cast(_occurrences(ids), tf.float32) * width
             begin = ngram_begins(ids, tokens)

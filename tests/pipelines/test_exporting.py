@@ -459,3 +459,17 @@ if __name__ == "__main__":
     {"limits": export_beyond_limits, "die": export_and_die}[sys.argv[1]](
         Path(sys.argv[2])
     )
+
+
+def test_a_loader_by_names_as_tensorflow_servings_finds_every_variable(sentiment_model):
+    with tf.Graph().as_default() as graph, tf.compat.v1.Session(graph=graph) as session:
+        loaded = tf.compat.v1.saved_model.load(session, ["serve"], str(sentiment_model))
+        signature = loaded.signature_def["serving_default"]
+        outputs = {key: info.name for key, info in signature.outputs.items()}
+        served = session.run(outputs, {signature.inputs["text"].name: TEXTS})
+    by_objects = tf.saved_model.load(str(sentiment_model)).signatures["serving_default"]
+    expected = by_objects(text=tf.constant(TEXTS))
+    assert served["label"].tolist() == expected["label"].numpy().tolist()
+    np.testing.assert_allclose(
+        served["probabilities"], expected["probabilities"], atol=1e-6
+    )

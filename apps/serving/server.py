@@ -1,0 +1,229 @@
+"""The server: both APIs over one set of models, from start to graceful stop."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+import fastapi
+import grpc
+import uvicorn
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.routing import Route
+from tensorflow_serving.apis import (
+    model_service_pb2,
+    model_service_pb2_grpc,
+    prediction_service_pb2,
+    prediction_service_pb2_grpc,
+)
+
+from . import metrics as metrics_page
+from .access import GrpcAccess, HttpAccess, read_keys
+from .configuration import read_model_configs
+from .errors import StartError
+from .grpc_services import ModelService, PredictionService
+from .http import JSON, Endpoint, Receive, Scope, Send, error_answer
+from .kserve import KServeApi
+from .metrics import Metrics
+from .openapi import describe
+from .rest import RestApi
+from .running import Runner
+from .settings import Settings
+from .versions import Repository
+
+logger = logging.getLogger("recurra.serving")
+
+SERVICES = (
+    prediction_service_pb2.DESCRIPTOR.services_by_name["PredictionService"].full_name,
+    model_service_pb2.DESCRIPTOR.services_by_name["ModelService"].full_name,
+)
+
+BACKLOG = 2048
+
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+class Server:
+    """A server of a folder of models.
+
+    Args:
+        settings: All that it can be told.
+
+    Raises:
+        StartError: If a file of the settings is wrong.
+    """
+
+    def __init__(self, settings: Settings):
+        self._settings = settings
+        if not settings.models.is_dir():
+            raise StartError(
+                f"--models {settings.models}: no such folder; give one that holds "
+                "NAME/VERSION/saved_model.pb"
+            )
+        configs = None
+        if settings.model_config_file:
+            configs = read_model_configs(settings.model_config_file, settings.models)
+        self._keys = read_keys(settings.api_key_file) if settings.api_key_file else None
+        self.metrics = Metrics(lambda: self.repository.models)
+        self.repository = Repository(settings, configs, self.metrics.ran)
+        self.runner = Runner(settings.limits)
+        given = (self.repository, self.runner, settings.limits.body_bytes)
+        self._apis: dict[str, Callable[..., Awaitable[None]]] = {
+            "v1": Endpoint(RestApi(*given), "rest", self.metrics),
+            "v2": Endpoint(KServeApi(*given), "kserve", self.metrics),
+        }
+        self.app = self._make_app()
+        self._health = health.aio.HealthServicer()
+
+    def _make_app(self) -> fastapi.FastAPI:
+        # FastAPI's own pages of documentation load scripts from elsewhere.
+        app = fastapi.FastAPI(docs_url=None, redoc_url=None)
+        app.openapi = lambda: describe(self.repository.models)  # type: ignore[method-assign]
+        app.router.routes += [
+            Route(
+                "/healthz", lambda request: Response("ok\n", media_type="text/plain")
+            ),
+            Route("/metrics", self._metrics_page),
+        ]
+        app.add_exception_handler(HTTPException, _not_served)
+        return app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """All that is served over HTTP, as an ASGI application.
+
+        The APIs stand before FastAPI, whose layers take longer than the rest of what
+        happens to a request in Python.
+        """
+        room = scope["path"].partition("/")[2].partition("/")[0].lower()
+        await self._apis.get(room, self.app)(scope, receive, send)
+
+    def _metrics_page(self, request: fastapi.Request) -> Response:
+        return Response(self.metrics.page(), media_type=metrics_page.CONTENT_TYPE)
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[tuple[int, int]]:
+        """Serves within the context; gives the ports of REST and gRPC.
+
+        Raises:
+            StartError: If a port is taken.
+        """
+        settings = self._settings
+        with _listening(settings.host, settings.rest_port) as listener:
+            grpc_server, grpc_port = self._grpc_server()
+            await self.repository.refresh(at_once=True)
+            await grpc_server.start()
+            for service in ("", *SERVICES):
+                await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
+            rest_server = _RestServer(
+                uvicorn.Config(
+                    HttpAccess(self, self._keys) if self._keys else self,
+                    loop="none",
+                    http="httptools",
+                    ws="none",
+                    lifespan="off",
+                    log_config=None,
+                    access_log=False,
+                    server_header=False,
+                    proxy_headers=False,
+                    backlog=BACKLOG,
+                    timeout_graceful_shutdown=round(settings.stop_seconds),
+                )
+            )
+            rest = asyncio.create_task(rest_server.serve([listener]))
+            watch = asyncio.create_task(self.repository.watch())
+            try:
+                yield listener.getsockname()[1], grpc_port
+            finally:
+                watch.cancel()
+                rest_server.should_exit = True
+                await self._health.enter_graceful_shutdown()
+                await asyncio.gather(rest, grpc_server.stop(settings.stop_seconds))
+                await self.repository.close()
+                self.runner.close()
+
+    def _grpc_server(self) -> tuple[grpc.aio.Server, int]:
+        settings = self._settings
+        server = grpc.aio.server(
+            interceptors=[GrpcAccess(self._keys)] if self._keys else [],
+            options=[
+                ("grpc.max_receive_message_length", settings.limits.body_bytes),
+                ("grpc.max_send_message_length", -1),
+                ("grpc.so_reuseport", 0),
+            ],
+        )
+        prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
+            PredictionService(self.repository, self.runner, self.metrics), server
+        )
+        model_service_pb2_grpc.add_ModelServiceServicer_to_server(
+            ModelService(self.repository, settings.models), server
+        )
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        reflection.enable_server_reflection(
+            (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server
+        )
+        try:
+            return server, server.add_insecure_port(
+                f"{settings.host}:{settings.grpc_port}"
+            )
+        except RuntimeError:
+            raise _port_taken("grpc", settings.host, settings.grpc_port) from None
+
+
+class _RestServer(uvicorn.Server):
+    """Uvicorn, without its signal handlers: this server has its own."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@contextlib.contextmanager
+def _listening(host: str, port: int) -> Iterator[socket.socket]:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+        except OSError:
+            raise _port_taken("rest", host, port) from None
+        # From now on, so that who connects before the first answer waits for it.
+        listener.listen(BACKLOG)
+        yield listener
+
+
+def _port_taken(api: str, host: str, port: int) -> StartError:
+    return StartError(
+        f"{host}:{port} cannot be listened on: it is taken, or not this machine's; "
+        f"give another --{api}-port or --host"
+    )
+
+
+async def _not_served(request: fastapi.Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    answer = error_answer(
+        f"{error.detail}: {request.method} {request.url.path}", error.status_code
+    )
+    return Response(answer.body, answer.status, media_type=JSON)
+
+
+async def serve(settings: Settings) -> None:
+    """Serves until SIGTERM or SIGINT, and then ends what is in flight."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    server = Server(settings)
+    async with server.running() as (rest_port, grpc_port):
+        if not server.repository.models:
+            logger.warning("%s holds no models yet", settings.models)
+        logger.info("REST on http://%s:%d", settings.host, rest_port)
+        logger.info("gRPC on %s:%d", settings.host, grpc_port)
+        if settings.host not in _LOOPBACK and not settings.api_key_file:
+            logger.warning("Other machines can send requests, and need no API key")
+        await stop.wait()
+        logger.info("Stopping: requests in flight are finished")

@@ -1,0 +1,67 @@
+"""API keys."""
+
+import grpc
+import pytest
+import served_models
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from tensorflow_serving.apis import get_model_status_pb2
+
+from recurra.apps.serving.errors import StartError
+
+STATUS = "/v1/models/scaled"
+
+
+@pytest.fixture(scope="module")
+def guarded(serving, scaled, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("guarded")
+    served_models.put(scaled[1], folder / "models" / "scaled" / "1")
+    keys = folder / "keys"
+    keys.write_text("first-key\n\nsecond-key\n")
+    with serving(folder / "models", api_key_file=keys) as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"authorization": "Bearer first-key"},
+        {"authorization": "bearer second-key"},
+        {"x-api-key": "first-key"},
+    ],
+)
+def test_who_has_a_key_is_answered(guarded, headers):
+    assert guarded.http.get(STATUS, headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{}, {"authorization": "Bearer other"}, {"x-api-key": ""}, {"x-api-key": "first"}],
+)
+def test_who_has_none_is_not(guarded, headers):
+    for path in (STATUS, "/metrics", "/openapi.json", "/v2/models/scaled"):
+        answer = guarded.http.get(path, headers=headers)
+        assert answer.status_code == 401
+        assert "API key" in answer.json()["error"]
+    assert guarded.http.get("/healthz", headers=headers).status_code == 200
+
+
+def test_the_same_holds_for_grpc(guarded):
+    request = get_model_status_pb2.GetModelStatusRequest()
+    request.model_spec.name = "scaled"
+    with pytest.raises(grpc.RpcError) as raised:
+        guarded.models.GetModelStatus(request, 30)
+    assert raised.value.code() is grpc.StatusCode.UNAUTHENTICATED
+    key = (("authorization", "Bearer first-key"),)
+    assert guarded.models.GetModelStatus(request, 30, metadata=key)
+    health = health_pb2_grpc.HealthStub(guarded.channel)
+    assert health.Check(health_pb2.HealthCheckRequest(), timeout=30)
+
+
+def test_a_file_without_keys_is_no_open_door(serving, tmp_path):
+    keys = tmp_path / "keys"
+    keys.write_text("\n")
+    with (
+        pytest.raises(StartError, match="holds no API key"),
+        serving(tmp_path, api_key_file=keys),
+    ):
+        pass

@@ -1,0 +1,91 @@
+"""Concurrent requests: joined where that changes no answer, and only there."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+# Long enough that requests sent at once meet in one batch.
+WAITS = {"delay_milliseconds": 50, "rows": 8}
+
+
+@pytest.fixture(scope="module")
+def patient(serving, documented_models):
+    with serving(documented_models, batching=WAITS) as running:
+        yield running
+
+
+def at_once(server, bodies, model="kinds"):
+    """The answers to requests that are sent at the same time."""
+    with ThreadPoolExecutor(len(bodies)) as threads:
+        answers = threads.map(
+            lambda body: server.post(f"/v1/models/{model}:predict", body), bodies
+        )
+        return [json.loads(answer.text) for answer in answers]
+
+
+def runs(server, model):
+    """How many runs of a model there were, and of how many rows together."""
+    lines = server.http.get("/metrics").text.splitlines()
+    values = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+    name = "recurra_serving_batch_rows"
+    return tuple(
+        float(values.get(f'{name}_{kind}{{model="{model}"}}', 0))
+        for kind in ("count", "sum")
+    )
+
+
+def test_requests_are_joined_and_answered_as_alone(patient):
+    generator = np.random.default_rng(0)
+    bodies = [
+        {"instances": generator.normal(size=(1 + number % 3, 2)).tolist()}
+        for number in range(24)
+    ]
+    alone = [patient.post("/v1/models/kinds:predict", body).json() for body in bodies]
+    runs_before, rows_before = runs(patient, "kinds")
+    assert at_once(patient, bodies) == alone
+    runs_after, rows_after = runs(patient, "kinds")
+    assert rows_after - rows_before == 48
+    assert runs_after - runs_before < 24
+
+
+def test_requests_of_other_shapes_are_not_joined_with_each_other(patient):
+    bodies = [
+        {"signature_name": "mean", "instances": [[float(width)] * width]}
+        for width in [*range(1, 13)] * 3
+    ]
+    answers = at_once(patient, bodies)
+    assert answers == [{"predictions": [float(w)]} for w in [*range(1, 13)] * 3]
+
+
+def test_an_output_that_other_rows_would_change_is_not_joined(patient):
+    texts = ["one", "one two", "one two three four"] * 4
+    bodies = [{"signature_name": "words", "instances": [text]} for text in texts]
+    answers = at_once(patient, bodies)
+    assert answers == [{"predictions": [text.split()]} for text in texts]
+
+
+def test_more_rows_than_a_batch_has_run_alone(patient):
+    x = np.arange(40.0).reshape(20, 2)
+    (answer,) = at_once(patient, [{"inputs": x.tolist()}])
+    assert np.array_equal(answer["outputs"], x * [1.0, 2.0])
+
+
+def test_graphs_of_tensorflow_1_are_joined_too(patient):
+    before = runs(patient, "half_plus_two")
+    answers = at_once(
+        patient, [{"instances": [float(n)]} for n in range(16)], "half_plus_two"
+    )
+    assert answers == [{"predictions": [n / 2 + 2]} for n in range(16)]
+    after = runs(patient, "half_plus_two")
+    assert after[1] - before[1] == 16
+    assert after[0] - before[0] < 16
+
+
+def test_a_bad_request_fails_alone(patient):
+    good = {"signature_name": "divided", "instances": [2.0]}
+    wrong = {"signature_name": "linear", "instances": [["x", "y"]]}
+    answers = at_once(patient, [good, wrong] * 8)
+    assert answers[::2] == [{"predictions": [0.5]}] * 8
+    assert all("not of expected type: float" in a["error"] for a in answers[1::2])

@@ -1,0 +1,142 @@
+"""`recurra serve` as a process: a quiet start, what it imports, a graceful stop."""
+
+import contextlib
+import signal
+import socket
+import subprocess
+import sys
+import threading
+
+import httpx
+import pytest
+import served_models
+
+SERVE = [sys.executable, "-m", "recurra.apps.main", "serve"]
+# The same, but says at its end what it has imported.
+SERVE_AND_TELL = [
+    sys.executable,
+    "-c",
+    "import sys\n"
+    "from recurra.apps.main import run\n"
+    "status = run(['serve', *sys.argv[1:]])\n"
+    "print('loaded:', *sys.modules)\n"
+    "sys.exit(status)",
+]
+# Each some hundreds of milliseconds.
+ROUNDS = 20_000
+
+
+@contextlib.contextmanager
+def running(command, models, *options):
+    """The process and its REST API's address, once it is ready."""
+    ports = ("--rest-port", "0", "--grpc-port", "0")
+    with subprocess.Popen(
+        [*command, "--models", str(models), *ports, *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            lines = []
+            for line in process.stderr:
+                lines.append(line)
+                if line.startswith("gRPC on "):
+                    break
+            (rest,) = [line for line in lines if line.startswith("REST on ")]
+            yield process, rest.removeprefix("REST on ").strip(), lines
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models")
+    served_models.write_scaled(folder / "slow" / "1", 2, rounds=ROUNDS)
+    return folder
+
+
+def test_sigterm_ends_what_is_in_flight_and_answers_no_more(models):
+    with running(SERVE_AND_TELL, models) as (process, url, lines):
+        answers = []
+
+        def send():
+            body = {"instances": [1.0]}
+            answers.append(httpx.post(f"{url}/v1/models/slow:predict", json=body))
+
+        threads = [threading.Thread(target=send) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        queue = 'queue_length{model="slow",version="1"} 4.0'
+        while queue not in httpx.get(f"{url}/metrics").text:
+            assert len(answers) < 4, "the model is too fast for this test"
+        process.send_signal(signal.SIGTERM)
+        for thread in threads:
+            thread.join()
+        output, rest = process.communicate(timeout=60)
+    assert [answer.json() for answer in answers] == [{"predictions": [2.0]}] * 4
+    assert process.returncode == 0, rest
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(url)
+    # Nothing but the server's own lines is on the screen.
+    assert [line.split(" on ")[0].strip() for line in lines] == [
+        *("slow version 1 is served", "REST", "gRPC")
+    ]
+    assert rest.splitlines() == [
+        "Stopping: requests in flight are finished",
+        "slow version 1 is no longer served",
+    ]
+    loaded = set(output.removeprefix("loaded:").split())
+    assert "recurra.apps.serving.server" in loaded
+    own = {name for name in loaded if name.startswith("recurra.")}
+    assert not {name for name in own if not name.startswith("recurra.apps")}
+
+
+def test_settings_come_from_a_file_and_from_options(models, tmp_path):
+    settings = tmp_path / "settings.yaml"
+    settings.write_text("models: nowhere\nlimits: {rows: 2}\n")
+    with running(SERVE, models, "--settings", str(settings)) as (_, url, _):
+        body = {"instances": [1.0] * 3}
+        answer = httpx.post(f"{url}/v1/models/slow:predict", json=body)
+        assert answer.status_code == 413
+
+
+def test_what_is_wrong_at_the_start_is_one_line(recurra, models, tmp_path):
+    ended = recurra("serve", "--models", tmp_path / "nowhere")
+    assert ended.status == 2
+    assert ended.messages.startswith("recurra: error: --models ")
+    assert ended.messages.count("\n") == 1
+    settings = tmp_path / "settings.yaml"
+    settings.write_text("limits: {row: 2}\n")
+    ended = recurra("serve", "--models", models, "--settings", settings)
+    assert ended.status == 2
+    assert "limits.row" in ended.messages
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        ended = recurra("serve", "--models", models, "--rest-port", port)
+    assert ended.status == 2
+    assert "cannot be listened on" in ended.messages
+
+
+WITHOUT = """
+import sys
+sys.modules[sys.argv[1]] = None  # as if it were not installed
+from recurra.apps.main import run
+sys.exit(run(["serve"]))
+"""
+
+
+@pytest.mark.parametrize("package", ["fastapi", "tensorflow"])
+def test_a_missing_package_names_the_extra_that_brings_it(package):
+    ended = subprocess.run(
+        [sys.executable, "-c", WITHOUT, package],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert ended.returncode == 2
+    assert ended.stderr.count("\n") == 1
+    assert f"{package} is not installed" in ended.stderr
+    assert "pip install 'recurra[serve]'" in ended.stderr
