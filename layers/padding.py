@@ -83,14 +83,32 @@ class Padding:
         After them the last real one again and again, in a row without any zeros.
         """
         in_order = ops.flip(values, axis=1) if self.go_backwards else values
-        steps = ops.expand_dims(ops.arange(ops.shape(self._count)[1]), 0)
-        last = ops.maximum(self._count[:, -1:] - 1, 0)
-        first = _take(
-            in_order,
-            ops.take_along_axis(self._real_steps, ops.minimum(steps, last), axis=1),
+        batch, timesteps = ops.shape(self._count)
+        steps = ops.expand_dims(ops.arange(timesteps), 0)
+        last = self._count[:, -1:] - 1
+        first = ops.take_along_axis(
+            self._real_steps, ops.minimum(steps, ops.maximum(last, 0)), axis=1
         )
-        # A row without any real step has nothing to repeat but padding.
-        return _where(self._count[:, -1:] > 0, first)
+        rows_in_order = _rows(steps, batch, timesteps)
+        rows = _rows(first, batch, timesteps)
+        # A row without any real step has nothing to repeat but padding, which may be
+        # what no number can be multiplied with, such as NaN. Any other step will do.
+        real = ops.max(ops.where(self._is_real > 0, rows_in_order, 0), initial=0)
+        rows = ops.where(last < 0, real, rows)
+        if in_order.dtype == "bool":
+            return _take(in_order, rows)
+
+        @ops.custom_gradient
+        def moved(in_order: Tensor) -> Any:
+            def gradient(*residuals: Tensor, upstream: Tensor = None) -> Tensor:
+                if upstream is None:
+                    (upstream,) = residuals
+                # Nothing comes back from the steps after the last real one.
+                return self.held(upstream, zero_at_padding=True)
+
+            return _take(in_order, rows), gradient
+
+        return moved(in_order)
 
     def held(self, outputs: Tensor, zero_at_padding: bool = False) -> Tensor:
         """What stood first in `(batch, time, ...)` back in the order of the loop.
@@ -98,27 +116,27 @@ class Padding:
         A padded step holds what the step before it has, zeros before the first real
         step; with `zero_at_padding` always zeros.
         """
-        held = _take(outputs, ops.maximum(self._count - 1, 0))
-        return _where(self._is_real > 0 if zero_at_padding else self._count > 0, held)
+        rows = _rows(ops.maximum(self._count - 1, 0), *ops.shape(self._count))
+        held = _take(outputs, rows)
+        filled = self._is_real > 0 if zero_at_padding else self._count > 0
+        axes = (*ops.shape(filled), *[1] * (held.ndim - 2))
+        return held * ops.cast(ops.reshape(filled, axes), held.dtype)
 
     def at_last_real_step(self, values: Tensor, otherwise: Tensor) -> Tensor:
         """`(batch, units)`, and `otherwise` in rows that have no real step."""
-        last = self._count[:, -1:]
-        found = ops.squeeze(_take(values, ops.maximum(last - 1, 0)), axis=1)
-        return ops.where(last > 0, found, otherwise)
+        last = self._count[:, -1:] - 1
+        rows = _rows(ops.maximum(last, 0), *ops.shape(self._count))
+        return ops.where(last < 0, otherwise, ops.squeeze(_take(values, rows), axis=1))
 
 
-def _where(condition: Tensor, values: Tensor) -> Tensor:
-    """`values` where `(batch, time)` is true, elsewhere zeros."""
-    while condition.ndim < values.ndim:
-        condition = ops.expand_dims(condition, -1)
-    return ops.where(condition, values, ops.zeros_like(values))
+def _rows(steps: Tensor, batch: Any, timesteps: Any) -> Tensor:
+    """Where steps `(batch, n)` stand when all sequences stand one after the other."""
+    return steps + ops.expand_dims(ops.arange(batch) * timesteps, 1)
 
 
-def _take(values: Tensor, steps: Tensor) -> Tensor:
-    """`(batch, n, ...)`: of `(batch, time, ...)` the steps `(batch, n)`."""
-    batch, time, *rest = ops.shape(values)
-    rows = steps + ops.expand_dims(ops.arange(batch) * time, 1)
-    flat = ops.reshape(values, (batch * time, *rest))
+def _take(values: Tensor, rows: Tensor) -> Tensor:
+    """`(batch, n, ...)`: of `(batch, time, ...)` the rows of `_rows`."""
+    batch, timesteps, *rest = ops.shape(values)
+    flat = ops.reshape(values, (batch * timesteps, *rest))
     taken = ops.take(flat, ops.reshape(rows, (-1,)), axis=0)
-    return ops.reshape(taken, (batch, ops.shape(steps)[1], *rest))
+    return ops.reshape(taken, (*ops.shape(rows), *rest))
