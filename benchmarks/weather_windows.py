@@ -2,9 +2,10 @@
 
 Each size runs in a process of its own: it makes series of that many rows and 14
 variables, goes once through the shuffled batches of an epoch, or as many of them as
-asked for, and prints the number of windows, the size of the series, the resident memory
-when they are loaded, its peak, and how many windows a second were gathered. What comes
-on top of the series is the same for both, since a window is a number and not a copy.
+asked for, and prints the peak of the resident memory and how many windows a second were
+gathered. The series stand in memory twice, as the caller's array and as TensorFlow's;
+what windows take on top of that is the last figure, and hardly grows with their number,
+since a window is a number and not a copy.
 
     python benchmarks/weather_windows.py
 """
@@ -57,19 +58,18 @@ def measure(rows: int, batches: int) -> None:
     shape = WindowShape(HISTORY, HORIZON, 1, targets=(0,))
     source = WindowSource(series, scaling, shape)
     windows = source.windows([{"train": (0, rows)}], "train")
-    loaded = resident_mebibytes()
     begun = time.perf_counter()
     seen = 0
     for features, _, _ in windows.shuffled(BATCH, seed=0, epoch=0).take(batches):
         seen += len(features["history"])
     seconds = time.perf_counter() - begun
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    twice = 2 * values.nbytes / 2**20
     print(
-        f"{rows:>9,} rows, {len(windows):>9,} windows: series "
-        f"{values.nbytes / 2**20:.0f} MiB; resident {empty:.0f} MiB before them, "
-        f"{loaded:.0f} MiB with them, peak {peak:.0f} MiB, peak without the series "
-        f"{peak - values.nbytes / 2**20:.0f} MiB; {seen:,} windows "
-        f"at {seen / seconds:,.0f} per second",
+        f"{rows:>9,} rows, {len(windows):>9,} windows: peak {peak:5,.0f} MiB = "
+        f"{empty:.0f} of TensorFlow + {twice:.0f} of the series twice "
+        f"+ {peak - empty - twice:.0f} of windows; "
+        f"{seen:,} windows at {seen / seconds:,.0f} per second",
         flush=True,
     )
 

@@ -18,6 +18,8 @@ from ..datasets.time_series import StationSeries, TimeSeries
 from .model_inputs import calendar_features, standardised
 from .scaling import Scaling
 
+_ROWS_AT_A_TIME = 65_536
+
 
 @dataclass(frozen=True)
 class WindowShape:
@@ -69,12 +71,12 @@ class WindowSource:
         self.shape = shape
         self.scaling = scaling
         stations = series.stations
-        self._first_rows = np.cumsum([0] + [len(station) for station in stations])
+        first_rows = np.cumsum([0] + [len(station) for station in stations])[:-1]
         # On the host: gathered batches go to a device, the series does not.
         with tf.device("CPU:0"):
-            self._values = tf.convert_to_tensor(_joined(stations))
+            self._values = _in_a_variable(stations)
             self._clock = _Clock(stations)
-            self._rows = tf.constant(self._first_rows[:-1], tf.int64)
+            self._rows = tf.constant(first_rows, tf.int64)
             self._mean = tf.constant(scaling.mean)
             self._scale = tf.constant(scaling.scale)
             self._targets = tf.constant(shape.targets, tf.int32)
@@ -104,11 +106,10 @@ class WindowSource:
             first, last = self._origins(parts[split], history_reaches_back)
             if last < first:
                 continue
-            origins = np.arange(first, last + 1, stride)
-            usable = self._has_target(station, origins)
+            usable = self._has_target(station, first, last)[::stride]
             left_out += int((~usable).sum())
             runs += [
-                (number, int(origins[begin]), end - begin)
+                (number, first + begin * stride, end - begin)
                 for begin, end in _runs_of_true(usable)
             ]
         return Windows(self, np.array(runs, np.int64).reshape(-1, 3), stride, left_out)
@@ -121,6 +122,7 @@ class WindowSource:
         past = origins[:, None] + back
         future = origins[:, None] + ahead
         first = tf.gather(self._rows, stations)[:, None]
+        # A sparse read of the variable: no batch touches the rest of it.
         raw = tf.gather(self._values, first + past)
         history, observed = standardised(raw, self._mean, self._scale)
         features = {"history": history, "observed": observed}
@@ -137,10 +139,13 @@ class WindowSource:
 
     def raw_targets(self, stations: np.ndarray, origins: np.ndarray) -> np.ndarray:
         """In raw units, ``float32[windows, H, T]``, NaN where missing."""
-        rows = self._first_rows[stations] + origins
         leads = np.arange(self.shape.first_lead, self.shape.last_lead + 1)
-        values = self._values.numpy()
-        return values[(rows[:, None] + leads)[:, :, None], list(self.shape.targets)]
+        steps = (origins[:, None] + leads)[:, :, None]
+        raw = np.empty((*steps.shape[:2], len(self.shape.targets)), np.float32)
+        for number, station in enumerate(self.series.stations):
+            own = stations == number
+            raw[own] = station.values[steps[own], list(self.shape.targets)]
+        return raw
 
     def _known_inputs(
         self, raw: tf.Tensor, stations: tf.Tensor, steps: tf.Tensor
@@ -165,12 +170,17 @@ class WindowSource:
         first = max(begin - shape.first_lead, whole_history)
         return first, end - 1 - shape.last_lead
 
-    def _has_target(self, station: StationSeries, origins: np.ndarray) -> np.ndarray:
-        targets = station.values[:, list(self.shape.targets)]
-        there = np.isfinite(targets).any(axis=1)
-        before = np.concatenate([[0], np.cumsum(there)])
-        first = origins + self.shape.first_lead
-        return before[first + self.shape.horizon] > before[first]
+    def _has_target(self, station: StationSeries, first: int, last: int) -> np.ndarray:
+        """Whether the window of each origin has a target, ``bool[origins]``."""
+        columns = list(self.shape.targets)
+        seen = np.zeros(len(station) + 1, np.int32)
+        for begin in range(0, len(station), _ROWS_AT_A_TIME):
+            part = station.values[begin : begin + _ROWS_AT_A_TIME, columns]
+            seen[begin + 1 : begin + 1 + len(part)] = np.isfinite(part).any(axis=1)
+        np.cumsum(seen, out=seen)
+        begin, end = first + self.shape.first_lead, last + self.shape.first_lead + 1
+        horizon = self.shape.horizon
+        return seen[begin + horizon : end + horizon] > seen[begin:end]
 
 
 class Windows:
@@ -289,10 +299,24 @@ class _Clock:
         return tf.gather(self._starts, stations)[:, None] + steps * self._step
 
 
-def _joined(stations: Sequence[StationSeries]) -> np.ndarray:
-    if len(stations) == 1:
-        return stations[0].values
-    return np.concatenate([station.values for station in stations])
+def _in_a_variable(stations: Sequence[StationSeries]) -> tf.Variable:
+    """The values of all stations, one below the other.
+
+    A variable, since tf.data writes a constant that it uses into its graph as a copy;
+    and filled a little at a time, since its initial value would be another.
+    """
+    rows = sum(len(station) for station in stations)
+    shape = (rows, stations[0].values.shape[1])
+    joined = tf.Variable(tf.zeros(shape), trainable=False)
+    begin = 0
+    for station in stations:
+        for first in range(0, len(station), _ROWS_AT_A_TIME):
+            part = station.values[first : first + _ROWS_AT_A_TIME]
+            # In place, where an assignment to a slice would double the variable.
+            into = tf.range(begin, begin + len(part))
+            joined.scatter_update(tf.IndexedSlices(part, into))
+            begin += len(part)
+    return joined
 
 
 def _runs_of_true(mask: np.ndarray) -> list[tuple[int, int]]:
