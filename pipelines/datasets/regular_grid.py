@@ -1,7 +1,8 @@
 """Rows with stamps brought to a regular series: sorted, merged, aligned, gaps kept.
 
 The step is the most frequent difference between neighbouring stamps, and the grid is
-the one that most stamps lie on. What does not fit is repaired and listed:
+the one that most stamps lie on; of a clock that jitters they are what it jitters
+around. What does not fit is repaired and listed:
 
 - rows out of order are sorted;
 - of rows with the same stamp equal ones are merged; of contradicting ones the last in
@@ -25,6 +26,19 @@ from .time_stamps import NO_STAMP, format_stamp
 _DAY = 86_400
 # Shorter runs of stamps beside the grid are single faults.
 _SHORTEST_SHIFT = 2
+# Of the step: how far the median of jittering ones is from it, and how far beside the
+# grid a single stamp may lie before the series counts as irregular there.
+_JITTER = 0.05
+_IRREGULAR = 0.25
+# Longer series with fewer rows are a fault of their stamps.
+_LONGEST_EMPTY = 1_000_000
+_MOST_STEPS_PER_ROW = 50
+_USUAL_STEPS = tuple(
+    period // parts
+    for period in (60, 3600, _DAY)
+    for parts in (60, 30, 20, 12, 10, 6, 5, 4, 3, 2, 1)
+    if period % parts == 0
+) + (7 * _DAY,)
 
 
 @dataclass(frozen=True)
@@ -47,11 +61,21 @@ class GridSeries:
 
 
 def most_frequent_step(stamps: np.ndarray) -> int:
-    """The most frequent difference of neighbours, the smallest of several, or 0."""
+    """The most frequent difference of neighbours, the smallest of several, or 0.
+
+    Where no difference is that of most rows the clock jitters, and the step is the
+    usual one (a part of an hour, a day or a week) next to the median, if it is near.
+    """
     differences = np.diff(np.unique(stamps))
     if not len(differences):
         return 0
     steps, counts = np.unique(differences, return_counts=True)
+    if 2 * counts.max() > len(differences):
+        return int(steps[np.argmax(counts)])
+    median = float(np.median(differences))
+    usual = min(_USUAL_STEPS, key=lambda step: abs(step - median))
+    if abs(usual - median) <= _JITTER * usual:
+        return usual
     return int(steps[np.argmax(counts)])
 
 
@@ -96,11 +120,18 @@ def to_grid(
         table, stamps, values, rows, step, log
     )
     stamps, values, rows, contradicting = _merged(table, stamps, values, rows, log)
-    phase = _most_frequent(stamps % step)
+    phase = _phase(stamps, step)
     numbers, nearest_first, collisions = _aligned(table, stamps, rows, step, phase, log)
     values = values[nearest_first]
     first = int(numbers[0])
-    grid = np.full((int(numbers[-1]) - first + 1, values.shape[1]), np.nan, np.float32)
+    steps = int(numbers[-1]) - first + 1
+    if steps > max(_LONGEST_EMPTY, _MOST_STEPS_PER_ROW * len(numbers)):
+        raise UserError(
+            f"{table.files[0]}: {len(numbers)} rows over {steps} steps of {step} s at "
+            f"the station {table.station!r}, so that nearly all would be missing; rows "
+            "a regular step apart were expected"
+        )
+    grid = np.full((steps, values.shape[1]), np.nan, np.float32)
     grid[numbers - first] = values
     start = first * step + phase
     _list_gaps(numbers, step, phase, log)
@@ -230,9 +261,16 @@ def _look_like_autumn(stamps: list[int]) -> bool:
     )
 
 
-def _most_frequent(values: np.ndarray) -> int:
-    different, counts = np.unique(values, return_counts=True)
-    return int(different[np.argmax(counts)])
+def _phase(stamps: np.ndarray, step: int) -> int:
+    """Where on the clock the steps lie, in seconds from a multiple of the step."""
+    phases, counts = np.unique(stamps % step, return_counts=True)
+    if 20 * counts.max() > len(stamps):
+        return int(phases[np.argmax(counts)])
+    # A clock that jitters: what it jitters around, to the minute where that is fine.
+    angles = 2 * np.pi * phases / step
+    middle = np.angle(np.sum(counts * np.exp(1j * angles))) / (2 * np.pi) * step
+    unit = 60 if step >= 600 else 1
+    return int(round(middle / unit) * unit % step)
 
 
 def _aligned(
@@ -243,11 +281,14 @@ def _aligned(
     phase: int,
     log: RepairLog,
 ) -> tuple[np.ndarray, np.ndarray, int]:
-    """The steps that have a row, the row of each, and how many rows found no place."""
+    """The steps that have a row, the row of each, and how many rows found no place.
+
+    Rows that lie far beside the grid, each for itself, count as such.
+    """
     # A stamp half-way moves to the later step: no value stands before it was measured.
     numbers = (stamps - phase + step // 2) // step
     offsets = stamps - phase - numbers * step
-    _list_shifts(table, stamps, rows, offsets, log)
+    irregular = _list_shifts(table, stamps, rows, offsets, step, log)
     order = np.lexsort((np.abs(offsets), numbers))
     is_first = np.append(True, np.diff(numbers[order]) != 0)
     left_out = np.sort(order[~is_first])
@@ -261,7 +302,7 @@ def _aligned(
         len(left_out),
     )
     kept = order[is_first]
-    return numbers[kept], kept, len(left_out)
+    return numbers[kept], kept, max(len(left_out), irregular)
 
 
 def _list_shifts(
@@ -269,8 +310,10 @@ def _list_shifts(
     stamps: np.ndarray,
     rows: np.ndarray,
     offsets: np.ndarray,
+    step: int,
     log: RepairLog,
-) -> None:
+) -> int:
+    """Lists them; returns how many single ones are far beside the grid."""
     begins = np.flatnonzero(np.append(True, np.diff(offsets) != 0))
     lengths = np.diff(np.append(begins, len(offsets)))
     shifted = offsets[begins] != 0
@@ -294,6 +337,7 @@ def _list_shifts(
             for begin, length in zip(begins[runs], lengths[runs], strict=True)
         ],
     )
+    return int((np.abs(offsets[single]) > _IRREGULAR * step).sum())
 
 
 def _list_gaps(numbers: np.ndarray, step: int, phase: int, log: RepairLog) -> None:

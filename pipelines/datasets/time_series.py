@@ -1,7 +1,7 @@
 """Regular time series of one or more stations from any spec, with every repair."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import pandas as pd
 from ..errors import UserError
 from .jena import jena_file
 from .measured_values import USUAL_SENTINELS, read_values
-from .measured_variables import Rule, Variable, variables_of
+from .measured_variables import Rule, Variable, split_unit, variables_of
 from .raw_tables import RawTable, read_raw_tables
 from .regular_grid import GridSeries, rows_as_steps, to_grid
 from .repairs import Repair, RepairLog
@@ -188,6 +188,40 @@ def load_time_series(
     )
 
 
+def with_columns(series: TimeSeries, columns: Sequence[str]) -> TimeSeries:
+    """The series with these variables alone, in this order: those of a trained model.
+
+    Raises:
+        UserError: one is not there; the message lists all that are missing.
+    """
+    numbers = {
+        key: number
+        for number, variable in enumerate(series.variables)
+        for key in (variable.name, variable.column)
+    }
+    # A header may have its unit lost or written in another way.
+    chosen = [
+        numbers.get(column, numbers.get(split_unit(column)[0])) for column in columns
+    ]
+    absent = [
+        column for column, number in zip(columns, chosen, strict=True) if number is None
+    ]
+    if absent:
+        raise UserError(
+            f"{series.spec}: the model needs the columns {', '.join(absent)}; there "
+            f"are {', '.join(variable.column for variable in series.variables)}"
+        )
+    order = [number for number in chosen if number is not None]
+    return replace(
+        series,
+        variables=tuple(series.variables[number] for number in order),
+        stations=tuple(
+            replace(station, values=station.values[:, order])
+            for station in series.stations
+        ),
+    )
+
+
 def _tables(spec: str, station_column: str | None) -> list[RawTable]:
     if spec == "sample" or spec.startswith("sample:"):
         if station_column is not None:
@@ -239,6 +273,7 @@ _BAD_KINDS = (
     "unreadable time",
     "time far from all others",
     "duplicate time with contradicting values",
+    "time beside the grid",
     "time beside the grid, the step being taken",
 )
 
@@ -251,6 +286,8 @@ def _refuse(
         key=lambda repair: repair.count,
     )
     hint = "mend the file"
+    if worst.kind.startswith("time beside the grid"):
+        hint = "rows a regular step apart were expected"
     if worst.kind == "duplicate time with contradicting values":
         hint = "if it holds several stations, name their column by --station-column"
     raise UserError(

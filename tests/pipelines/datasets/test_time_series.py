@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from recurra.pipelines.datasets.jena import jena_file
-from recurra.pipelines.datasets.time_series import load_time_series
+from recurra.pipelines.datasets.time_series import load_time_series, with_columns
 from recurra.pipelines.errors import UserError
 
 SHARED = Path(__file__).parents[4] / "shared/data"
@@ -117,6 +117,38 @@ def test_a_clock_shift_is_moved_back(tmp_path):
     np.testing.assert_array_equal(only(series).values, clean)
     assert kinds(series) == {"time beside the grid": 1, "clock shift": 1}
     assert "6 rows from 2020-01-02 05:07:00 by -7 min" in str(series.repairs[-1])
+
+
+def test_a_clock_that_jitters(tmp_path):
+    generator = np.random.default_rng(0)
+    lines = ["time,T"]
+    for number, time in enumerate(hours(500)):
+        seconds = int(generator.integers(-40, 41)) + 1800
+        lines.append(f"{time + pd.Timedelta(seconds=seconds)},{number}")
+    series = load(tmp_path, lines)
+    station = only(series)
+    assert station.step == np.timedelta64(3600, "s")
+    assert station.start == np.datetime64("2020-01-01T00:30:00")
+    np.testing.assert_array_equal(station.values[:, 0], np.arange(500))
+
+
+def test_times_without_a_step_are_refused(tmp_path):
+    generator = np.random.default_rng(0)
+    offsets = np.sort(generator.integers(0, 10_000_000, 300))
+    times = pd.Timestamp("2020-01-01") + pd.to_timedelta(offsets, unit="s")
+    with pytest.raises(UserError, match="rows a regular step apart were expected"):
+        load(tmp_path, ["time,T", *(f"{time},1" for time in times)])
+
+
+def test_daylight_saving_that_nobody_named_is_hinted_at(tmp_path):
+    utc = pd.date_range("2020-09-01", periods=100 * 24, freq="1h", tz="UTC")
+    wall = utc.tz_convert("Europe/Berlin").strftime("%Y-%m-%d %H:%M")
+    lines = ["time,T", *(f"{time},{row}" for row, time in enumerate(wall))]
+    series = load(tmp_path, lines)
+    assert "name data.time_zone" in " ".join(map(str, series.repairs))
+    named = load(tmp_path, lines, time_zone="Europe/Berlin")
+    assert named.repairs == ()
+    assert only(named).start == np.datetime64("2020-09-01T00:00:00")
 
 
 def test_sentinels_words_and_text_become_missing(tmp_path):
@@ -375,6 +407,16 @@ def test_resampling_by_rules(tmp_path):
     assert np.isnan(station.values[0]).all()
     assert station.start == np.datetime64("2020-01-01")
     assert station.values[1].tolist() == [np.float32(10.99), 24.0]
+
+
+def test_the_columns_of_a_model_are_found_again(tmp_path):
+    series = load(tmp_path, plain_csv())
+    again = with_columns(series, ["rain [mm]", "T"])
+    assert [variable.name for variable in again.variables] == ["rain", "T"]
+    first, second = only(series).values, only(again).values
+    np.testing.assert_array_equal(second, first[:, ::-1])
+    with pytest.raises(UserError, match=r"needs the columns p \(mbar\); there are T"):
+        with_columns(series, ["T (degC)", "p (mbar)"])
 
 
 def test_a_counter_of_rows_is_no_variable(tmp_path):
