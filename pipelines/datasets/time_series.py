@@ -156,6 +156,7 @@ def load_time_series(
         UserError: the data cannot be read or are too bad; one line says why.
     """
     tables = _tables(spec, station_column)
+    _refuse_unreadable(tables, max_bad_share)
     reading = _Reading(
         time_column,
         time_zone,
@@ -261,15 +262,24 @@ def _read_station(
     )
     regular = rows_as_steps if reading.rows_as_steps else to_grid
     series = regular(table, stamps, values, log)
-    bad = len(table.bad_rows) + series.bad_rows
-    total = len(table.frame) + len(table.bad_rows)
-    if bad > reading.max_bad_share * total:
-        _refuse(table, log, bad, total, reading.max_bad_share)
+    if series.bad_rows > reading.max_bad_share * len(table.frame):
+        _refuse(table, log, series.bad_rows, reading.max_bad_share)
     return series, names
 
 
+def _refuse_unreadable(tables: Sequence[RawTable], max_bad_share: float) -> None:
+    """Over all stations, since a row that cannot be read says nothing of its own."""
+    bad_rows = [row for table in tables for row in table.bad_rows]
+    total = len(bad_rows) + sum(len(table.frame) for table in tables)
+    if len(bad_rows) > max_bad_share * total:
+        raise UserError(
+            f"{len(bad_rows)} of {total} rows cannot be read "
+            f"({len(bad_rows) / total:.1%}; at most {max_bad_share:.1%} are put up "
+            f"with), the first: {bad_rows[0]}"
+        )
+
+
 _BAD_KINDS = (
-    "row that cannot be read",
     "unreadable time",
     "time far from all others",
     "duplicate time with contradicting values",
@@ -278,9 +288,8 @@ _BAD_KINDS = (
 )
 
 
-def _refuse(
-    table: RawTable, log: RepairLog, bad: int, total: int, max_bad_share: float
-) -> None:
+def _refuse(table: RawTable, log: RepairLog, bad: int, max_bad_share: float) -> None:
+    total = len(table.frame)
     worst = max(
         (repair for repair in log.repairs if repair.kind in _BAD_KINDS),
         key=lambda repair: repair.count,

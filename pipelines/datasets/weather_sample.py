@@ -17,8 +17,11 @@ Columns and units are those of the public Jena record. The model, every ten minu
   formulas from temperature, dew point and pressure. Rain falls from fronts and, on warm
   moist summer afternoons, from showers.
 
-On top come what real records have: outages, -9999 where the anemometer froze, and a row
-that was written twice. The clock shows standard time all year round.
+How much there is to learn, and how much of it by no linear rule, is printed by
+benchmarks/weather_sample.py.
+
+On top comes what real records have: outages, -9999 where the anemometer froze, and a
+row that was written twice. The clock shows standard time all year round.
 """
 
 import functools

@@ -290,6 +290,19 @@ def test_too_many_bad_rows_are_refused_in_one_line(tmp_path):
     assert len(load(tmp_path, lines, max_bad_share=0.3).repairs) == 2
 
 
+def test_too_many_rows_that_cannot_be_read_are_refused(tmp_path):
+    lines = plain_csv()
+    lines[10:14] = ["a line that is none"] * 4
+    with pytest.raises(
+        UserError, match=r"^4 of 48 rows cannot be read \(8.3%.*line 11"
+    ):
+        load(tmp_path, lines)
+    # Those of a file of many stations are not held against the first of them.
+    rows = [f"{time},{name},1" for name in "abcdefgh" for time in hours(8)]
+    broken = ["time,station,T", *rows, "nothing", "nothing"]
+    assert len(load(tmp_path, broken, station_column="station").stations) == 8
+
+
 def test_too_much_text_in_a_column_is_refused(tmp_path):
     lines = plain_csv()
     for row in range(10, 16):

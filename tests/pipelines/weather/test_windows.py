@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 
@@ -19,7 +20,9 @@ from recurra.pipelines.weather.model_inputs import calendar_features, standardis
 from recurra.pipelines.weather.scaling import Scaling
 from recurra.pipelines.weather.windows import WindowShape, WindowSource
 
-JENA = Path(__file__).parents[4] / "shared/data/jena_hourly.npz"
+SHARED = Path(__file__).parents[4] / "shared/data"
+JENA = SHARED / "jena_hourly.npz"
+LONG_HORIZON = SHARED / "weather_ltsf_2020.csv.gz"
 HOUR = np.timedelta64(3600, "s")
 START = np.datetime64("2020-01-01T00:00:00", "s")
 UNSCALED = Scaling(np.zeros(3, np.float32), np.ones(3, np.float32))
@@ -214,6 +217,37 @@ def test_nothing_after_the_origin_changes_an_input():
             np.testing.assert_array_equal(inputs[0][name], inputs[1][name], name)
 
 
+def test_nothing_after_the_origin_in_the_file_changes_an_input(tmp_path):
+    """Through reading, repair, resampling, scaling and windows."""
+    generator = np.random.default_rng(0)
+    times = pd.date_range("2020-01-01 00:10", periods=6 * 24 * 20, freq="10min")
+    values = generator.normal(0, 5, (len(times), 2))
+    values[generator.random(values.shape) < 0.1] = -9999
+    origin = pd.Timestamp("2020-01-16 07:00")
+    changed = values.copy()
+    changed[times > origin] = generator.permutation(changed[times > origin]) + 3
+    section = WeatherDataSection(step="1h", history=24, horizon=12)
+    inputs = []
+    for number, each in enumerate((values, changed)):
+        path = tmp_path / f"{number}.csv"
+        frame = pd.DataFrame({"time": times, "T (degC)": each[:, 0], "wd": each[:, 1]})
+        frame.to_csv(path, index=False)
+        data = load_weather_data(section.model_copy(update={"spec": str(path)}))
+        prepared = PreparedWindows(data, data.learn_scaling(), section, 8, seed=0)
+        windows = prepared.evaluation("validation")
+        starts = windows.origin_times(np.arange(len(windows)))
+        (which,) = np.flatnonzero(starts == np.datetime64(origin, "s"))
+        place = [
+            tf.constant(each[which : which + 1])
+            for each in windows.places(np.arange(len(windows)))
+        ]
+        inputs.append(prepared.source.gather(*place))
+    for name in inputs[0][0]:
+        np.testing.assert_array_equal(inputs[0][0][name], inputs[1][0][name], name)
+    # The targets did change, or this would show nothing.
+    assert (inputs[0][1].numpy() != inputs[1][1].numpy()).any()
+
+
 def test_the_scaling_is_of_the_training_part_alone():
     series = series_of(100, 50)
     spans = (spans_of(60, 80, 100), spans_of(30, 40, 50))
@@ -331,3 +365,26 @@ def test_the_published_naive_errors(rows_are_steps):
             total += float(tf.reduce_sum(error * both)) * scaling.scale[0]
             count += float(tf.reduce_sum(both))
         assert round(total / count, 2) == published
+
+
+@pytest.mark.skipif(not LONG_HORIZON.is_file(), reason="no benchmark data")
+def test_the_published_windows_of_the_long_horizon_benchmark():
+    section = WeatherDataSection(
+        spec=str(LONG_HORIZON),
+        rows_are_steps=True,
+        keep_sentinels=True,
+        history=336,
+        horizon=96,
+    )
+    data = load_weather_data(section)
+    assert len(data.shape.targets) == 21
+    prepared = PreparedWindows(data, data.learn_scaling(), section, 64, seed=0)
+    counts = [len(prepared.evaluation(split)) for split in data.spans[0]]
+    assert counts == [36_887 - 336 - 96 + 1, 5_270 - 96 + 1, 10_539 - 96 + 1]
+    wind = data.target_names.index("wv")
+    # -9999 is a value there, and everything is observed.
+    assert data.series.stations[0].values[:, wind].min() == -9999
+    features, targets, weights = next(iter(prepared.validation_batches()))
+    assert features["history"].shape == (64, 336, 21)
+    assert targets.shape == (64, 96, 21)
+    assert float(tf.reduce_min(weights)) == 1
