@@ -19,6 +19,8 @@ _MISSING_WORDS = frozenset(
 )
 # Of the values of a column that are there, from which on it is one of text.
 _TEXT_SHARE = 0.5
+# What float32 holds.
+_LARGEST = float(np.finfo(np.float32).max)
 _COUNTER_NAME = re.compile(
     r"(?:unnamed.*|no\.?|nr\.?|id|index|idx|row|record|rowid|rec|#)", re.IGNORECASE
 )
@@ -92,7 +94,7 @@ def _numbers(
         _leave_out(column, "a column of times", table, log, needed)
         return None
     numbers = pd.to_numeric(values, errors="coerce").to_numpy(np.float64).copy()
-    rest = np.flatnonzero(~np.isfinite(numbers))
+    rest = np.flatnonzero(~(np.abs(numbers) <= _LARGEST))
     if not len(rest):
         return numbers
     words = values.iloc[rest]
@@ -159,7 +161,7 @@ def _remove_infinite(
         "left missing",
         np.flatnonzero(np.isnan(numbers)),
     )
-    infinite = np.flatnonzero(np.isinf(numbers))
+    infinite = np.flatnonzero(np.abs(numbers) > _LARGEST)
     numbers[infinite] = np.nan
     _note(log, table, f"infinite value in {column}", "made missing", infinite)
 

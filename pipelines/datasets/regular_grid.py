@@ -26,10 +26,12 @@ from .time_stamps import NO_STAMP, format_stamp
 _DAY = 86_400
 # Shorter runs of stamps beside the grid are single faults.
 _SHORTEST_SHIFT = 2
-# Of the step: how far the median of jittering ones is from it, and how far beside the
-# grid a single stamp may lie before the series counts as irregular there.
+# Of the step: how far from it the median of jittering ones is.
 _JITTER = 0.05
+# Of the step: farther beside the grid, rows are irregular ones, unless a run of so many
+# shows that the clock was set to another time.
 _IRREGULAR = 0.25
+_SURE_SHIFT = 24
 # Longer series with fewer rows are a fault of their stamps.
 _LONGEST_EMPTY = 1_000_000
 _MOST_STEPS_PER_ROW = 50
@@ -283,7 +285,7 @@ def _aligned(
 ) -> tuple[np.ndarray, np.ndarray, int]:
     """The steps that have a row, the row of each, and how many rows found no place.
 
-    Rows that lie far beside the grid, each for itself, count as such.
+    Irregular rows, which were moved far, count as such.
     """
     # A stamp half-way moves to the later step: no value stands before it was measured.
     numbers = (stamps - phase + step // 2) // step
@@ -313,7 +315,7 @@ def _list_shifts(
     step: int,
     log: RepairLog,
 ) -> int:
-    """Lists them; returns how many single ones are far beside the grid."""
+    """Lists them; returns how many rows are irregular."""
     begins = np.flatnonzero(np.append(True, np.diff(offsets) != 0))
     lengths = np.diff(np.append(begins, len(offsets)))
     shifted = offsets[begins] != 0
@@ -337,7 +339,8 @@ def _list_shifts(
             for begin, length in zip(begins[runs], lengths[runs], strict=True)
         ],
     )
-    return int((np.abs(offsets[single]) > _IRREGULAR * step).sum())
+    far = np.abs(offsets[begins]) > _IRREGULAR * step
+    return int(lengths[far & (lengths < _SURE_SHIFT)].sum())
 
 
 def _list_gaps(numbers: np.ndarray, step: int, phase: int, log: RepairLog) -> None:

@@ -138,6 +138,20 @@ def test_times_without_a_step_are_refused(tmp_path):
     times = pd.Timestamp("2020-01-01") + pd.to_timedelta(offsets, unit="s")
     with pytest.raises(UserError, match="rows a regular step apart were expected"):
         load(tmp_path, ["time,T", *(f"{time},1" for time in times)])
+    months = pd.date_range("2000-01-01", periods=120, freq="MS")
+    with pytest.raises(UserError, match="rows a regular step apart were expected"):
+        load(tmp_path, ["time,T", *(f"{time},1" for time in months)])
+
+
+def test_a_clock_set_to_another_time_for_long_is_put_up_with(tmp_path):
+    times = hours(100).union(hours(100, "2020-01-10 00:30"))
+    lines = ["time,T", *(f"{time},{row}" for row, time in enumerate(times))]
+    series = load(tmp_path, lines)
+    assert kinds(series) == {"clock shift": 1, "gap": 1}
+    station = only(series)
+    assert np.isfinite(station.values).sum() == 200
+    # Half-way between two steps a value goes to the later one.
+    assert station.times()[-1] == np.datetime64("2020-01-14T04:00:00")
 
 
 def test_daylight_saving_that_nobody_named_is_hinted_at(tmp_path):
@@ -153,15 +167,15 @@ def test_daylight_saving_that_nobody_named_is_hinted_at(tmp_path):
 
 def test_sentinels_words_and_text_become_missing(tmp_path):
     lines = ["time,T,p"]
-    words = ["-9999", "-999", "NA", "", "cold", "-9999.0"]
+    words = ["-9999", "-999", "NA", "", "cold", "-9999.0", "inf", "1e300"]
     for number, time in enumerate(hours(200)):
         value = words[number] if number < len(words) else "7.5"
         lines.append(f"{time},{value},{1000 + number}")
     series = load(tmp_path, lines)
-    assert np.isnan(only(series).values[:, 0]).sum() == 6
+    assert np.isnan(only(series).values[:, 0]).sum() == 8
     assert kinds(series) == {
         "missing value in T": 2,
-        "text among numbers in T": 1,
+        "text among numbers in T": 3,
         "sentinel -9999 in T": 2,
         "sentinel -999 in T": 1,
     }
@@ -381,13 +395,13 @@ def test_parquet_with_its_times_as_the_index(tmp_path):
 
 def test_npz(tmp_path):
     values = np.arange(60.0).reshape(30, 2)
-    values[4, 1] = np.inf
+    values[4, 1], values[5, 1] = np.inf, 1e300
     path = tmp_path / "a.npz"
     np.savez(path, X=values, dates=hours(30).to_numpy(), cols=["T (degC)", "p"])
     series = load_time_series(str(path))
     assert [variable.name for variable in series.variables] == ["T", "p"]
     assert only(series).values[2].tolist() == [4.0, 5.0]
-    assert kinds(series) == {"infinite value in p": 1}
+    assert kinds(series) == {"infinite value in p": 2}
     columns = tmp_path / "b.npz"
     np.savez(columns, time=hours(30).to_numpy(), T=values[:, 0])
     assert only(load_time_series(str(columns))).values.shape == (30, 1)
