@@ -148,7 +148,8 @@ def _with_commas(
     )
     with_comma = (thousands | decimal).to_numpy(bool)
     numbers = pd.to_numeric(plain.where(with_comma), errors="coerce")
-    return with_comma, numbers.to_numpy(np.float64)
+    read = numbers.to_numpy(np.float64)
+    return with_comma, np.where(np.abs(read) <= _LARGEST, read, np.nan)
 
 
 def _remove_infinite(
