@@ -1,0 +1,1 @@
+"""Weather forecasting: from raw station files to calibrated forecasts."""

@@ -1,0 +1,180 @@
+"""The data of a weather run: series, their splits, and batches of windows."""
+
+import functools
+from dataclasses import dataclass
+from typing import Any
+
+import tensorflow as tf
+
+from ..datasets.chronological_split import (
+    SPLITS,
+    Spans,
+    split_by_date,
+    split_by_share,
+)
+from ..datasets.measured_variables import find_variable
+from ..datasets.time_series import TimeSeries, load_time_series
+from ..errors import UserError
+from .config import WeatherDataSection
+from .scaling import Scaling, fit_scaling
+from .windows import Windows, WindowShape, WindowSource
+
+
+@dataclass(frozen=True)
+class WeatherData:
+    """Series with their splits.
+
+    Args:
+        series: the stations.
+        spans: of each station, by split its first step and the one behind its last.
+        shape: what a window holds, with the numbers of targets and known inputs.
+    """
+
+    series: TimeSeries
+    spans: tuple[Spans, ...]
+    shape: WindowShape
+
+    @property
+    def target_names(self) -> tuple[str, ...]:
+        """In the order of the last axis of the targets."""
+        return tuple(self.series.variables[each].name for each in self.shape.targets)
+
+    def learn_scaling(self) -> Scaling:
+        """From the training parts alone."""
+        return fit_scaling(
+            [
+                station.values[slice(*spans["train"])]
+                for station, spans in zip(self.series.stations, self.spans, strict=True)
+            ]
+        )
+
+    def facts(self) -> dict[str, Any]:
+        """What the data hold, for JSON."""
+        return self.series.as_dict() | {
+            "targets": list(self.target_names),
+            "known_future": [
+                self.series.variables[each].name for each in self.shape.known_future
+            ],
+            "splits": {
+                name: [list(spans[name]) for spans in self.spans] for name in SPLITS
+            },
+        }
+
+
+def load_weather_data(data: WeatherDataSection) -> WeatherData:
+    """The series that the section names, with their splits.
+
+    Raises:
+        UserError: the data are wrong, or a split has no window.
+    """
+    series = load_time_series(
+        data.spec,
+        time_column=data.time_column,
+        station_column=data.station_column,
+        time_zone=data.time_zone,
+        step=data.step,
+        resample_rules=data.resample,
+        min_share=data.min_share,
+        sentinels=data.sentinels,
+        keep_sentinels=data.keep_sentinels,
+        rows_are_steps=data.rows_are_steps,
+        max_bad_share=data.max_bad_share,
+        needed=[*data.targets, *data.known_future],
+    )
+    shape = WindowShape(
+        history=data.history,
+        horizon=data.horizon,
+        first_lead=data.first_lead,
+        targets=_numbers(series, data.targets, "--target")
+        or tuple(range(len(series.variables))),
+        known_future=_numbers(series, data.known_future, "data.known_future"),
+        calendar=data.calendar,
+    )
+    return WeatherData(series, tuple(_split(series, data)), shape)
+
+
+def _numbers(series: TimeSeries, asked: list[str], option: str) -> tuple[int, ...]:
+    numbers = [find_variable(series.variables, name, option) for name in asked]
+    return tuple(dict.fromkeys(numbers))
+
+
+def _split(series: TimeSeries, data: WeatherDataSection) -> list[Spans]:
+    split = data.split
+    if split.validation_from is not None and split.test_from is not None:
+        return split_by_date(series.stations, split.validation_from, split.test_from)
+    return split_by_share(
+        series.stations,
+        train=split.train,
+        validation=split.validation,
+        test=split.test,
+        rest=split.rest,
+    )
+
+
+class PreparedWindows:
+    """The splits as batches of windows; see `WindowSource` for what a batch holds.
+
+    Args:
+        data: Series and splits.
+        scaling: Learned from the training part.
+        section: Strides, and whether a history may reach back.
+        batch_size: Windows of a batch; the last one is smaller.
+        seed: Of the order of training.
+    """
+
+    def __init__(
+        self,
+        data: WeatherData,
+        scaling: Scaling,
+        section: WeatherDataSection,
+        batch_size: int,
+        seed: int,
+    ):
+        self.data = data
+        self.source = WindowSource(data.series, scaling, data.shape)
+        self._section = section
+        self._batch_size = batch_size
+        self._seed = seed
+
+    @functools.cached_property
+    def training(self) -> Windows:
+        """The training windows."""
+        return self._windows("train", self._section.stride)
+
+    def evaluation(self, split: str) -> Windows:
+        """The windows of a split, a stride of evaluation apart."""
+        return self._windows(split, self._section.evaluation_stride)
+
+    def training_batches(self, epoch: int) -> tf.data.Dataset:
+        return self.training.shuffled(self._batch_size, self._seed, epoch)
+
+    def validation_batches(self) -> tf.data.Dataset:
+        return self.evaluation("validation").batches(self._batch_size)
+
+    def left_out(self) -> dict[str, int]:
+        """By split, the windows without one target that is there."""
+        counts = {"train": self.training.left_out}
+        for split in SPLITS[1:]:
+            if any(spans[split][1] > spans[split][0] for spans in self.data.spans):
+                counts[split] = self.evaluation(split).left_out
+        return counts
+
+    def _windows(self, split: str, stride: int) -> Windows:
+        windows = self.source.windows(
+            self.data.spans,
+            split,
+            stride=stride,
+            history_reaches_back=self._section.history_reaches_back,
+        )
+        if not len(windows):
+            shape = self.data.shape
+            reason = (
+                "all their targets are missing"
+                if windows.left_out
+                else f"a window spans {shape.history} + {shape.last_lead} steps"
+            )
+            raise UserError(
+                f"{self.data.series.spec}: the {split} part has no window ({reason}); "
+                "bring more data, or set data.history, data.horizon or data.split"
+            )
+        return windows

@@ -1,0 +1,324 @@
+"""Windows of history and target, cut from series that stay where they are.
+
+A window is a number. Its station and its origin, the last step of its history, are
+computed from the number, and its values are gathered from the one array of the series
+when its batch is made; so memory does not grow with the number of windows, and an epoch
+can begin at any batch.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from ..datasets.chronological_split import Spans
+from ..datasets.time_series import StationSeries, TimeSeries
+from .model_inputs import calendar_features, standardised
+from .scaling import Scaling
+
+_ROWS_AT_A_TIME = 65_536
+
+
+@dataclass(frozen=True)
+class WindowShape:
+    """What a window holds.
+
+    Args:
+        history: steps up to the origin and with it, L.
+        horizon: steps that are forecast, H.
+        first_lead: steps from the origin to the first of them.
+        targets: the numbers of the variables that are forecast, T.
+        known_future: the numbers of the variables known ahead.
+        calendar: whether time of day and of year are inputs.
+    """
+
+    history: int
+    horizon: int
+    first_lead: int
+    targets: tuple[int, ...]
+    known_future: tuple[int, ...] = ()
+    calendar: bool = True
+
+    @property
+    def last_lead(self) -> int:
+        """Steps from the origin to the last target."""
+        return self.first_lead + self.horizon - 1
+
+
+class WindowSource:
+    """Series in memory, and windows gathered from them.
+
+    A batch of windows is a triple:
+
+    - features: ``history`` ``float32[B, L, F]``, standardised, 0 where missing;
+      ``observed`` ``float32[B, L, F]``, 1 where a value was there and 0 where not; and,
+      where there are known-future inputs, ``known_history`` ``[B, L, K]`` and
+      ``known_future`` ``[B, H, K]``: the calendar's four, then the standardised values
+      of the known-future variables, then 1 or 0 for each whether it was there;
+    - targets ``float32[B, H, T]``, standardised, 0 where missing;
+    - weights ``float32[B, H, T]``, 1 where a target is there and 0 where not.
+
+    Args:
+        series: the stations.
+        scaling: of all variables, learned from the training part.
+        shape: what a window holds.
+    """
+
+    def __init__(self, series: TimeSeries, scaling: Scaling, shape: WindowShape):
+        self.series = series
+        self.shape = shape
+        self.scaling = scaling
+        stations = series.stations
+        first_rows = np.cumsum([0] + [len(station) for station in stations])[:-1]
+        # On the host: gathered batches go to a device, the series does not.
+        with tf.device("CPU:0"):
+            self._values = _in_a_variable(stations)
+            self._clock = _Clock(stations)
+            self._rows = tf.constant(first_rows, tf.int64)
+            self._mean = tf.constant(scaling.mean)
+            self._scale = tf.constant(scaling.scale)
+            self._targets = tf.constant(shape.targets, tf.int32)
+            self._known = tf.constant(shape.known_future, tf.int32)
+
+    def windows(
+        self,
+        spans: Sequence[Spans],
+        split: str,
+        *,
+        stride: int = 1,
+        history_reaches_back: bool = True,
+    ) -> "Windows":
+        """The windows whose targets all lie in one split.
+
+        Args:
+            spans: of each station.
+            split: its name.
+            stride: steps from origin to origin.
+            history_reaches_back: the history may begin in the split before; otherwise
+                it lies in the split too.
+        """
+        runs, left_out = [], 0
+        for number, (station, parts) in enumerate(
+            zip(self.series.stations, spans, strict=True)
+        ):
+            first, last = self._origins(parts[split], history_reaches_back)
+            if last < first:
+                continue
+            usable = self._has_target(station, first, last)[::stride]
+            left_out += int((~usable).sum())
+            runs += [
+                (number, first + begin * stride, end - begin)
+                for begin, end in _runs_of_true(usable)
+            ]
+        return Windows(self, np.array(runs, np.int64).reshape(-1, 3), stride, left_out)
+
+    def gather(self, stations: tf.Tensor, origins: tf.Tensor) -> tuple[Any, Any, Any]:
+        """The batch of the windows with these stations and origins, ``int64[B]``."""
+        shape = self.shape
+        back = tf.range(1 - shape.history, 1, dtype=tf.int64)
+        ahead = tf.range(shape.first_lead, shape.last_lead + 1, dtype=tf.int64)
+        past = origins[:, None] + back
+        future = origins[:, None] + ahead
+        first = tf.gather(self._rows, stations)[:, None]
+        # A sparse read of the variable: no batch touches the rest of it.
+        raw = tf.gather(self._values, first + past)
+        history, observed = standardised(raw, self._mean, self._scale)
+        features = {"history": history, "observed": observed}
+        to_come = tf.gather(self._values, first + future)
+        if shape.calendar or shape.known_future:
+            features["known_history"] = self._known_inputs(raw, stations, past)
+            features["known_future"] = self._known_inputs(to_come, stations, future)
+        targets, weights = standardised(
+            tf.gather(to_come, self._targets, axis=-1),
+            tf.gather(self._mean, self._targets),
+            tf.gather(self._scale, self._targets),
+        )
+        return features, targets, weights
+
+    def raw_targets(self, stations: np.ndarray, origins: np.ndarray) -> np.ndarray:
+        """In raw units, ``float32[windows, H, T]``, NaN where missing."""
+        leads = np.arange(self.shape.first_lead, self.shape.last_lead + 1)
+        steps = (origins[:, None] + leads)[:, :, None]
+        raw = np.empty((*steps.shape[:2], len(self.shape.targets)), np.float32)
+        for number, station in enumerate(self.series.stations):
+            own = stations == number
+            raw[own] = station.values[steps[own], list(self.shape.targets)]
+        return raw
+
+    def _known_inputs(
+        self, raw: tf.Tensor, stations: tf.Tensor, steps: tf.Tensor
+    ) -> tf.Tensor:
+        """Nothing else of the future is let through here than what is known ahead."""
+        parts = []
+        if self.shape.calendar:
+            parts.append(calendar_features(self._clock.seconds(stations, steps)))
+        if self.shape.known_future:
+            parts += standardised(
+                tf.gather(raw, self._known, axis=-1),
+                tf.gather(self._mean, self._known),
+                tf.gather(self._scale, self._known),
+            )
+        return tf.concat(parts, axis=-1)
+
+    def _origins(self, span: tuple[int, int], reaches_back: bool) -> tuple[int, int]:
+        """The first and the last origin of windows in the span."""
+        begin, end = span
+        shape = self.shape
+        whole_history = shape.history - 1 + (0 if reaches_back else begin)
+        first = max(begin - shape.first_lead, whole_history)
+        return first, end - 1 - shape.last_lead
+
+    def _has_target(self, station: StationSeries, first: int, last: int) -> np.ndarray:
+        """Whether the window of each origin has a target, ``bool[origins]``."""
+        columns = list(self.shape.targets)
+        seen = np.zeros(len(station) + 1, np.int32)
+        for begin in range(0, len(station), _ROWS_AT_A_TIME):
+            part = station.values[begin : begin + _ROWS_AT_A_TIME, columns]
+            seen[begin + 1 : begin + 1 + len(part)] = np.isfinite(part).any(axis=1)
+        np.cumsum(seen, out=seen)
+        begin, end = first + self.shape.first_lead, last + self.shape.first_lead + 1
+        horizon = self.shape.horizon
+        return seen[begin + horizon : end + horizon] > seen[begin:end]
+
+
+class Windows:
+    """The windows of one split, numbered from 0: station by station, in time.
+
+    Args:
+        source: gathers them.
+        runs: ``int64[runs, 3]``: station, first origin, and number of windows, each a
+            stride behind the one before.
+        stride: steps from origin to origin.
+        left_out: windows whose targets are all missing.
+    """
+
+    def __init__(
+        self, source: WindowSource, runs: np.ndarray, stride: int, left_out: int
+    ):
+        self.source = source
+        self.stride = stride
+        self.left_out = left_out
+        self._runs = runs
+        self._ends = np.cumsum(runs[:, 2])
+
+    def __len__(self) -> int:
+        return int(self._ends[-1]) if len(self._ends) else 0
+
+    def batches(self, batch_size: int) -> tf.data.Dataset:
+        """Each window once, in the order of their numbers."""
+        return self._batches(batch_size, lambda numbers: numbers)
+
+    def shuffled(self, batch_size: int, seed: int, epoch: int) -> tf.data.Dataset:
+        """Each window once, in an order that seed and epoch decide."""
+        last = tf.constant(len(self) - 1, tf.int64)
+        key = tf.constant([seed % 2**31, epoch], tf.int32)
+        return self._batches(
+            batch_size,
+            # A permutation that is computed number by number and stored nowhere.
+            lambda numbers: tf.random.experimental.index_shuffle(numbers, key, last),
+        )
+
+    def places(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The stations and the origins of these windows."""
+        run = np.searchsorted(self._ends, numbers, side="right")
+        station, first, length = self._runs[run].T
+        return station, first + (numbers - (self._ends[run] - length)) * self.stride
+
+    def origin_times(self, numbers: np.ndarray) -> np.ndarray:
+        """``datetime64[s][windows]``."""
+        return self._times(numbers, np.zeros(1, np.int64))[:, 0]
+
+    def target_times(self, numbers: np.ndarray) -> np.ndarray:
+        """``datetime64[s][windows, H]``."""
+        shape = self.source.shape
+        return self._times(numbers, np.arange(shape.first_lead, shape.last_lead + 1))
+
+    def raw_targets(self, numbers: np.ndarray) -> np.ndarray:
+        """In raw units, ``float32[windows, H, T]``, NaN where missing."""
+        return self.source.raw_targets(*self.places(numbers))
+
+    def _times(self, numbers: np.ndarray, leads: np.ndarray) -> np.ndarray:
+        stations, origins = self.places(numbers)
+        steps = origins[:, None] + leads
+        times = np.empty(steps.shape, "datetime64[s]")
+        for number, station in enumerate(self.source.series.stations):
+            own = stations == number
+            if station.stamps is None:
+                times[own] = station.start + steps[own] * station.step
+            else:
+                times[own] = station.stamps[steps[own]]
+        return times
+
+    def _batches(self, batch_size: int, order: Any) -> tf.data.Dataset:
+        count = len(self)
+        with tf.device("CPU:0"):
+            ends = tf.constant(self._ends, tf.int64)
+            runs = tf.constant(self._runs, tf.int64)
+
+        @tf.autograph.experimental.do_not_convert  # Plain graph code.
+        def gather(batch: tf.Tensor) -> tuple[Any, Any, Any]:
+            begin = batch * batch_size
+            numbers = order(tf.range(begin, tf.minimum(begin + batch_size, count)))
+            run = tf.searchsorted(ends, numbers, side="right", out_type=tf.int64)
+            station, first, length = tf.unstack(tf.gather(runs, run), axis=1)
+            earlier = tf.gather(ends, run) - length
+            return self.source.gather(
+                station, first + (numbers - earlier) * self.stride
+            )
+
+        return (
+            tf.data.Dataset.range(-(-count // batch_size))
+            .map(gather, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+            .prefetch(2)
+        )
+
+
+class _Clock:
+    """The time of each step of each station, in a graph."""
+
+    def __init__(self, stations: Sequence[StationSeries]):
+        self._starts = tf.constant(
+            [int(station.start.astype(np.int64)) for station in stations], tf.int64
+        )
+        self._step = int(stations[0].step.astype(np.int64))
+        self._stamps: tf.Tensor | None = None
+        if all(station.stamps is not None for station in stations):
+            stamps = [station.times().astype(np.int64) for station in stations]
+            self._stamps = tf.constant(np.concatenate(stamps), tf.int64)
+            first = np.cumsum([0] + [len(each) for each in stamps])[:-1]
+            self._rows = tf.constant(first, tf.int64)
+
+    def seconds(self, stations: tf.Tensor, steps: tf.Tensor) -> tf.Tensor:
+        """Since 1970-01-01: of stations ``[B]`` and their steps ``[B, S]``."""
+        if self._stamps is not None:
+            return tf.gather(
+                self._stamps, tf.gather(self._rows, stations)[:, None] + steps
+            )
+        return tf.gather(self._starts, stations)[:, None] + steps * self._step
+
+
+def _in_a_variable(stations: Sequence[StationSeries]) -> tf.Variable:
+    """The values of all stations, one below the other.
+
+    A variable, since tf.data writes a constant that it uses into its graph as a copy;
+    and filled a little at a time, since its initial value would be another.
+    """
+    rows = sum(len(station) for station in stations)
+    shape = (rows, stations[0].values.shape[1])
+    joined = tf.Variable(tf.zeros(shape), trainable=False)
+    begin = 0
+    for station in stations:
+        for first in range(0, len(station), _ROWS_AT_A_TIME):
+            part = station.values[first : first + _ROWS_AT_A_TIME]
+            # In place, where an assignment to a slice would double the variable.
+            into = tf.range(begin, begin + len(part))
+            joined.scatter_update(tf.IndexedSlices(part, into))
+            begin += len(part)
+    return joined
+
+
+def _runs_of_true(mask: np.ndarray) -> list[tuple[int, int]]:
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]])))
+    return [(int(begin), int(end)) for begin, end in edges.reshape(-1, 2)]

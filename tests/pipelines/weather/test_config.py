@@ -1,0 +1,32 @@
+"""The data section: its defaults fit, and what does not is an error."""
+
+import pydantic
+import pytest
+
+from recurra.pipelines.weather.config import SplitSection, WeatherDataSection
+
+
+def test_the_defaults_are_valid():
+    section = WeatherDataSection()
+    assert WeatherDataSection.model_validate(section.model_dump()) == section
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"train": 0.9}, "must add up to 1; received 1.2"),
+        ({"test_from": "2020-01-01"}, "given together"),
+        ({"rest": "train"}, "'validation' or 'test'"),
+    ],
+)
+def test_a_split_that_does_not_fit(values, said):
+    with pytest.raises(pydantic.ValidationError, match=said):
+        SplitSection.model_validate(values)
+
+
+@pytest.mark.parametrize(
+    "values", [{"resample": {"T": "median"}}, {"horizon": 0}, {"windows": 3}]
+)
+def test_values_that_do_not_fit(values):
+    with pytest.raises(pydantic.ValidationError):
+        WeatherDataSection.model_validate(values)
