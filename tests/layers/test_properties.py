@@ -39,7 +39,11 @@ for_all = hypothesis.settings(
     derandomize=True,
     database=None,
     deadline=None,
-    phases=[hypothesis.Phase.generate, hypothesis.Phase.shrink],
+    phases=[
+        hypothesis.Phase.explicit,
+        hypothesis.Phase.generate,
+        hypothesis.Phase.shrink,
+    ],
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 
@@ -444,6 +448,11 @@ def test_a_mask_that_keeps_everything_is_no_mask(recipe, batch, training):
 @for_all
 @hypothesis.given(
     recipe=recipes(), batch=batches(is_padded=True), training=st.booleans()
+)
+@hypothesis.example(
+    recipe=Recipe(LSTM, {"units": 2}),
+    batch=Batch(0, (2, 3, 2), np.zeros((2, 3), bool)),
+    training=True,
 )
 @pytest.mark.parametrize("junk", [1e4, np.nan])
 def test_padding_is_never_read(recipe, batch, training, junk):
