@@ -42,8 +42,8 @@ WITH_OURS = types.SimpleNamespace(**{**vars(keras.src.layers), **OURS})
 # Tests that hold of Keras's layers and not of ours, and why.
 DIFFERS = {
     "simple_rnn_test.SimpleRNNTest.test_basics": (
-        "It counts random generators. `keras.layers.SimpleRNNCell` makes one whether it "
-        "needs it or not; ours inherits it, unused, beside that of the layer."
+        "It counts random generators. `keras.layers.SimpleRNNCell` makes one in any "
+        "case; ours inherits it, unused, beside that of the layer."
     ),
     "stacked_rnn_cells_test.StackedRNNTest.test_basics": (
         "It gives rates of dropout to cells. Ours refuse them, since the layer that "

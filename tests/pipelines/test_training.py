@@ -99,7 +99,7 @@ class Recorder:
 
 def _signal_myself(number, times=1):
     for _ in range(times):
-        os.kill(os.getpid(), number)
+        signal.raise_signal(number)
 
 
 @pytest.fixture(scope="module")

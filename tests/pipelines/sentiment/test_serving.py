@@ -96,7 +96,7 @@ def served(request, tmp_path_factory):
     if configuration.uses_ngrams:
         ratios = np.load(folder / "ngram_ratios.npy")[0]
     batch = (padded_features(preprocessing, ratios, texts), labels)
-    data = tf.data.Dataset.from_tensors(batch).repeat(25)
+    data = tf.data.Dataset.from_tensors(batch).repeat(32)
     model.fit(data, shuffle=False, verbose=0)
     # As calibration leaves them: no ones.
     branch_weights = [0.7, 0.4] if configuration.wide.enabled else [0.7]
