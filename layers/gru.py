@@ -10,12 +10,17 @@ from keras import ops
 from .backpropagation import GRUSteps
 from .gates import read_by_gates
 from .layer_normalisation import add_gain_and_bias, normalised
-from .recurrent_layer import FusedRecurrentLayer, OfCell, without_dropout
+from .recurrent_layer import (
+    FusedRecurrentLayer,
+    NoSeedGenerator,
+    OfCell,
+    without_dropout,
+)
 from .regulariser import Tensor
 
 
 @keras.saving.register_keras_serializable(package="recurra")
-class GRUCell(keras.layers.GRUCell):
+class GRUCell(NoSeedGenerator, keras.layers.GRUCell):
     """One step of a gated recurrent unit (Cho et al. 2014).
 
         z_t = s(x_t U_z + b_z + h_{t-1} W_z + d_z)            update gate

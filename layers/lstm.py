@@ -10,12 +10,17 @@ from keras import ops
 from .backpropagation import LSTMSteps
 from .gates import read_by_gates
 from .layer_normalisation import add_gain_and_bias, normalised
-from .recurrent_layer import FusedRecurrentLayer, OfCell, without_dropout
+from .recurrent_layer import (
+    FusedRecurrentLayer,
+    NoSeedGenerator,
+    OfCell,
+    without_dropout,
+)
 from .regulariser import Tensor
 
 
 @keras.saving.register_keras_serializable(package="recurra")
-class LSTMCell(keras.layers.LSTMCell):
+class LSTMCell(NoSeedGenerator, keras.layers.LSTMCell):
     """One step of long short-term memory (Hochreiter and Schmidhuber 1997).
 
         i_t = s(x_t U_i + h_{t-1} W_i + b_i)      input gate

@@ -120,7 +120,7 @@ class Padding:
         held = _take(outputs, rows)
         filled = self._is_real > 0 if zero_at_padding else self._count > 0
         axes = (*ops.shape(filled), *[1] * (held.ndim - 2))
-        return held * ops.cast(ops.reshape(filled, axes), held.dtype)
+        return ops.where(ops.reshape(filled, axes), held, ops.zeros_like(held))
 
     def at_last_real_step(self, values: Tensor, otherwise: Tensor) -> Tensor:
         """`(batch, units)`, and `otherwise` in rows that have no real step."""

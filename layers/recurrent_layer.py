@@ -250,6 +250,17 @@ def regularised(
     return cell
 
 
+class NoSeedGenerator:
+    """Keeps a cell of Keras from the seed generator that its own dropout would need.
+
+    It would be one more variable of a layer, and nothing draws from it.
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name != "seed_generator":
+            super().__setattr__(name, value)
+
+
 def without_dropout(arguments: dict[str, Any]) -> dict[str, Any]:
     """The arguments of a cell without those of Keras's dropout within the cell.
 

@@ -115,7 +115,7 @@ class RNN(keras.layers.RNN):
         """Sets the states kept between calls to zero, also those of a stack."""
         if self.states is not None:
             for state in keras.tree.flatten(self.states):
-                state.assign(ops.zeros_like(state))
+                state.assign(ops.zeros_like(state.value))
 
     def call(
         self,
@@ -226,7 +226,8 @@ class RNN(keras.layers.RNN):
             return_sequences=every_output or every_state or repeats_state,
             stateful=self.stateful,
             unroll=self.unroll,
-            zero_output_for_mask=self.zero_output_for_mask,
+            # What is repeated may have another size, in a stack.
+            zero_output_for_mask=self.zero_output_for_mask or repeats_state,
             name=self.name,
             dtype=self.dtype_policy,
         )

@@ -9,12 +9,17 @@ from keras import ops
 
 from .backpropagation import VanillaSteps
 from .layer_normalisation import add_gain, normalised
-from .recurrent_layer import OfCell, RecurrentLayer, without_dropout
+from .recurrent_layer import (
+    NoSeedGenerator,
+    OfCell,
+    RecurrentLayer,
+    without_dropout,
+)
 from .regulariser import Tensor
 
 
 @keras.saving.register_keras_serializable(package="recurra")
-class VanillaRNNCell(keras.layers.SimpleRNNCell):
+class VanillaRNNCell(NoSeedGenerator, keras.layers.SimpleRNNCell):
     """One step of the vanilla recurrence (Elman 1990).
 
         h_t = f(x_t U + h_{t-1} W + b)

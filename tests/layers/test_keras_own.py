@@ -41,10 +41,6 @@ WITH_OURS = types.SimpleNamespace(**{**vars(keras.src.layers), **OURS})
 
 # Tests that hold of Keras's layers and not of ours, and why.
 DIFFERS = {
-    "simple_rnn_test.SimpleRNNTest.test_basics": (
-        "It counts random generators. `keras.layers.SimpleRNNCell` makes one in any "
-        "case; ours inherits it, unused, beside that of the layer."
-    ),
     "stacked_rnn_cells_test.StackedRNNTest.test_basics": (
         "It gives rates of dropout to cells. Ours refuse them, since the layer that "
         "runs a cell draws all noise: `VariationalDropout` around the cell takes their "
