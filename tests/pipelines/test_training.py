@@ -384,8 +384,13 @@ def test_a_signal_between_epochs_stops_after_saving(tmp_path, unbroken):
 
 def test_a_second_interrupt_acts_as_usual(tmp_path):
     impatient = Recorder((1, 2), lambda: _signal_myself(signal.SIGINT, times=2))
-    with pytest.raises(KeyboardInterrupt):
-        _fit(_run(tmp_path / "a"), progress=impatient)
+    # Whatever other tests of the process have left.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            _fit(_run(tmp_path / "a"), progress=impatient)
+    finally:
+        signal.signal(signal.SIGINT, before or signal.default_int_handler)
 
 
 @pytest.mark.parametrize("stopped", [False, True])
