@@ -81,7 +81,7 @@ def results(layer, padding):
         def __init__(self):
             super().__init__()
             self.layer = layer
-            self.built = True
+            self.built = self.supports_masking = True
 
         def call(self, x, mask=None, training=False):
             outputs, *states = self.layer(x, mask=mask, training=training)
