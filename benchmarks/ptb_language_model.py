@@ -176,7 +176,9 @@ def trained(
             flush=True,
         )
     model.set_weights(weights)
-    return best_epoch, best, perplexity(model, *windows["test"]), spent
+    test = perplexity(model, *windows["test"])
+    print(f"  epoch {best_epoch} is the best: test {test:.1f}", flush=True)
+    return best_epoch, best, test, spent
 
 
 def perplexity(model: keras.Model, inputs: np.ndarray, targets: np.ndarray) -> float:
