@@ -6,10 +6,13 @@ import json
 import time
 import zlib
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from .errors import as_serving_error, invalid, too_large
 from .metrics import Metrics
+from .running import Runner
+from .versions import Repository
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -91,6 +94,21 @@ def _unzipped(body: bytes, most_bytes: int) -> bytes:
 
 def _too_long(most_bytes: int) -> Exception:
     return too_large(f"The body is longer than {most_bytes} bytes")
+
+
+@dataclass(frozen=True)
+class Api:
+    """An API over HTTP, by what it answers requests from.
+
+    Attributes:
+        repository: The models.
+        runner: Runs them.
+        most_bytes: Of a body.
+    """
+
+    repository: Repository
+    runner: Runner
+    most_bytes: int
 
 
 class Endpoint:

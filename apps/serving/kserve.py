@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from . import json_values
 from .errors import ServingError, invalid, not_found
-from .http import Answer, Request
+from .http import Answer, Api, Request
 from .json_tensors import (
     as_json,
     dump_finite,
@@ -24,9 +24,7 @@ from .json_tensors import (
     values_as_array,
 )
 from .loading import LoadedModel
-from .running import Runner
 from .signatures import Arrays, Signature, TensorInfo
-from .versions import Repository
 
 _MODEL = re.compile(r"/v2/models/([^/]+)(?:/versions/(\d+))?(?:/(ready|infer))?")
 
@@ -50,23 +48,13 @@ _DATATYPES = {
 BASE64 = "base64"
 
 
-class KServeApi:
+class KServeApi(Api):
     """Answers what is below `/v2`.
 
     Beyond the protocol: the parameter `signature_name` of a request chooses another
     signature than the default one; the parameter `content_type` "base64" of an input
     or output of BYTES says that its strings are base64.
-
-    Args:
-        repository: The models.
-        runner: Runs them.
-        most_bytes: Of a body.
     """
-
-    def __init__(self, repository: Repository, runner: Runner, most_bytes: int):
-        self._repository = repository
-        self._runner = runner
-        self._most_bytes = most_bytes
 
     async def __call__(self, request: Request) -> Answer:
         """Answers one request."""
@@ -82,12 +70,12 @@ class KServeApi:
         if request.verb == "GET" and request.path == "/v2/health/live":
             return _json({"live": True})
         if request.verb == "GET" and request.path == "/v2/health/ready":
-            ready = self._repository.is_ready
+            ready = self.repository.is_ready
             return _json({"live": ready}, 200 if ready else 503)
         if match and request.verb == "POST" and match[3] == "infer":
             request.method = "infer"
-            async with self._runner.admitted():
-                body = await request.body(self._most_bytes)
+            async with self.runner.admitted():
+                body = await request.body(self.most_bytes)
                 return await self._infer(request, body, match)
         if match and request.verb == "GET" and match[3] == "ready":
             return self._ready(match)
@@ -96,24 +84,24 @@ class KServeApi:
         raise not_found(f"Not served: {request.verb} {request.path}")
 
     async def _infer(self, request: Request, body: bytes, match: re.Match) -> Answer:
-        version = self._repository.find(*_spec(match))
+        version = self.repository.find(*_spec(match))
         request.model = version.model
         work = partial(_infer, version.model, version.number, body)
-        return Answer(await self._runner.run(version, work))
+        return Answer(await self.runner.run(version, work))
 
     def _ready(self, match: re.Match) -> Answer:
         name, number = _spec(match)
         try:
-            self._repository.find(name, number)
+            self.repository.find(name, number)
         except ServingError:
             return _json({"name": name, "ready": False}, 404)
         return _json({"name": name, "ready": True})
 
     def _metadata(self, match: re.Match) -> Answer:
-        version = self._repository.find(*_spec(match))
+        version = self.repository.find(*_spec(match))
         assert version.loaded is not None
         signature = version.loaded.signature("")
-        available = self._repository.models[version.model].available
+        available = self.repository.models[version.model].available
         return _json(
             {
                 "name": version.model,

@@ -12,10 +12,8 @@ from tensorflow_serving.apis import classification_pb2, regression_pb2
 
 from . import describing, examples, json_tensors, json_values
 from .errors import invalid
-from .http import Answer, Request
+from .http import Answer, Api, Request
 from .loading import LoadedModel
-from .running import Runner
-from .versions import Repository
 
 # As in model_servers/http_rest_api_util.cc.
 _RUN = re.compile(
@@ -31,26 +29,15 @@ _READ = re.compile(
 LARGEST_VERSION = 2**63 - 1
 
 
-class RestApi:
-    """Answers what is below `/v1`.
-
-    Args:
-        repository: The models.
-        runner: Runs them.
-        most_bytes: Of a body.
-    """
-
-    def __init__(self, repository: Repository, runner: Runner, most_bytes: int):
-        self._repository = repository
-        self._runner = runner
-        self._most_bytes = most_bytes
+class RestApi(Api):
+    """Answers what is below `/v1`."""
 
     async def __call__(self, request: Request) -> Answer:
         """Answers one request."""
         if request.verb == "POST" and (match := _RUN.fullmatch(request.path)):
             request.method = match[4].lower()
-            async with self._runner.admitted():
-                body = await request.body(self._most_bytes)
+            async with self.runner.admitted():
+                body = await request.body(self.most_bytes)
                 return await self._run(request, body, *match.groups())
         if request.verb == "GET" and (match := _READ.fullmatch(request.path)):
             return self._read(*match.groups())
@@ -65,10 +52,10 @@ class RestApi:
         label: str | None,
         method: str,
     ) -> Answer:
-        version = self._repository.find(*_spec(name, number, label))
+        version = self.repository.find(*_spec(name, number, label))
         request.model = version.model
         work = partial(_METHODS[method.lower()], body)
-        return Answer(await self._runner.run(version, work))
+        return Answer(await self.runner.run(version, work))
 
     def _read(
         self,
@@ -81,9 +68,9 @@ class RestApi:
             raise invalid("Missing model name in request.")
         spec = _spec(name, number, label)
         if metadata:
-            response = describing.metadata(self._repository.find(*spec))
+            response = describing.metadata(self.repository.find(*spec))
             return _json(_metadata_form(response))
-        return _json(_message(describing.status(self._repository.status(*spec))))
+        return _json(_message(describing.status(self.repository.status(*spec))))
 
 
 def _spec(
