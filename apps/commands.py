@@ -2,13 +2,20 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from .screen import TrainingProgress, messages, metrics_table, output, show_log
+from .screen import (
+    TrainingProgress,
+    backtest_table,
+    messages,
+    metrics_table,
+    output,
+    show_log,
+)
 from .startup import import_tensorflow_quietly
 
 app = typer.Typer(
@@ -36,12 +43,20 @@ GroupColumn = Annotated[
     str | None,
     typer.Option(help="Rows with the same value in it stay in one split."),
 ]
+TimeColumn = Annotated[
+    str | None,
+    typer.Option(help="Column of the times; if left out, found."),
+]
+StationColumn = Annotated[
+    str | None,
+    typer.Option(help="Column that parts the rows into stations."),
+]
 RunArgument = Annotated[Path, typer.Argument(help="A run directory.", metavar="RUN")]
 
 
 @app.command()
 def train(
-    task: Annotated[str, typer.Argument(help="sentiment", metavar="TASK")],
+    task: Annotated[str, typer.Argument(help="sentiment or weather", metavar="TASK")],
     recipe: Annotated[str | None, typer.Option(help="A recipe's name.")] = None,
     config: Annotated[Path | None, typer.Option(help="A YAML file.")] = None,
     assignments: Annotated[
@@ -60,6 +75,12 @@ def train(
     text_column: TextColumn = None,
     label_column: LabelColumn = None,
     group_column: GroupColumn = None,
+    time_column: TimeColumn = None,
+    station_column: StationColumn = None,
+    target: Annotated[
+        list[str] | None,
+        typer.Option(help="Column to forecast; may be given often. All if left out."),
+    ] = None,
 ) -> None:
     """Train and evaluate a model: from data to a run directory with a report."""
     from recurra.pipelines.errors import UserError
@@ -79,13 +100,16 @@ def train(
     if config is not None:
         layers.append((str(config), configurations.read_yaml(config)))
     layers.append(("--set", configurations.parse_assignments(assignments or ())))
-    options = {
-        "spec": data,
-        "text_column": text_column,
-        "label_column": label_column,
-        "group_column": group_column,
-    }
-    given = {key: value for key, value in options.items() if value is not None}
+    given = _given(
+        spec=data,
+        text_column=text_column,
+        label_column=label_column,
+        group_column=group_column,
+        time_column=time_column,
+        station_column=station_column,
+        targets=target or None,
+    )
+    _refuse_foreign(task_class, given)
     layers.append(("command line", {"data": given} if given else {}))
     configuration = configurations.make_configuration(
         task_class.configuration_class, layers
@@ -119,6 +143,24 @@ def train(
     )
 
 
+def _given(**options: Any) -> dict[str, Any]:
+    """The options that were not left out."""
+    return {key: value for key, value in options.items() if value is not None}
+
+
+def _refuse_foreign(task_class: Any, given: Mapping[str, Any]) -> None:
+    """Raises UserError for an option on columns that the task's data do not have."""
+    from recurra.pipelines.errors import UserError
+
+    section = task_class.configuration_class.model_fields["data"].annotation
+    for key in given:
+        if key not in section.model_fields:
+            option = key.removesuffix("s").replace("_", "-")
+            raise UserError(
+                f"--{option}: {task_class.name} has no use for it; leave it out"
+            )
+
+
 @app.command()
 def evaluate(
     run: RunArgument,
@@ -130,8 +172,14 @@ def evaluate(
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Also write the metrics to this file.")
     ] = None,
+    backtest: Annotated[
+        int | None,
+        typer.Option(min=2, help="Also judge each of so many stretches of time."),
+    ] = None,
     text_column: TextColumn = None,
     label_column: LabelColumn = None,
+    time_column: TimeColumn = None,
+    station_column: StationColumn = None,
 ) -> None:
     """Judge a finished run and its baselines; with --data, every row is the test."""
     import_tensorflow_quietly()
@@ -142,9 +190,16 @@ def evaluate(
 
     show_log()
     opened = Run.open(run)
-    evaluation = workflow.evaluate(
-        opened, data, split, text_column=text_column, label_column=label_column
-    ).as_json(opened.task)
+    columns = _given(
+        text_column=text_column,
+        label_column=label_column,
+        time_column=time_column,
+        station_column=station_column,
+    )
+    _refuse_foreign(workflow.find_task(opened.task), columns)
+    evaluation = workflow.evaluate(opened, data, split, backtest, **columns).as_json(
+        opened.task
+    )
     if json_file is not None:
         try:
             write_json(json_file, evaluation)
@@ -153,6 +208,8 @@ def evaluate(
                 f"--json {json_file}: cannot be written: {error.strerror}"
             ) from None
     output.print(metrics_table(evaluation))
+    if "backtest" in evaluation:
+        output.print(backtest_table(evaluation))
 
 
 @app.command()
@@ -186,36 +243,84 @@ def predict(
     ] = None,
     file: Annotated[
         Path | None,
-        typer.Option(help="Texts from a .txt file (one a line) or from a table."),
+        typer.Option(
+            help="Texts from a .txt file (one a line) or from a table; for a weather "
+            "model recent measurements."
+        ),
     ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="A JSON array, one answer a line.")
     ] = False,
+    to: Annotated[
+        Path | None,
+        typer.Option(
+            help="Forecasts: the CSV file to write, a picture beside it. If left out, "
+            "FILE's name with -forecast, here.",
+        ),
+    ] = None,
     text_column: TextColumn = None,
+    time_column: TimeColumn = None,
+    station_column: StationColumn = None,
 ) -> None:
     """Predict with an exported model alone."""
     from recurra.pipelines.errors import UserError
 
     if bool(inputs) == (file is not None):
         raise UserError("predict: give texts, or a file by --file; one of the two")
-    from .inputs import read_texts
-
-    texts = _as_texts(inputs or ()) if file is None else read_texts(file, text_column)
     import_tensorflow_quietly()
     from .predicting import ExportedModel
 
-    answers = ExportedModel(model).classify(texts)
+    exported = ExportedModel(model)
+    if exported.card["task"] == "weather":
+        if file is None:
+            raise UserError(
+                "predict: a weather model needs recent measurements by --file"
+            )
+        columns = _given(time_column=time_column, station_column=station_column)
+        _predict_weather(exported, file, to, as_json, **columns)
+        return
+    from .inputs import read_texts
+
+    texts = _as_texts(inputs or ()) if file is None else read_texts(file, text_column)
+    answers = exported.classify(texts)
     if as_json:
-        rows = (
-            json.dumps({"text": text, **answer}, ensure_ascii=False)
+        _print_json(
+            {"text": text, **answer}
             for text, answer in zip(texts, answers, strict=True)
         )
-        print("[\n" + ",\n".join(rows) + "\n]")
         return
     for text, answer in zip(texts, answers, strict=True):
         shown = " ".join(text.split())
         shown = shown if len(shown) <= 100 else f"{shown[:48]} ... {shown[-47:]}"
         print(f"{answer['label']}\t{answer['score']:.4f}\t{shown}")
+
+
+def _predict_weather(
+    exported: Any, file: Path, to: Path | None, as_json: bool, **columns: str
+) -> None:
+    from .forecasting import (
+        forecast,
+        forecast_table,
+        tell_repairs,
+        write_forecasts,
+    )
+
+    series, forecasts = forecast(exported, str(file), **columns)
+    tell_repairs(series)
+    if as_json:
+        table = forecast_table(exported.card, forecasts)
+        table["time"] = table["time"].astype(str)
+        _print_json(table.to_dict("records"))
+        return
+    stem = file.name.removesuffix(".gz").rpartition(".")[0] or file.name
+    to = to or Path(f"{stem}-forecast.csv")
+    for path in write_forecasts(exported.card, forecasts, to):
+        print(path)
+
+
+def _print_json(rows: Iterable[Mapping[str, Any]]) -> None:
+    lines = (json.dumps(row, ensure_ascii=False) for row in rows)
+    print("[\n" + ",\n".join(lines) + "\n]")
 
 
 def _as_texts(arguments: Sequence[str]) -> list[str]:
@@ -239,16 +344,29 @@ def data_list() -> None:
 @data_app.command("show")
 def data_show(
     spec: Annotated[str, typer.Argument(help="sample, tfds:NAME, file or folder.")],
+    task: Annotated[
+        str, typer.Option(help="The task to read for: sentiment or weather.")
+    ] = "sentiment",
     text_column: TextColumn = None,
     label_column: LabelColumn = None,
     group_column: GroupColumn = None,
+    time_column: TimeColumn = None,
+    station_column: StationColumn = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
-    """What the pipeline sees: columns, rows, classes, lengths, bad rows."""
+    """What the pipeline sees: columns, rows, classes or series, repairs, bad rows."""
     if spec.startswith("tfds"):
         import_tensorflow_quietly()
-    from .showing import print_description
+    from .showing import print_description, print_series
 
+    if task == "weather":
+        print_series(
+            spec,
+            time_column=time_column,
+            station_column=station_column,
+            as_json=as_json,
+        )
+        return
     print_description(
         spec,
         text_column=text_column,

@@ -7,6 +7,7 @@ from recurra.pipelines import exporting, workflow
 from recurra.pipelines.configuration import find_recipe, make_configuration, read_yaml
 from recurra.pipelines.runs import Run, next_free
 
+from .forecasting import forecast, write_forecasts
 from .predicting import ExportedModel
 from .screen import TrainingProgress, messages, metrics_table, output
 
@@ -31,7 +32,7 @@ def run_demo(runs: Path, models: Path) -> None:
         run = _train(name, next_free(runs, f"demo-{name}"))
         version = _export(run, models, name)
         output.print(metrics_table(run.read_metrics()))
-        _predict(version)
+        PREDICTIONS[name](ExportedModel(version), run)
         messages.print(f"Report: {run.report}", markup=False)
         messages.print(f"Model:  {version}", markup=False)
 
@@ -56,10 +57,17 @@ def _export(run: Run, models: Path, name: str) -> Path:
     return exporting.export(servable, models, name)
 
 
-def _predict(version: Path) -> None:
-    for sentence, answer in zip(
-        SENTENCES, ExportedModel(version).classify(SENTENCES), strict=True
-    ):
+def _classify_sentences(model: ExportedModel, run: Run) -> None:
+    for sentence, answer in zip(SENTENCES, model.classify(SENTENCES), strict=True):
         output.print(
             f"{answer['label']:>10} {answer['score']:.3f}  {sentence}", markup=False
         )
+
+
+def _forecast_sample(model: ExportedModel, run: Run) -> None:
+    _, forecasts = forecast(model, "sample")
+    paths = write_forecasts(model.card, forecasts, run.path / "forecast.csv")
+    output.print(f"Forecast from the end of the sample: {paths[-1]}", markup=False)
+
+
+PREDICTIONS = {"sentiment": _classify_sentences, "weather": _forecast_sample}

@@ -3,6 +3,7 @@
 0 done, 2 the user's input was wrong, 1 our fault, 130 stopped by the user.
 """
 
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -49,6 +50,8 @@ _TASKS_EXTRA = {
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line and ends the process with its exit status."""
+    # Some libraries give the root logger a handler, which would say all again.
+    logging.getLogger("recurra").propagate = False
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 

@@ -37,9 +37,13 @@ class ExportedModel:
                 f"({str(error).splitlines()[0]}); export it again"
             ) from error
 
+    def signature(self, name: str) -> Any:
+        """The function of that name."""
+        return self._loaded.signatures[name]
+
     def classify(self, texts: Sequence[str]) -> list[dict[str, Any]]:
         """The answer to each text: `label`, `score` and `probabilities` by class."""
-        signature = self._loaded.signatures["serving_default"]
+        signature = self.signature("serving_default")
         classes = self.card["classes"]
         answers: list[dict[str, Any]] = [{}] * len(texts)
         # Like lengths together, so that little work goes into padding.

@@ -113,16 +113,37 @@ class TrainingProgress:
 
 
 def metrics_table(evaluation: Mapping[str, Any]) -> rich.table.Table:
-    """The model's row and the baselines' rows, a column per metric."""
-    rows = {"model": evaluation["model"], **evaluation["baselines"]}
-    metrics = list(dict.fromkeys(name for row in rows.values() for name in row))
+    """A row per metric, a column for the model and for each baseline."""
+    systems = {"model": evaluation["model"], **evaluation["baselines"]}
     table = rich.table.Table(
         title=f"{evaluation['task']}, {evaluation['data']}, {evaluation['split']}"
     )
-    table.add_column("")
-    for metric in metrics:
-        table.add_column(metric, justify="right")
-    for name, row in rows.items():
-        values = (f"{row[metric]:.4f}" if metric in row else "" for metric in metrics)
-        table.add_row(name, *values, style="bold" if name == "model" else None)
+    table.add_column("", no_wrap=True)
+    for name in systems:
+        style = "bold" if name == "model" else None
+        # Spaces, at which a narrow screen may break the line.
+        table.add_column(name.replace("_", " "), justify="right", style=style)
+    for metric in dict.fromkeys(key for row in systems.values() for key in row):
+        values = (row.get(metric) for row in systems.values())
+        table.add_row(
+            metric, *("" if value is None else f"{value:.4f}" for value in values)
+        )
+    return table
+
+
+def backtest_table(evaluation: Mapping[str, Any]) -> rich.table.Table:
+    """The mean absolute error of each stretch of time, a column per system."""
+    blocks = evaluation["backtest"]
+    names = ["model", *evaluation["baselines"]]
+    table = rich.table.Table(title="mae by stretch of time")
+    table.add_column("first origin")
+    for name in names:
+        table.add_column(name.replace("_", " "), justify="right")
+    for block in blocks:
+        rows = {"model": block["model"], **block["baselines"]}
+        values = (rows[name].get("mae") for name in names)
+        table.add_row(
+            block["first_origin"],
+            *("" if value is None else f"{value:.4f}" for value in values),
+        )
     return table

@@ -17,6 +17,7 @@ import pydantic
 import tensorflow as tf
 
 from .configuration import Section
+from .errors import UserError
 from .runs import Run
 from .training import TrainingSection
 
@@ -111,7 +112,8 @@ class Task(abc.ABC, Generic[ConfigurationT, DataT, PreparedT]):
     """One task, bound to a run directory.
 
     `recipes` is the folder of the task's recipes, `monitor` the column of the history
-    whose smallest value marks the best epoch. Everything that `learn` finds out from
+    whose smallest value marks the best epoch, or, where `monitors_highest`, its
+    highest value. Everything that `learn` finds out from
     the training part goes to `run.assets`, so `build`, `evaluate` and `servable` need
     the run alone and not the training data.
     """
@@ -120,6 +122,7 @@ class Task(abc.ABC, Generic[ConfigurationT, DataT, PreparedT]):
     configuration_class: ClassVar[type[TaskSection]]
     recipes: ClassVar[Path]
     monitor: ClassVar[str]
+    monitors_highest: ClassVar[bool] = False
 
     def __init__(self, configuration: ConfigurationT, run: Run):
         self.configuration = configuration
@@ -158,12 +161,16 @@ class Task(abc.ABC, Generic[ConfigurationT, DataT, PreparedT]):
     def prepare(self, data: DataT) -> PreparedT:
         """The data as batches, by the preprocessing that was learned."""
 
+    def epoch_metrics(self, model: keras.Model, prepared: PreparedT) -> dict[str, float]:
+        """What is measured on validation after each epoch beside the model's metrics."""
+        return {}
+
     @abc.abstractmethod
     def calibrate(self, model: keras.Model, prepared: PreparedT) -> None:
         """Fits on validation what corrects the trained model's confidence."""
 
     @abc.abstractmethod
-    def fit_baselines(self, data: DataT) -> None:
+    def fit_baselines(self, prepared: PreparedT) -> None:
         """Fits the baselines to the training part and writes them to the run."""
 
     @abc.abstractmethod
@@ -171,6 +178,12 @@ class Task(abc.ABC, Generic[ConfigurationT, DataT, PreparedT]):
         self, model: keras.Model, prepared: PreparedT, split: str
     ) -> Evaluation:
         """Judges the model and the baselines on a split."""
+
+    def backtest(
+        self, model: keras.Model, prepared: PreparedT, split: str, blocks: int
+    ) -> Evaluation:
+        """Judges on a split and on each of so many stretches of its time."""
+        raise UserError(f"--backtest: the rows of {self.name} have no time")
 
     @abc.abstractmethod
     def servable(self, model: keras.Model) -> Servable:

@@ -1,5 +1,6 @@
 """The one way, for any task, from data to a trained and evaluated run."""
 
+import functools
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -71,11 +72,13 @@ def train(
         prepared.training_batches,
         prepared.validation_batches(),
         monitor=task.monitor,
+        highest=task.monitors_highest,
+        further_metrics=functools.partial(task.epoch_metrics, model, prepared),
         progress=progress,
     )
     task.calibrate(model, prepared)
     logger.info("Fitting the baselines")
-    task.fit_baselines(data)
+    task.fit_baselines(prepared)
     logger.info("Evaluating")
     _write_evaluation(task, model, prepared, task.splits(data))
     return run
@@ -111,6 +114,7 @@ def evaluate(
     run: Run,
     spec: str | None = None,
     split: str | None = None,
+    backtest: int | None = None,
     **columns: str | None,
 ) -> Evaluation:
     """Judges a finished run's model, on its own data or on other data.
@@ -120,6 +124,7 @@ def evaluate(
         spec: Other data, every row of which is the test; None for the run's own.
         split: Of the run's own data; by default the test, or where there is none,
             validation.
+        backtest: Also judge each of so many stretches of the split's time.
         **columns: Names of columns in the other data.
 
     Raises:
@@ -133,17 +138,20 @@ def evaluate(
             raise UserError(
                 f"--split {split}: with --data every row is the test; leave one out"
             )
-        other = task.load_test(spec, **columns)
-        return task.evaluate(model, task.prepare(other), "test")
-    data = task.load(task.configuration)
-    # Carved anew from other rows, the test would hold rows that were trained on.
-    _refuse_changed(task, data, "give them as other data by --data")
-    splits = task.splits(data)
-    if split is None:
-        split = _reported_split(splits)
-    elif split not in splits:
-        raise UserError(f"--split {split}: there are {', '.join(splits)}")
-    return task.evaluate(model, task.prepare(data), split)
+        data, split = task.load_test(spec, **columns), "test"
+    else:
+        data = task.load(task.configuration)
+        # Carved anew from other rows, the test would hold rows that were trained on.
+        _refuse_changed(task, data, "give them as other data by --data")
+        splits = task.splits(data)
+        if split is None:
+            split = _reported_split(splits)
+        elif split not in splits:
+            raise UserError(f"--split {split}: there are {', '.join(splits)}")
+    prepared = task.prepare(data)
+    if backtest is None:
+        return task.evaluate(model, prepared, split)
+    return task.backtest(model, prepared, split, backtest)
 
 
 def find_task(name: str) -> type[Task]:
@@ -152,10 +160,18 @@ def find_task(name: str) -> type[Task]:
         from .sentiment.task import SentimentTask
 
         return SentimentTask
+    if name == "weather":
+        from .weather.task import WeatherTask
+
+        return WeatherTask
+    if name == "translation":
+        from .translation.task import TranslationTask
+
+        return TranslationTask
     raise UserError(f"{name}: no such task; there are: {', '.join(TASK_NAMES)}")
 
 
-TASK_NAMES = ("sentiment",)
+TASK_NAMES = ("sentiment", "weather")
 
 
 def _existing_run(

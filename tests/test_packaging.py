@@ -129,8 +129,10 @@ def test_package_data_are_there(installed):
         names = wheel.namelist()
         sizes = {info.filename: info.file_size for info in wheel.infolist()}
     expected = {
-        *("recurra/pipelines/sentiment/recipes/imdb.yaml",),
-        *("recurra/pipelines/sentiment/recipes/sample.yaml",),
+        "recurra/pipelines/sentiment/recipes/imdb.yaml",
+        "recurra/pipelines/sentiment/recipes/sample.yaml",
+        "recurra/pipelines/weather/recipes/jena_24h.yaml",
+        "recurra/pipelines/weather/recipes/sample.yaml",
         *("recurra/pipelines/report.html.jinja",),
         *(f"recurra/{room}/py.typed" for room in ROOMS),
     }

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UserError
+from .specs import DataSpec
 
 #: What the spec ``tfds:`` without a name stands for.
 DEFAULT_TFDS_NAME = "imdb_reviews"
@@ -20,14 +21,6 @@ _SPLIT_NAMES = ("train", "validation", "valid", "val", "dev", "test")
 _BATCH = 1024
 # Where tfds looks for a set that is already prepared, before it goes to the source.
 _FIRST_HOST = "storage.googleapis.com"
-
-
-@dataclass(frozen=True)
-class TextSpec:
-    """A line of ``recurra data list``: how to ask for some data and what they are."""
-
-    spec: str
-    description: str
 
 
 @dataclass(frozen=True)
@@ -51,23 +44,23 @@ class TfdsTexts:
 
 #: Specs of labelled texts. Any other tfds set with a text and a class works as well.
 TEXT_SPECS = (
-    TextSpec("sample", "embedded: 6,000 generated reviews, two classes, own splits"),
-    TextSpec("FILE", "your .csv, .tsv, .jsonl (each also .gz) or .parquet"),
-    TextSpec("FOLDER", "your train, validation and test files in one folder"),
-    TextSpec("FOLDER", "your .txt files in class-named folders, or those per split"),
-    TextSpec("tfds:imdb_reviews", "50,000 film reviews, two classes"),
-    TextSpec(
+    DataSpec("sample", "embedded: 6,000 generated reviews, two classes, own splits"),
+    DataSpec("FILE", "your .csv, .tsv, .jsonl (each also .gz) or .parquet"),
+    DataSpec("FOLDER", "your train, validation and test files in one folder"),
+    DataSpec("FOLDER", "your .txt files in class-named folders, or those per split"),
+    DataSpec("tfds:imdb_reviews", "50,000 film reviews, two classes"),
+    DataSpec(
         "tfds:yelp_polarity_reviews", "598,000 reviews of businesses, two classes"
     ),
-    TextSpec("tfds:glue/sst2", "68,000 phrases of film reviews, two classes"),
-    TextSpec("tfds:glue/cola", "10,000 sentences, grammatical or not"),
-    TextSpec("tfds:movie_rationales", "2,000 long film reviews, two classes"),
-    TextSpec("tfds:ag_news_subset", "128,000 news items, four subjects"),
-    TextSpec(
+    DataSpec("tfds:glue/sst2", "68,000 phrases of film reviews, two classes"),
+    DataSpec("tfds:glue/cola", "10,000 sentences, grammatical or not"),
+    DataSpec("tfds:movie_rationales", "2,000 long film reviews, two classes"),
+    DataSpec("tfds:ag_news_subset", "128,000 news items, four subjects"),
+    DataSpec(
         "tfds:trec",
         "6,000 questions by what they ask for (--label-column label-coarse)",
     ),
-    TextSpec("tfds:NAME", "any text classification set of tensorflow-datasets"),
+    DataSpec("tfds:NAME", "any text classification set of tensorflow-datasets"),
 )
 
 
@@ -91,7 +84,7 @@ def read_tfds_texts(
     """
     import tensorflow_datasets as tfds
 
-    builder = _builder(name)
+    builder = find_builder(name)
     features = builder.info.features
     text_feature = _feature(
         name,
@@ -111,7 +104,7 @@ def read_tfds_texts(
         _supervised_key(builder, 1),
         _USUAL_LABEL_FEATURES,
     )
-    _fetch(builder, name)
+    fetch(builder, name)
     splits = {
         split: _read_split(builder, split, text_feature, label_feature)
         for split in builder.info.splits
@@ -126,7 +119,8 @@ def read_tfds_texts(
     )
 
 
-def _builder(name: str) -> Any:
+def find_builder(name: str) -> Any:
+    """The tfds builder of this name; raises UserError that names the nearest ones."""
     import tensorflow_datasets as tfds
 
     try:
@@ -195,8 +189,8 @@ def _feature(
     )
 
 
-def _fetch(builder: Any, name: str) -> None:
-    """Downloads and prepares the set where that is not done."""
+def fetch(builder: Any, name: str) -> None:
+    """Downloads and prepares the set where that is not done; else raises UserError."""
     import tensorflow as tf
     import tensorflow_datasets as tfds
 

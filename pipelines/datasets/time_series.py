@@ -15,9 +15,18 @@ from .raw_tables import RawTable, read_raw_tables
 from .regular_grid import GridSeries, rows_as_steps, to_grid
 from .repairs import Repair, RepairLog
 from .resampling import parse_step, resample
+from .specs import DataSpec
 from .tables import BadRow
 from .time_stamps import find_time_columns, read_stamps
 from .weather_sample import sample_table
+
+SERIES_SPECS = (
+    DataSpec("sample", "embedded: three years of one generated station, hourly"),
+    DataSpec("sample:10min", "the same every ten minutes"),
+    DataSpec("jena", "the public record of Jena, 2009 to 2016, every ten minutes"),
+    DataSpec("FILE", "your .csv, .tsv, .jsonl (each also .gz), .parquet or .npz"),
+    DataSpec("FOLDER", "your files of one station each"),
+)
 
 
 @dataclass(frozen=True)

@@ -130,14 +130,14 @@ class SentimentTask(Task[SentimentConfiguration, LabelledTexts, PreparedTexts]):
             self._padding_file, {"padded_share": prepared.training.padded_share()}
         )
 
-    def fit_baselines(self, data: LabelledTexts) -> None:
+    def fit_baselines(self, prepared: PreparedTexts) -> None:
         if self._baselines_file.is_file():
             return
-        train = data.splits["train"]
+        train = prepared.data.splits["train"]
         fitted = fit_baselines(
             train.texts.tolist(),
             train.labels,
-            len(data.classes),
+            len(prepared.data.classes),
             self.configuration.seed,
         )
         with written_whole(self._baselines_file) as partial:

@@ -1,5 +1,6 @@
 """The configuration of weather forecasting, with every default."""
 
+import itertools
 from typing import Literal
 
 import pydantic
@@ -8,7 +9,8 @@ from pydantic import Field
 from ..configuration import Section
 from ..datasets.measured_values import USUAL_SENTINELS
 from ..datasets.measured_variables import Rule
-from ..task import DataSection
+from ..task import DataSection, TaskSection
+from ..training import TrainingSection
 
 
 class SplitSection(Section):
@@ -95,3 +97,115 @@ class WeatherDataSection(DataSection):
     history_reaches_back: bool = Field(
         True, description="the history of a window may lie in the part before its own"
     )
+
+
+class ModelSection(Section):
+    """The recurrent model."""
+
+    kind: Literal["direct", "encoder_decoder", "segments"] = Field(
+        "direct",
+        description="a head for all lead times; a decoder that is fed its own "
+        "forecasts; or segments of each variable's own history, for long horizons",
+    )
+    cell: Literal["vanilla", "gru", "lstm"] = "gru"
+    units: int = Field(64, ge=1)
+    depth: int = Field(1, ge=1, le=8, description="recurrent layers of the encoder")
+    segment: int = Field(24, ge=1, description="steps of a segment; segments alone")
+    head_units: int = Field(64, ge=1, description="hidden units of the direct head")
+    members: int = Field(
+        1, ge=1, description="networks side by side, whose forecasts are averaged"
+    )
+    level: Literal["last", "mean", "none"] = Field(
+        "last",
+        description="of the target in the history, to which the forecast is added; "
+        "segments hold what differs from it",
+    )
+    linear: bool = Field(
+        True, description="adds a linear forecast from the target's own history"
+    )
+    input_dropout: float = Field(0.0, ge=0, lt=1, description="variational")
+    state_dropout: float = Field(0.0, ge=0, lt=1, description="variational")
+    output_dropout: float = Field(0.0, ge=0, lt=1, description="variational")
+    zoneout_hidden: float = Field(0.0, ge=0, lt=1)
+    zoneout_cell: float = Field(0.0, ge=0, lt=1, description="LSTM alone")
+    dropout: float = Field(0.0, ge=0, lt=1, description="before the head")
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32", description="that is computed in; weights are always float32"
+    )
+
+    @pydantic.model_validator(mode="after")
+    def _zoneout_cell_needs_a_cell_state(self) -> "ModelSection":
+        if self.zoneout_cell and self.cell != "lstm":
+            raise ValueError(f"zoneout_cell: a {self.cell} cell has no cell state")
+        return self
+
+    @pydantic.model_validator(mode="after")
+    def _segments_have_one_layer(self) -> "ModelSection":
+        if self.kind == "segments" and self.depth > 1:
+            raise ValueError("depth: a model of segments has one recurrent layer")
+        return self
+
+
+class ForecastSection(Section):
+    """What is forecast of each target, and how it is judged in training."""
+
+    point_loss: Literal["mae", "mse", "huber"] = Field(
+        "mae", description="of the point forecast: mae makes it a median, mse a mean"
+    )
+    quantiles: list[float] = Field(
+        [0.1, 0.25, 0.5, 0.75, 0.9], description="learned by the pinball loss"
+    )
+    quantile_weight: float = Field(
+        1.0, gt=0, description="of the pinball loss beside the point's loss"
+    )
+    conformal: bool = Field(
+        True, description="shift the quantiles so that they cover on validation"
+    )
+    monte_carlo_passes: int = Field(
+        0, ge=0, description="with noise left on, for a spread of the model; 0 for none"
+    )
+
+    @pydantic.field_validator("quantiles")
+    @classmethod
+    def _rising_shares(cls, quantiles: list[float]) -> list[float]:
+        if not all(0 < quantile < 1 for quantile in quantiles):
+            raise ValueError("quantiles lie between 0 and 1")
+        if any(one >= other for one, other in itertools.pairwise(quantiles)):
+            raise ValueError("quantiles are given from the lowest to the highest")
+        return quantiles
+
+    @pydantic.field_validator("monte_carlo_passes")
+    @classmethod
+    def _one_pass_has_no_spread(cls, passes: int) -> int:
+        if passes == 1:
+            raise ValueError("monte_carlo_passes: one pass has no spread; give 2 or 0")
+        return passes
+
+
+class WeatherConfiguration(TaskSection):
+    """Everything that a weather run depends on."""
+
+    data: WeatherDataSection = WeatherDataSection()
+    model: ModelSection = ModelSection()
+    forecast: ForecastSection = ForecastSection()
+    training: TrainingSection = TrainingSection(
+        epochs=10, learning_rate=1e-3, decay="cosine", warmup_steps=100
+    )
+
+    @pydantic.model_validator(mode="after")
+    def _spread_needs_noise(self) -> "WeatherConfiguration":
+        model = self.model
+        rates = (
+            model.input_dropout,
+            model.state_dropout,
+            model.output_dropout,
+            model.zoneout_hidden,
+            model.zoneout_cell,
+            model.dropout,
+        )
+        if self.forecast.monte_carlo_passes and not any(rates):
+            raise ValueError(
+                "forecast.monte_carlo_passes: there is no noise to leave on; give the "
+                "model a dropout or zoneout"
+            )
+        return self

@@ -1,9 +1,11 @@
 """The data of a weather run: series, their splits, and batches of windows."""
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from ..datasets.chronological_split import (
@@ -12,8 +14,8 @@ from ..datasets.chronological_split import (
     split_by_date,
     split_by_share,
 )
-from ..datasets.measured_variables import find_variable
-from ..datasets.time_series import TimeSeries, load_time_series
+from ..datasets.measured_variables import Variable, find_variable
+from ..datasets.time_series import TimeSeries, load_time_series, with_columns
 from ..errors import UserError
 from .config import WeatherDataSection
 from .scaling import Scaling, fit_scaling
@@ -39,14 +41,16 @@ class WeatherData:
         """In the order of the last axis of the targets."""
         return tuple(self.series.variables[each].name for each in self.shape.targets)
 
+    def training_parts(self) -> list[np.ndarray]:
+        """Of each station, ``float32[steps, variables]``."""
+        return [
+            station.values[slice(*spans["train"])]
+            for station, spans in zip(self.series.stations, self.spans, strict=True)
+        ]
+
     def learn_scaling(self) -> Scaling:
         """From the training parts alone."""
-        return fit_scaling(
-            [
-                station.values[slice(*spans["train"])]
-                for station, spans in zip(self.series.stations, self.spans, strict=True)
-            ]
-        )
+        return fit_scaling(self.training_parts())
 
     def facts(self) -> dict[str, Any]:
         """What the data hold, for JSON."""
@@ -67,20 +71,7 @@ def load_weather_data(data: WeatherDataSection) -> WeatherData:
     Raises:
         UserError: the data are wrong, or a split has no window.
     """
-    series = load_time_series(
-        data.spec,
-        time_column=data.time_column,
-        station_column=data.station_column,
-        time_zone=data.time_zone,
-        step=data.step,
-        resample_rules=data.resample,
-        min_share=data.min_share,
-        sentinels=data.sentinels,
-        keep_sentinels=data.keep_sentinels,
-        rows_are_steps=data.rows_are_steps,
-        max_bad_share=data.max_bad_share,
-        needed=[*data.targets, *data.known_future],
-    )
+    series = _load_series(data, data.step, [*data.targets, *data.known_future])
     shape = WindowShape(
         history=data.history,
         horizon=data.horizon,
@@ -91,6 +82,52 @@ def load_weather_data(data: WeatherDataSection) -> WeatherData:
         calendar=data.calendar,
     )
     return WeatherData(series, tuple(_split(series, data)), shape)
+
+
+def load_test_data(
+    data: WeatherDataSection,
+    variables: Sequence[Variable],
+    step_seconds: int,
+    shape: WindowShape,
+) -> WeatherData:
+    """Other series for a trained model; every step of them is the test.
+
+    Args:
+        data: The section, with the other spec.
+        variables: Of the model, which the series must have.
+        step_seconds: Of the model, to which the series are resampled.
+        shape: What a window holds.
+
+    Raises:
+        UserError: the data are wrong, or lack a variable.
+    """
+    step = None if data.rows_are_steps else f"{step_seconds}s"
+    columns = [variable.column for variable in variables]
+    series = with_columns(_load_series(data, step, columns), columns)
+    spans = [
+        {"train": (0, 0), "validation": (0, 0), "test": (0, len(station))}
+        for station in series.stations
+    ]
+    return WeatherData(series, tuple(spans), shape)
+
+
+def _load_series(
+    data: WeatherDataSection, step: str | None, needed: Sequence[str]
+) -> TimeSeries:
+    return load_time_series(
+        data.spec,
+        time_column=data.time_column,
+        station_column=data.station_column,
+        time_zone=data.time_zone,
+        step=step,
+        resample_rules=data.resample,
+        min_share=data.min_share,
+        sentinels=data.sentinels,
+        keep_sentinels=data.keep_sentinels,
+        rows_are_steps=data.rows_are_steps,
+        max_bad_share=data.max_bad_share,
+        needed=needed,
+    )
 
 
 def _numbers(series: TimeSeries, asked: list[str], option: str) -> tuple[int, ...]:
@@ -132,8 +169,8 @@ class PreparedWindows:
     ):
         self.data = data
         self.source = WindowSource(data.series, scaling, data.shape)
+        self.batch_size = batch_size
         self._section = section
-        self._batch_size = batch_size
         self._seed = seed
 
     @functools.cached_property
@@ -141,23 +178,27 @@ class PreparedWindows:
         """The training windows."""
         return self._windows("train", self._section.stride)
 
+    def windows_of(self, split: str) -> Windows:
+        """The windows of a split as they are used: in training, or in evaluation."""
+        return self.training if split == "train" else self.evaluation(split)
+
     def evaluation(self, split: str) -> Windows:
         """The windows of a split, a stride of evaluation apart."""
         return self._windows(split, self._section.evaluation_stride)
 
     def training_batches(self, epoch: int) -> tf.data.Dataset:
-        return self.training.shuffled(self._batch_size, self._seed, epoch)
+        return self.training.shuffled(self.batch_size, self._seed, epoch)
 
     def validation_batches(self) -> tf.data.Dataset:
-        return self.evaluation("validation").batches(self._batch_size)
+        return self.evaluation("validation").batches(self.batch_size)
 
     def left_out(self) -> dict[str, int]:
         """By split, the windows without one target that is there."""
-        counts = {"train": self.training.left_out}
-        for split in SPLITS[1:]:
-            if any(spans[split][1] > spans[split][0] for spans in self.data.spans):
-                counts[split] = self.evaluation(split).left_out
-        return counts
+        return {
+            split: self.windows_of(split).left_out
+            for split in SPLITS
+            if any(spans[split][1] > spans[split][0] for spans in self.data.spans)
+        }
 
     def _windows(self, split: str, stride: int) -> Windows:
         windows = self.source.windows(

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from ..datasets.chronological_split import Spans
 from ..datasets.time_series import StationSeries, TimeSeries
-from .model_inputs import calendar_features, standardised
+from .model_inputs import history_inputs, known_inputs, standardised
 from .scaling import Scaling
 
 _ROWS_AT_A_TIME = 65_536
@@ -46,17 +46,20 @@ class WindowShape:
         """Steps from the origin to the last target."""
         return self.first_lead + self.horizon - 1
 
+    @property
+    def leads(self) -> range:
+        """Steps from the origin to each target, H of them."""
+        return range(self.first_lead, self.last_lead + 1)
+
 
 class WindowSource:
     """Series in memory, and windows gathered from them.
 
     A batch of windows is a triple:
 
-    - features: ``history`` ``float32[B, L, F]``, standardised, 0 where missing;
-      ``observed`` ``float32[B, L, F]``, 1 where a value was there and 0 where not; and,
-      where there are known-future inputs, ``known_history`` ``[B, L, K]`` and
-      ``known_future`` ``[B, H, K]``: the calendar's four, then the standardised values
-      of the known-future variables, then 1 or 0 for each whether it was there;
+    - features: ``history`` and ``observed`` ``float32[B, L, F]`` as ``history_inputs``
+      gives them, and, where there are known-future inputs, ``known_history``
+      ``[B, L, K]`` and ``known_future`` ``[B, H, K]`` as ``known_inputs`` gives them;
     - targets ``float32[B, H, T]``, standardised, 0 where missing;
     - weights ``float32[B, H, T]``, 1 where a target is there and 0 where not.
 
@@ -124,8 +127,7 @@ class WindowSource:
         first = tf.gather(self._rows, stations)[:, None]
         # A sparse read of the variable: no batch touches the rest of it.
         raw = tf.gather(self._values, first + past)
-        history, observed = standardised(raw, self._mean, self._scale)
-        features = {"history": history, "observed": observed}
+        features = history_inputs(raw, self._mean, self._scale)
         to_come = tf.gather(self._values, first + future)
         if shape.calendar or shape.known_future:
             features["known_history"] = self._known_inputs(raw, stations, past)
@@ -139,8 +141,7 @@ class WindowSource:
 
     def raw_targets(self, stations: np.ndarray, origins: np.ndarray) -> np.ndarray:
         """In raw units, ``float32[windows, H, T]``, NaN where missing."""
-        leads = np.arange(self.shape.first_lead, self.shape.last_lead + 1)
-        steps = (origins[:, None] + leads)[:, :, None]
+        steps = (origins[:, None] + self.shape.leads)[:, :, None]
         raw = np.empty((*steps.shape[:2], len(self.shape.targets)), np.float32)
         for number, station in enumerate(self.series.stations):
             own = stations == number
@@ -151,16 +152,13 @@ class WindowSource:
         self, raw: tf.Tensor, stations: tf.Tensor, steps: tf.Tensor
     ) -> tf.Tensor:
         """Nothing else of the future is let through here than what is known ahead."""
-        parts = []
-        if self.shape.calendar:
-            parts.append(calendar_features(self._clock.seconds(stations, steps)))
-        if self.shape.known_future:
-            parts += standardised(
-                tf.gather(raw, self._known, axis=-1),
-                tf.gather(self._mean, self._known),
-                tf.gather(self._scale, self._known),
-            )
-        return tf.concat(parts, axis=-1)
+        shape = self.shape
+        return known_inputs(
+            self._clock.seconds(stations, steps) if shape.calendar else None,
+            tf.gather(raw, self._known, axis=-1) if shape.known_future else None,
+            tf.gather(self._mean, self._known),
+            tf.gather(self._scale, self._known),
+        )
 
     def _origins(self, span: tuple[int, int], reaches_back: bool) -> tuple[int, int]:
         """The first and the last origin of windows in the span."""
@@ -206,9 +204,10 @@ class Windows:
     def __len__(self) -> int:
         return int(self._ends[-1]) if len(self._ends) else 0
 
-    def batches(self, batch_size: int) -> tf.data.Dataset:
-        """Each window once, in the order of their numbers."""
-        return self._batches(batch_size, lambda numbers: numbers)
+    def batches(self, batch_size: int, every: int = 1) -> tf.data.Dataset:
+        """Each window whose number `every` divides, once, in their order."""
+        count = -(-len(self) // every)
+        return self._batches(batch_size, count, lambda numbers: numbers * every)
 
     def shuffled(self, batch_size: int, seed: int, epoch: int) -> tf.data.Dataset:
         """Each window once, in an order that seed and epoch decide."""
@@ -216,6 +215,7 @@ class Windows:
         key = tf.constant([seed % 2**31, epoch], tf.int32)
         return self._batches(
             batch_size,
+            len(self),
             # A permutation that is computed number by number and stored nowhere.
             lambda numbers: tf.random.experimental.index_shuffle(numbers, key, last),
         )
@@ -232,8 +232,7 @@ class Windows:
 
     def target_times(self, numbers: np.ndarray) -> np.ndarray:
         """``datetime64[s][windows, H]``."""
-        shape = self.source.shape
-        return self._times(numbers, np.arange(shape.first_lead, shape.last_lead + 1))
+        return self._times(numbers, np.array(self.source.shape.leads))
 
     def raw_targets(self, numbers: np.ndarray) -> np.ndarray:
         """In raw units, ``float32[windows, H, T]``, NaN where missing."""
@@ -251,8 +250,7 @@ class Windows:
                 times[own] = station.stamps[steps[own]]
         return times
 
-    def _batches(self, batch_size: int, order: Any) -> tf.data.Dataset:
-        count = len(self)
+    def _batches(self, batch_size: int, count: int, order: Any) -> tf.data.Dataset:
         with tf.device("CPU:0"):
             ends = tf.constant(self._ends, tf.int64)
             runs = tf.constant(self._runs, tf.int64)

@@ -125,5 +125,7 @@ def test_the_table_has_the_model_and_every_baseline():
     text = console.file.getvalue()
     for part in ("reviews.csv", "test", "accuracy", "roc_auc", "0.9123", "0.9500"):
         assert part in text
-    (majority,) = [line for line in text.splitlines() if "majority" in line]
-    assert "0.5000" in majority
+    (header,) = [line for line in text.splitlines() if "majority" in line]
+    (accuracy,) = [line for line in text.splitlines() if "accuracy" in line]
+    assert header.index("majority") > header.index("model")
+    assert accuracy.index("0.5000") > accuracy.index("0.9123")

@@ -144,7 +144,8 @@ def test_missing_values_are_masked():
         history, observed = features["history"].numpy(), features["observed"].numpy()
         assert np.isfinite(history).all() and np.isfinite(targets).all()
         assert set(np.unique(observed)) <= {0.0, 1.0}
-        np.testing.assert_array_equal(history[observed == 0], 0)
+        filled = pd.DataFrame(history[0]).where(observed[0] > 0).ffill().fillna(0)
+        np.testing.assert_array_equal(history[0], filled)
         np.testing.assert_array_equal(targets.numpy()[weights.numpy() == 0], 0)
     features, targets, weights = next(iter(windows.batches(3)))
     # Of the window that begins at step 2, step 5 is the last of its history.

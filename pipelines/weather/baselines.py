@@ -1,0 +1,138 @@
+"""What a user would pick instead of a recurrent network, fitted to the same windows."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from ..datasets.time_series import TimeSeries
+from .climatology import fit_climatology
+from .data import PreparedWindows
+from .origins import OriginBatch, values_around
+from .ridge import fit_ridge
+from .windows import WindowShape
+
+__all__ = ["Baseline", "OriginBatch", "fit_baselines", "season_steps"]
+
+_DAY = 86_400
+# Of a seasonal naive forecast: the value at the first of these that has one.
+_SEASONS_BACK = 7
+
+
+class Baseline(Protocol):
+    """A fitted baseline. It holds no series; joblib saves it and loads it again."""
+
+    def forecast(self, batch: OriginBatch, series: TimeSeries) -> np.ndarray:
+        """Forecasts in raw units, float32 `[N, H, T]`, finite whatever is missing.
+
+        Args:
+            batch: Where the forecasts begin.
+            series: With the stations of the batch; nothing after an origin is read.
+        """
+        ...
+
+
+def fit_baselines(prepared: PreparedWindows) -> dict[str, Baseline]:
+    """Fits every baseline to the training part.
+
+    - `repeat_last`: the last value that was there.
+    - `seasonal_naive`: the value a season before, see `season_steps`.
+    - `climatology`: the usual value of season and hour, see `Climatology`.
+    - `ridge`: linear regression on lags and calendar, see `Ridge`.
+
+    Returns:
+        Fitted baseline by name, in this order.
+    """
+    data, scaling = prepared.data, prepared.source.scaling
+    season = season_steps(int(data.series.step.astype("timedelta64[s]").astype(int)))
+    repeat_last = RepeatLast(data.shape, scaling.mean[list(data.shape.targets)])
+    return {
+        "repeat_last": repeat_last,
+        "seasonal_naive": (
+            SeasonalNaive(repeat_last, season) if season > 1 else repeat_last
+        ),
+        "climatology": fit_climatology(data, scaling),
+        "ridge": fit_ridge(prepared),
+    }
+
+
+def season_steps(step_seconds: int) -> int:
+    """Steps of the season of a naive forecast.
+
+    A day where steps divide one; a week of daily steps; otherwise 1, no season.
+    """
+    if step_seconds == _DAY:
+        return 7
+    return _DAY // step_seconds if _DAY % step_seconds == 0 else 1
+
+
+@dataclass(frozen=True)
+class RepeatLast:
+    """The last value of the history that is there, at every lead time.
+
+    Attributes:
+        shape: What a window holds.
+        means: Of the training part, float32 `[T]`: where the history has no value.
+    """
+
+    shape: WindowShape
+    means: np.ndarray
+
+    def forecast(self, batch: OriginBatch, series: TimeSeries) -> np.ndarray:
+        """Float32 `[N, H, T]`."""
+        last = self.last_values(series, batch.stations, batch.origins)
+        return np.repeat(last, self.shape.horizon, axis=1)
+
+    def last_values(
+        self, series: TimeSeries, stations: np.ndarray, origins: np.ndarray
+    ) -> np.ndarray:
+        """Float32 `[N, 1, T]`."""
+        back = np.arange(0, -self.shape.history, -1)
+        values = values_around(series, stations, origins, back, self.shape.targets)
+        there = np.isfinite(values)
+        latest = there.argmax(axis=1)[:, None]
+        last = np.take_along_axis(values, latest, axis=1)
+        return np.where(there.any(axis=1)[:, None], last, self.means)
+
+
+@dataclass(frozen=True)
+class SeasonalNaive:
+    """The last value at the same place in the season.
+
+    Where it is missing, that of a season before, up to seven; then the last value.
+
+    Attributes:
+        repeat_last: Stands where the seasons have no value.
+        season: Steps.
+    """
+
+    repeat_last: RepeatLast
+    season: int
+
+    def forecast(self, batch: OriginBatch, series: TimeSeries) -> np.ndarray:
+        """Float32 `[N, H, T]`."""
+        shape = self.repeat_last.shape
+        leads = np.array(shape.leads)
+        # Many lead times may have one place in the season.
+        steps, of_lead = np.unique(
+            leads - self.season * -(-leads // self.season), return_inverse=True
+        )
+        values = np.full(
+            (len(batch.origins), len(steps), len(shape.targets)), np.nan, np.float32
+        )
+        short = np.arange(len(values))
+        for seasons in range(_SEASONS_BACK):
+            earlier = values_around(
+                series,
+                batch.stations[short],
+                batch.origins[short],
+                steps - seasons * self.season,
+                shape.targets,
+            )
+            values[short] = np.where(np.isnan(values[short]), earlier, values[short])
+            short = np.flatnonzero(np.isnan(values).any(axis=(1, 2)))
+        last = self.repeat_last.last_values(
+            series, batch.stations[short], batch.origins[short]
+        )
+        values[short] = np.where(np.isnan(values[short]), last, values[short])
+        return values[:, of_lead]

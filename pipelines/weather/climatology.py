@@ -1,0 +1,95 @@
+"""The usual weather of season and hour, as a forecast."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ..datasets.time_series import TimeSeries
+from .data import WeatherData
+from .origins import OriginBatch
+from .scaling import Scaling
+
+_DAYS = 366
+_HOURS = 24
+_DAYS_EITHER_SIDE = 15
+
+
+@dataclass(frozen=True)
+class Climatology:
+    """The mean of the training values within 15 days of the day of year, at the hour.
+
+    The turn of the year is no border. Where a station has no such value the mean at
+    the hour stands, then its mean, then the same of all stations together.
+
+    Attributes:
+        of_stations: By name of the stations in training, float32 `[366, 24, T]`.
+        of_all: Of all stations together, for any other, float32 `[366, 24, T]`.
+    """
+
+    of_stations: Mapping[str, np.ndarray]
+    of_all: np.ndarray
+
+    def forecast(self, batch: OriginBatch, series: TimeSeries) -> np.ndarray:
+        """Whatever came before: float32 `[N, H, T]`."""
+        days, hours = _day_and_hour(batch.target_times)
+        forecast = np.empty((*days.shape, self.of_all.shape[-1]), np.float32)
+        for number in np.unique(batch.stations):
+            own = batch.stations == number
+            name = series.stations[number].name
+            table = self.of_stations.get(name, self.of_all)
+            forecast[own] = table[days[own], hours[own]]
+        return forecast
+
+
+def fit_climatology(data: WeatherData, scaling: Scaling) -> Climatology:
+    """The means of the training parts.
+
+    Args:
+        data: Series and splits.
+        scaling: Of all variables; its means stand where a target has no values.
+    """
+    targets = list(data.shape.targets)
+    sums = {}
+    for station, spans in zip(data.series.stations, data.spans, strict=True):
+        part = slice(*spans["train"])
+        sums[station.name] = _sums(station.times()[part], station.values[part, targets])
+    pooled = np.sum(list(sums.values()), axis=0)
+    of_all = _means(pooled, np.array(scaling.mean[targets]))
+    return Climatology(
+        {name: _means(own, of_all).astype(np.float32) for name, own in sums.items()},
+        of_all.astype(np.float32),
+    )
+
+
+def _sums(times: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Totals and counts by day of year and hour, float64 `[2, 366, 24, T]`."""
+    days, hours = _day_and_hour(times)
+    cells = days * _HOURS + hours
+    there = np.isfinite(values)
+    sums = [
+        np.bincount(cells, weights, minlength=_DAYS * _HOURS)
+        for weights in (*np.where(there, values, 0.0).T, *there.T)
+    ]
+    return np.stack(sums, axis=-1).reshape(_DAYS, _HOURS, 2, -1).transpose(2, 0, 1, 3)
+
+
+def _means(sums: np.ndarray, fallback: np.ndarray) -> np.ndarray:
+    """Float64 `[366, 24, T]`."""
+    around = sum(
+        np.roll(sums, days, axis=1)
+        for days in range(-_DAYS_EITHER_SIDE, _DAYS_EITHER_SIDE + 1)
+    )
+    means = fallback
+    # From the coarsest to the finest, each where it has values.
+    for total, count in (sums.sum(axis=(1, 2)), sums.sum(axis=1), around):
+        means = np.where(count > 0, total / np.maximum(count, 1), means)
+    return means
+
+
+def _day_and_hour(times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of the year from 0, and of the day."""
+    index = pd.DatetimeIndex(times.ravel())
+    days, hours = index.day_of_year.to_numpy() - 1, index.hour.to_numpy()
+    return days.reshape(times.shape), hours.reshape(times.shape)

@@ -1,0 +1,387 @@
+"""Ridge regression on lagged values and the calendar, the baseline to beat."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import linalg
+
+from ..datasets.time_series import TimeSeries
+from .data import PreparedWindows, WeatherData
+from .model_inputs import CALENDAR_FEATURES, calendar_features
+from .origins import OriginBatch, filled_forward, origin_times, values_around
+from .scaling import Scaling
+from .windows import Windows, WindowShape
+
+# Of inputs of unit variance, times the number of windows.
+_PENALTIES = (1e-6, 1e-4, 1e-3, 1e-2, 10**-1.5, 1e-1, 10**-0.5, 1.0, 10.0)
+# Neighbouring windows hold nearly the same: more than these teach little and take long.
+_MOST_TRAINING, _MOST_VALIDATION = 50_000, 4_000
+# With fewer complete windows than this share, missing targets are filled.
+_LEAST_COMPLETE = 0.1
+# The lags of all variables are tried up to so many inputs and weights.
+_MOST_LAGS, _MOST_WEIGHTS = 2_000, 4_000_000
+_YEAR = np.timedelta64(365, "D")
+# Of an input that is constant but for rounding.
+_LEAST_VARIANCE = 1e-9
+# Numbers of a batch of windows.
+_NUMBERS_AT_A_TIME = 4_000_000
+
+
+@dataclass(frozen=True)
+class Ridge:
+    """Linear regression of each target at each lead time, with squared weights bounded.
+
+    What is forecast is the change from the last value, in standard deviations. The
+    inputs are the changes from the last value back to the earlier ones, and as the
+    validation part decides for each target: the last value itself or not; those of all
+    other variables or not; the calendar at the origin or not (at another lead time it
+    is a linear function of that); and how strong the penalty is. The
+    last value before it stands for a missing one, and the mean before the first.
+
+    Attributes:
+        inputs: Makes them.
+        regressions: Of each target.
+    """
+
+    inputs: "LaggedInputs"
+    regressions: tuple["Regression", ...]
+
+    def forecast(self, batch: OriginBatch, series: TimeSeries) -> np.ndarray:
+        """Float32 `[N, H, T]`."""
+        shape, scaling = self.inputs.shape, self.inputs.scaling
+        size = len(batch.origins), shape.horizon, len(shape.targets)
+        forecast = np.empty(size, np.float32)
+        made: dict[tuple[int, ...], tuple[np.ndarray, np.ndarray]] = {}
+        for number, target in enumerate(shape.targets):
+            own = self.regressions[number]
+            if own.variables not in made:
+                made[own.variables] = self.inputs.make(
+                    series, batch.stations, batch.origins, own.variables
+                )
+            inputs, levels = made[own.variables]
+            change = inputs @ own.weights
+            level = levels[:, own.variables.index(target), None]
+            raw = (level + change) * scaling.scale[target] + scaling.mean[target]
+            # Finite also where the history holds the largest of numbers.
+            largest = np.finfo(np.float32).max
+            forecast[..., number] = np.clip(raw, -largest, largest)
+        return forecast
+
+
+@dataclass(frozen=True)
+class Regression:
+    """The weights of one target.
+
+    Attributes:
+        variables: The numbers of those whose lags are inputs.
+        weights: float32 `[P, H]`, a row for each column of `LaggedInputs`; 0 where
+            it is not used.
+    """
+
+    variables: tuple[int, ...]
+    weights: np.ndarray
+
+
+@dataclass(frozen=True)
+class LaggedInputs:
+    """The inputs of a regression, from the history alone.
+
+    The columns are: 1; the calendar's, where there is one; and for each variable the
+    standardised values of its history less the last one, oldest first, with the last
+    one itself in its own place.
+
+    Attributes:
+        shape: What a window holds.
+        scaling: Of all variables.
+        calendar: Whether there are columns of it.
+    """
+
+    shape: WindowShape
+    scaling: Scaling
+    calendar: bool
+
+    @property
+    def first_lag(self) -> int:
+        """The number of the first column of a history."""
+        return 1 + (CALENDAR_FEATURES if self.calendar else 0)
+
+    def size(self, variables: Sequence[int]) -> int:
+        """The number of columns, P."""
+        return self.first_lag + len(variables) * self.shape.history
+
+    def make(
+        self,
+        series: TimeSeries,
+        stations: np.ndarray,
+        origins: np.ndarray,
+        variables: Sequence[int],
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The columns, float64 `[N, P]`, and the last values, float64 `[N, V]`."""
+        back = np.arange(1 - self.shape.history, 1)
+        history = self.standardised(
+            values_around(series, stations, origins, back, variables), variables
+        )
+        history = filled_forward(history)
+        levels = history[:, -1].copy()
+        history[:, :-1] -= levels[:, None]
+        inputs = np.ones((len(origins), self.size(variables)))
+        if self.calendar:
+            seconds = origin_times(series, stations, origins).astype(np.int64)
+            inputs[:, 1 : self.first_lag] = calendar_features(seconds)
+        inputs[:, self.first_lag :] = history.transpose(0, 2, 1).reshape(
+            len(origins), -1
+        )
+        return inputs, levels
+
+    def standardised(self, values: np.ndarray, variables: Sequence[int]) -> np.ndarray:
+        """Raw values of these variables, the last axis, in float64."""
+        return self.scaling.of(variables).standardise(values.astype(np.float64))
+
+
+def fit_ridge(prepared: PreparedWindows) -> Ridge:
+    """Fits to the training windows, and chooses by the error on validation windows.
+
+    For a target, windows are left out in which one of its values is missing; where
+    next to none is complete, the last value before stands for a missing one. Less than
+    a year says nothing of the time of year, nor how the course of the day changes with
+    it, so then there is no calendar.
+    """
+    data = prepared.data
+    shape, variables = data.shape, tuple(range(len(data.series.variables)))
+    training = _Sample.of(prepared.training, _MOST_TRAINING)
+    validation = _Sample.of(prepared.evaluation("validation"), _MOST_VALIDATION)
+    inputs = LaggedInputs(
+        shape, prepared.source.scaling, shape.calendar and _spans_a_year(data)
+    )
+    lags = len(variables) * shape.history
+    weights = lags * shape.horizon * len(shape.targets)
+    if lags <= _MOST_LAGS and weights <= _MOST_WEIGHTS:
+        groups = _with_the_same_windows(training, validation)
+        fits = [_Fit(inputs, variables, group) for group in groups]
+    else:
+        fits = [_Fit(inputs, (each,), [n]) for n, each in enumerate(shape.targets)]
+    regressions: dict[int, Regression] = {}
+    for fit in fits:
+        regressions |= fit.choose(training, validation)
+    return Ridge(inputs, tuple(regressions[n] for n in range(len(shape.targets))))
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """Windows, and for which targets each can be used.
+
+    Attributes:
+        series: All stations.
+        stations: int64 `[N]`.
+        origins: int64 `[N]`.
+        usable: bool `[N, T]`.
+    """
+
+    series: TimeSeries
+    stations: np.ndarray
+    origins: np.ndarray
+    usable: np.ndarray
+
+    @classmethod
+    def of(cls, windows: Windows, most: int) -> "_Sample":
+        """At most so many, spread evenly."""
+        series = windows.source.series
+        stations, origins = windows.places(_spread(len(windows), most))
+        usable = _complete(series, windows.source.shape, stations, origins)
+        usable[:, usable.mean(axis=0) < _LEAST_COMPLETE] = True
+        return cls(series, stations, origins, usable)
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """Finds the regressions of some targets on the lags of some variables.
+
+    Attributes:
+        inputs: Makes them.
+        variables: Their numbers; those of the targets are among them.
+        members: Places of these targets among all. The same windows can be used for
+            each of them.
+    """
+
+    inputs: LaggedInputs
+    variables: tuple[int, ...]
+    members: list[int]
+
+    def choose(self, training: _Sample, validation: _Sample) -> dict[int, Regression]:
+        """By member the regression that errs least in validation."""
+        fitted, judged = self._sums(training), self._sums(validation)
+        least = {member: np.inf for member in self.members}
+        best: dict[int, Regression] = {}
+        for columns, outputs in self._choices():
+            part = judged.part(columns, outputs)
+            for weights in _solutions(fitted.part(columns, outputs)):
+                errors = part.mean_squared_errors(weights)
+                for member, error, own in zip(
+                    [self.members[output] for output in outputs],
+                    errors,
+                    weights.swapaxes(0, 1),
+                    strict=True,
+                ):
+                    if error < least[member]:
+                        least[member] = error
+                        best[member] = self._regression(member, columns, own)
+        return best
+
+    def _choices(self) -> Iterator[tuple[np.ndarray, list[int]]]:
+        """Columns that are used together, and for which outputs."""
+        heads = [np.arange(1)]
+        if self.inputs.calendar:
+            heads.append(np.arange(self.inputs.first_lag))
+        for head in heads:
+            for output in range(len(self.members)):
+                own = self._own_columns(self.members[output])
+                yield np.concatenate([head, own[:-1]]), [output]
+                yield np.concatenate([head, own]), [output]
+            if len(self.variables) > 1:
+                size = self.inputs.size(self.variables)
+                rest = np.arange(self.inputs.first_lag, size)
+                yield np.concatenate([head, rest]), list(range(len(self.members)))
+
+    def _own_columns(self, member: int) -> np.ndarray:
+        """Of the target's own history, the last value at the end."""
+        history = self.inputs.shape.history
+        place = self.variables.index(self.inputs.shape.targets[member])
+        return self.inputs.first_lag + place * history + np.arange(history)
+
+    def _regression(
+        self, member: int, columns: np.ndarray, weights: np.ndarray
+    ) -> Regression:
+        """Without the variables that have no weight."""
+        inputs = self.inputs
+        whole = np.zeros((inputs.size(self.variables), weights.shape[1]), np.float32)
+        whole[columns] = weights
+        own = self._own_columns(member)
+        if np.isin(columns[columns >= inputs.first_lag], own).all():
+            target = inputs.shape.targets[member]
+            whole = np.concatenate([whole[: inputs.first_lag], whole[own]])
+            return Regression((target,), whole)
+        return Regression(self.variables, whole)
+
+    def _sums(self, sample: _Sample) -> "_Sums":
+        """Over the windows that can be used for the members."""
+        (numbers,) = np.nonzero(sample.usable[:, self.members[0]])
+        shape = self.inputs.shape
+        targets = [shape.targets[member] for member in self.members]
+        levels_of = [self.variables.index(target) for target in targets]
+        size, outputs = self.inputs.size(self.variables), (len(targets), shape.horizon)
+        gram, cross = np.zeros((size, size)), np.zeros((size, *outputs))
+        squares = np.zeros(outputs)
+        rows = max(1, _NUMBERS_AT_A_TIME // (size + np.prod(outputs)))
+        for begin in range(0, len(numbers), rows):
+            chunk = numbers[begin : begin + rows]
+            place = sample.series, sample.stations[chunk], sample.origins[chunk]
+            inputs, levels = self.inputs.make(*place, self.variables)
+            truth = values_around(*place, shape.leads, targets)
+            change = self.inputs.standardised(truth, targets)
+            change -= levels[:, None, levels_of]
+            change = filled_forward(change).swapaxes(1, 2)
+            gram += inputs.T @ inputs
+            cross += (inputs.T @ change.reshape(len(chunk), -1)).reshape(cross.shape)
+            squares += (change**2).sum(axis=0)
+        return _Sums(len(numbers), gram, cross, squares)
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """All that a least-squares fit, and its error, need of windows.
+
+    Attributes:
+        count: Of the windows.
+        gram: Of products of inputs, the first of which is 1: `[P, P]`.
+        cross: Of products of inputs and outputs: `[P, M, H]`.
+        squares: Of squared outputs: `[M, H]`.
+    """
+
+    count: int
+    gram: np.ndarray
+    cross: np.ndarray
+    squares: np.ndarray
+
+    def part(self, columns: np.ndarray, outputs: list[int]) -> "_Sums":
+        """For these inputs, and these of the M."""
+        return _Sums(
+            self.count,
+            self.gram[np.ix_(columns, columns)],
+            self.cross[np.ix_(columns, outputs)],
+            self.squares[outputs],
+        )
+
+    def mean_squared_errors(self, weights: np.ndarray) -> np.ndarray:
+        """`[M]`, of regressions with weights `[P, M, H]`."""
+        flat = weights.reshape(len(weights), -1)
+        explained = (self.gram @ flat).reshape(weights.shape) - 2 * self.cross
+        squared = (weights * explained).sum(axis=0) + self.squares
+        return squared.mean(axis=-1) / self.count
+
+
+def _solutions(sums: _Sums) -> Iterator[np.ndarray]:
+    """Weights `[P, M, H]` for each penalty; the first input, 1, has none."""
+    size = len(sums.gram) - 1
+    means = sums.gram[0] / sums.count
+    mean_outputs = sums.cross[0] / sums.count
+    # Of inputs and outputs less their means, the inputs in standard deviations.
+    covariance = sums.gram[1:, 1:] / sums.count - np.outer(means[1:], means[1:])
+    spread = np.sqrt(np.maximum(np.diag(covariance), _LEAST_VARIANCE))
+    covariance /= np.outer(spread, spread)
+    outputs = sums.cross[1:].reshape(size, -1) / sums.count
+    outputs -= np.outer(means[1:], mean_outputs)
+    outputs /= spread[:, None]
+    for penalty in _PENALTIES:
+        penalised = covariance + penalty * np.eye(size)
+        weights = linalg.solve(penalised, outputs, assume_a="pos", overwrite_a=True)
+        weights = (weights / spread[:, None]).reshape(sums.cross[1:].shape)
+        constant = mean_outputs - np.tensordot(means[1:], weights, 1)
+        yield np.concatenate([constant[None], weights])
+
+
+def _spans_a_year(data: WeatherData) -> bool:
+    """Whether the training parts do, from the first step of all to the last."""
+    times = [
+        station.times()[slice(*spans["train"])]
+        for station, spans in zip(data.series.stations, data.spans, strict=True)
+    ]
+    ends = np.concatenate([each[[0, -1]] for each in times if len(each)])
+    return bool(ends.max() - ends.min() >= _YEAR)
+
+
+def _spread(count: int, most: int) -> np.ndarray:
+    """Of so many numbers at most `most`, one from each of equal stretches.
+
+    Where in its stretch is drawn: at equal distances all might lie at one hour.
+    """
+    if count <= most:
+        return np.arange(count)
+    within = np.random.default_rng(0).random(most)
+    return ((np.arange(most) + within) * (count / most)).astype(np.int64)
+
+
+def _complete(
+    series: TimeSeries, shape: WindowShape, stations: np.ndarray, origins: np.ndarray
+) -> np.ndarray:
+    """Whether all values of a target are there, bool `[N, T]`."""
+    complete = np.empty((len(origins), len(shape.targets)), bool)
+    for number in np.unique(stations):
+        own = stations == number
+        first = origins[own] + shape.first_lead
+        for place, target in enumerate(shape.targets):
+            values = series.stations[number].values[:, target]
+            missing = np.cumsum(np.r_[0, ~np.isfinite(values)])
+            complete[own, place] = missing[first + shape.horizon] == missing[first]
+    return complete
+
+
+def _with_the_same_windows(
+    training: _Sample, validation: _Sample
+) -> Sequence[list[int]]:
+    """Targets put together whose usable windows are the same."""
+    groups: dict[bytes, list[int]] = {}
+    usable = np.concatenate([training.usable, validation.usable])
+    for target, own in enumerate(usable.T):
+        groups.setdefault(own.tobytes(), []).append(target)
+    return list(groups.values())

@@ -1,0 +1,127 @@
+"""What an exported weather model answers: signatures in raw units."""
+
+from collections.abc import Callable, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from .forecaster import Forecaster
+from .model_inputs import history_inputs, known_inputs, seconds_of
+from .scaling import Scaling
+from .windows import WindowShape
+
+
+class WeatherServing(tf.Module):
+    """Raw histories in, forecasts in raw units out.
+
+    The answer to `history` float32 `[N, L, F]`, NaN where a value is missing, `start`
+    string `[N]`, the ISO time of each history's last row, and, where columns are known
+    ahead, `known_future` float32 `[N, H, V]`, is `forecast` float32 `[N, H, T]` and,
+    where there are quantiles, `quantiles` float32 `[N, H, T, Q]`.
+
+    Args:
+        forecaster: Of the trained model.
+        shape: What a window holds.
+        scaling: Of all variables.
+        step_seconds: From step to step.
+        passes: With noise left on, for `spread`; 0 for none.
+    """
+
+    def __init__(
+        self,
+        forecaster: Forecaster,
+        shape: WindowShape,
+        scaling: Scaling,
+        step_seconds: int,
+        passes: int = 0,
+    ):
+        super().__init__(name="weather")
+        # The graphs read the tf.Variable within each variable of Keras. If the module
+        # tracked the model, these would be saved as two, and TensorFlow Serving, which
+        # restores by names and not by objects, would leave empty what the graphs read.
+        self._variables = [variable.value for variable in forecaster.model.variables]
+        self._untracked = SimpleNamespace(forecaster=forecaster, scaling=scaling)
+        self._shape = shape
+        self._step = step_seconds
+        self._passes = passes
+
+    def signatures(self) -> dict[str, Any]:
+        """The functions to export, by name.
+
+        `serving_default`; `from_history`, which takes `history` alone, where nothing
+        else is used; and `spread`, `mean` and `spread` of passes with noise left on,
+        where passes are asked for.
+        """
+        specs = [
+            tf.TensorSpec(
+                [None, self._shape.history, len(self._untracked.scaling.mean)],
+                tf.float32,
+                "history",
+            ),
+            tf.TensorSpec([None], tf.string, "start"),
+        ]
+        if self._shape.known_future:
+            known = [None, self._shape.horizon, len(self._shape.known_future)]
+            specs.append(tf.TensorSpec(known, tf.float32, "known_future"))
+        signatures = {"serving_default": _traced(self._forecast, specs)}
+        if not self._shape.calendar and not self._shape.known_future:
+            signatures["from_history"] = _traced(self._forecast, specs[:1])
+        if self._passes:
+            signatures["spread"] = _traced(self._spread, specs)
+        return signatures
+
+    def _forecast(
+        self,
+        history: tf.Tensor,
+        start: tf.Tensor | None = None,
+        known_future: tf.Tensor | None = None,
+    ) -> dict[str, tf.Tensor]:
+        features = self._features(history, start, known_future)
+        point, quantiles = self._untracked.forecaster.forecast(features)
+        answer = {"forecast": point}
+        return answer | {"quantiles": quantiles} if quantiles.shape[-1] else answer
+
+    def _spread(
+        self,
+        history: tf.Tensor,
+        start: tf.Tensor | None = None,
+        known_future: tf.Tensor | None = None,
+    ) -> dict[str, tf.Tensor]:
+        features = self._features(history, start, known_future)
+        mean, spread = self._untracked.forecaster.spread(features, self._passes)
+        return {"mean": mean, "spread": spread}
+
+    def _features(
+        self,
+        history: tf.Tensor,
+        start: tf.Tensor | None,
+        known_future: tf.Tensor | None,
+    ) -> dict[str, tf.Tensor]:
+        shape, scaling = self._shape, self._untracked.scaling
+        features = history_inputs(history, scaling.mean, scaling.scale)
+        if not shape.calendar and not shape.known_future:
+            return features
+        known = scaling.of(shape.known_future)
+        numbers = tf.constant(shape.known_future, tf.int32)
+        back = np.arange(1 - shape.history, 1)
+        ahead = np.array(shape.leads)
+        for name, steps, values in (
+            ("known_history", back, tf.gather(history, numbers, axis=-1)),
+            ("known_future", ahead, known_future),
+        ):
+            features[name] = known_inputs(
+                seconds_of(start)[:, None] + steps * self._step
+                if shape.calendar
+                else None,
+                values if shape.known_future else None,
+                known.mean,
+                known.scale,
+            )
+        return features
+
+
+def _traced(function: Callable[..., Any], specs: Sequence[tf.TensorSpec]) -> Any:
+    # Without AutoGraph, which these graphs do not need and which writes files.
+    return tf.function(function, autograph=False).get_concrete_function(*specs)

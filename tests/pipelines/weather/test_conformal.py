@@ -1,0 +1,53 @@
+"""Split-conformal shifts: ranks by hand, coverage on new draws."""
+
+import math
+
+import numpy as np
+import pytest
+
+from recurra.pipelines.weather.conformal import quantile_shifts
+
+SHARES = (0.1, 0.5, 0.9)
+
+
+def test_shifts_are_the_order_statistics():
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=(37, 2, 3)).astype("float32")
+    quantiles = rng.normal(size=(37, 2, 3, 3)).astype("float32")
+    truth[rng.random(truth.shape) < 0.2] = np.nan
+    shifts = quantile_shifts(truth, quantiles, SHARES)
+    assert shifts.shape == (2, 3, 3)
+    for lead in range(2):
+        for target in range(3):
+            for number, share in enumerate(SHARES):
+                own = truth[:, lead, target] - quantiles[:, lead, target, number]
+                own = sorted(own[np.isfinite(own)].tolist())
+                rank = (len(own) + 1) * share
+                rank = math.ceil(rank) if share >= 0.5 else math.floor(rank)
+                expected = own[min(max(rank, 1), len(own)) - 1]
+                assert shifts[lead, target, number] == pytest.approx(expected)
+
+
+def test_bad_quantiles_cover_after_the_shift():
+    rng = np.random.default_rng(1)
+    truth = 3 + 2 * rng.normal(size=(4000, 1, 1))
+    # Much too narrow, and beside the truth.
+    quantiles = np.array([0.9, 1.0, 1.1]) * np.ones((4000, 1, 1, 1))
+    shifts = quantile_shifts(truth[:2000], quantiles[:2000], SHARES)
+    covered = (truth[2000:, ..., None] <= quantiles[2000:] + shifts).mean(axis=0)
+    np.testing.assert_allclose(covered[0, 0], SHARES, atol=0.03)
+
+
+def test_a_point_stands_for_each_quantile():
+    rng = np.random.default_rng(2)
+    truth = rng.normal(size=(50, 2, 1))
+    point = rng.normal(size=(50, 2, 1, 1))
+    np.testing.assert_array_equal(
+        quantile_shifts(truth, point, SHARES),
+        quantile_shifts(truth, np.repeat(point, 3, axis=-1), SHARES),
+    )
+
+
+def test_where_no_truth_is_nothing_is_shifted():
+    truth = np.full((5, 1, 1), np.nan)
+    assert not quantile_shifts(truth, np.zeros((5, 1, 1, 3)), SHARES).any()

@@ -1,0 +1,172 @@
+"""Exported weather models: equal to the model in memory, and hard to upset."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from recurra.pipelines.datasets.measured_variables import variables_of
+from recurra.pipelines.datasets.time_series import StationSeries, TimeSeries
+from recurra.pipelines.weather.config import (
+    ForecastSection,
+    ModelSection,
+    WeatherConfiguration,
+)
+from recurra.pipelines.weather.forecaster import Forecaster
+from recurra.pipelines.weather.model import build_model
+from recurra.pipelines.weather.scaling import Scaling
+from recurra.pipelines.weather.serving import WeatherServing
+from recurra.pipelines.weather.windows import WindowShape, WindowSource
+
+STEP, HISTORY, HORIZON = 3600, 12, 5
+START = np.datetime64("2020-02-28T21:00:00", "s")
+SCALING = Scaling(np.float32([980, 10, 5]), np.float32([8, 6, 3]))
+KNOWN = WindowShape(HISTORY, HORIZON, 2, targets=(1, 0), known_future=(2,))
+CALENDAR = WindowShape(HISTORY, HORIZON, 2, targets=(1, 0))
+PLAIN = WindowShape(HISTORY, HORIZON, 2, targets=(1, 0), calendar=False)
+
+
+def series_of(steps: int = 60) -> TimeSeries:
+    rng = np.random.default_rng(0)
+    values = SCALING.restore(rng.normal(size=(steps, 3))).astype("float32")
+    values[rng.random(values.shape) < 0.1] = np.nan
+    station = StationSeries("a", START, np.timedelta64(STEP, "s"), values)
+    variables = variables_of(["p (mbar)", "T (degC)", "wv (m/s)"])
+    return TimeSeries("test", variables, (station,), (), (), steps)
+
+
+def forecaster_of(shape: WindowShape, shifted: bool = True, **model) -> Forecaster:
+    configuration = WeatherConfiguration(
+        model=ModelSection(units=8, head_units=8, segment=4, **model),
+        forecast=ForecastSection(quantiles=[0.1, 0.5, 0.9]),
+    )
+    rng = np.random.default_rng(1)
+    shifts = rng.normal(size=(HORIZON, 2, 3)).astype("float32") if shifted else None
+    return Forecaster(
+        build_model(configuration, shape, 3), SCALING.of(shape.targets), shifts
+    )
+
+
+def exported(tmp_path, forecaster: Forecaster, shape: WindowShape, passes: int = 0):
+    serving = WeatherServing(forecaster, shape, SCALING, STEP, passes)
+    tf.saved_model.save(serving, str(tmp_path / "1"), serving.signatures())
+    return tf.saved_model.load(str(tmp_path / "1")).signatures
+
+
+def raw_inputs(origins: np.ndarray) -> dict:
+    values = series_of().stations[0].values
+    back, ahead = np.arange(1 - HISTORY, 1), np.arange(2, 2 + HORIZON)
+    return {
+        "history": tf.constant(values[origins[:, None] + back]),
+        "start": tf.constant([str(START + int(each) * STEP) for each in origins]),
+        "known_future": tf.constant(values[origins[:, None] + ahead][..., 2:]),
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape"),
+    [
+        ("direct", KNOWN),
+        ("direct", CALENDAR),
+        ("direct", PLAIN),
+        ("encoder_decoder", KNOWN),
+        ("segments", KNOWN),
+    ],
+)
+def test_the_export_equals_the_model_in_memory(tmp_path, kind, shape):
+    forecaster = forecaster_of(shape, kind=kind)
+    origins = np.arange(HISTORY - 1, 50)
+    features, _, _ = WindowSource(series_of(), SCALING, shape).gather(
+        tf.zeros(len(origins), tf.int64), tf.constant(origins)
+    )
+    point, quantiles = forecaster.forecast(features)
+    inputs = raw_inputs(origins)
+    if not shape.known_future:
+        del inputs["known_future"]
+    answer = exported(tmp_path, forecaster, shape)["serving_default"](**inputs)
+    assert set(answer) == {"forecast", "quantiles"}
+    assert answer["quantiles"].shape == (len(origins), HORIZON, 2, 3)
+    # The pressure is near a thousand, where a float32 has steps of 6e-5.
+    np.testing.assert_allclose(answer["forecast"], point, atol=1e-5, rtol=2e-7)
+    np.testing.assert_allclose(answer["quantiles"], quantiles, atol=1e-5, rtol=2e-7)
+    assert (np.diff(answer["quantiles"], axis=-1) >= 0).all()
+
+
+def test_shifts_are_in_raw_units():
+    shifted, bare = forecaster_of(PLAIN), forecaster_of(PLAIN, shifted=False)
+    bare.model.set_weights(shifted.model.get_weights())
+    features = {
+        name: np.ones((2, *tensor.shape[1:]), "float32")
+        for name, tensor in bare.model.input.items()
+    }
+    expected = np.sort(bare.forecast(features)[1] + shifted._shifts, axis=-1)
+    np.testing.assert_allclose(shifted.forecast(features)[1], expected, rtol=1e-6)
+
+
+def test_missing_values_anywhere_are_survived(tmp_path):
+    signature = exported(tmp_path, forecaster_of(KNOWN), KNOWN)["serving_default"]
+    inputs = raw_inputs(np.array([20]))
+    history = np.nan_to_num(inputs["history"].numpy(), nan=3.0)
+    rows = [np.full_like(history[0], np.nan), np.full_like(history[0], np.inf)]
+    for step in range(HISTORY):
+        for variable in range(3):
+            row = history[0].copy()
+            row[step, variable] = np.nan
+            rows.append(row)
+    known = np.full((len(rows), HORIZON, 1), np.nan, "float32")
+    answer = signature(
+        history=tf.constant(np.stack(rows)),
+        start=tf.repeat(inputs["start"], len(rows)),
+        known_future=tf.constant(known),
+    )
+    for values in answer.values():
+        assert np.isfinite(values).all()
+
+
+def test_no_rows_get_no_answers(tmp_path):
+    signature = exported(tmp_path, forecaster_of(KNOWN), KNOWN)["serving_default"]
+    answer = signature(
+        history=tf.zeros((0, HISTORY, 3)),
+        start=tf.constant([], tf.string),
+        known_future=tf.zeros((0, HORIZON, 1)),
+    )
+    assert answer["quantiles"].shape == (0, HORIZON, 2, 3)
+
+
+def test_without_calendar_a_signature_takes_the_history_alone(tmp_path):
+    signatures = exported(tmp_path, forecaster_of(PLAIN), PLAIN)
+    assert set(signatures) == {"serving_default", "from_history"}
+    inputs = raw_inputs(np.array([20, 30]))
+    alone = signatures["from_history"](history=inputs["history"])
+    both = signatures["serving_default"](
+        history=inputs["history"], start=inputs["start"]
+    )
+    np.testing.assert_array_equal(alone["forecast"], both["forecast"])
+
+
+def test_with_a_calendar_the_time_matters(tmp_path):
+    signatures = exported(tmp_path, forecaster_of(KNOWN), KNOWN)
+    assert set(signatures) == {"serving_default"}
+    inputs = raw_inputs(np.array([20]))
+    noon = signatures["serving_default"](**inputs | {"start": ["2020-06-01T12:00:00"]})
+    same = signatures["serving_default"](
+        **inputs | {"start": ["2020-06-01T14:00:00+02:00"]}
+    )
+    night = signatures["serving_default"](**inputs | {"start": ["2020-06-01 00:00"]})
+    np.testing.assert_array_equal(noon["forecast"], same["forecast"])
+    assert np.abs(noon["forecast"] - night["forecast"]).max() > 1e-3
+
+
+def test_what_is_no_time_is_refused(tmp_path):
+    signature = exported(tmp_path, forecaster_of(KNOWN), KNOWN)["serving_default"]
+    inputs = raw_inputs(np.array([20]))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="expected ISO times"):
+        signature(**inputs | {"start": tf.constant(["soon"])})
+
+
+def test_the_spread_of_passes_with_noise(tmp_path):
+    forecaster = forecaster_of(PLAIN, state_dropout=0.3)
+    signature = exported(tmp_path, forecaster, PLAIN, passes=8)["spread"]
+    inputs = raw_inputs(np.array([20, 30]))
+    answer = signature(history=inputs["history"], start=inputs["start"])
+    assert answer["mean"].shape == answer["spread"].shape == (2, HORIZON, 2)
+    assert (answer["spread"].numpy() > 0).all()

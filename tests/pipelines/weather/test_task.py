@@ -1,0 +1,198 @@
+"""The task as a whole: from a messy file to metrics, report, export and predictions."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+
+from recurra.apps.main import run as recurra
+from recurra.pipelines import workflow
+from recurra.pipelines.configuration import make_configuration
+from recurra.pipelines.exporting import export
+from recurra.pipelines.files import read_json
+from recurra.pipelines.weather.config import WeatherConfiguration
+from recurra.pipelines.weather.task import WeatherTask
+
+HOURS, LEADS = 900, 6
+METRICS = {
+    *("mae", "mse", "rmse", "mase", "bias", "crps"),
+    *("mae_standardised", "mse_standardised", "coverage_80", "width_80"),
+}
+SETTINGS = {
+    "data": {
+        "targets": ["T", "p"],
+        "history": 30,
+        "horizon": LEADS,
+        "station_column": "site",
+        "max_bad_share": 0.2,
+    },
+    "model": {"units": 6, "head_units": 6, "state_dropout": 0.1},
+    "forecast": {"quantiles": [0.1, 0.5, 0.9]},
+    "training": {"epochs": 2, "batch_size": 128, "learning_rate": 0.01},
+}
+
+
+def weather(hours: int = HOURS) -> pd.DataFrame:
+    """Two stations with a daily cycle, interleaved, with what real files have."""
+    rng = np.random.default_rng(0)
+    times = pd.date_range("2021-03-01", periods=hours, freq="h")
+    frames = []
+    for site in ("north", "süd"):
+        cycle = 8 * np.sin(2 * np.pi * times.hour / 24)
+        frames.append(
+            pd.DataFrame(
+                {
+                    "time": times,
+                    "site": site,
+                    "T (degC)": (10 + cycle + rng.normal(size=hours)).round(2),
+                    "p (mbar)": 980 + rng.normal(size=hours).cumsum().round(1),
+                    "wd (deg)": rng.uniform(0, 360, hours).round(),
+                }
+            )
+        )
+    frame = pd.concat(frames).sort_values(["time", "site"], ignore_index=True)
+    frame.loc[40:60, "p (mbar)"] = -9999
+    return frame.drop(index=range(300, 320)).astype({"time": str})
+
+
+def configured(path, **data) -> WeatherConfiguration:
+    settings = SETTINGS | {"data": SETTINGS["data"] | {"spec": str(path)} | data}
+    return make_configuration(WeatherConfiguration, [("test", settings)])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("weather")
+
+
+@pytest.fixture(scope="module")
+def run(folder):
+    weather().to_csv(folder / "stations.csv", index=False)
+    return workflow.train(
+        WeatherTask, configured(folder / "stations.csv"), folder / "run"
+    )
+
+
+@pytest.fixture(scope="module")
+def version(folder, run):
+    task = workflow.open_task(run)
+    return export(task.servable(workflow.trained_model(task)), folder / "models", "w")
+
+
+def test_the_metrics_of_model_and_baselines(run):
+    metrics = run.read_metrics()
+    assert list(metrics["baselines"]) == [
+        "repeat_last",
+        "seasonal_naive",
+        "climatology",
+        "ridge",
+    ]
+    for row in (metrics["model"], *metrics["baselines"].values()):
+        assert set(row) == METRICS
+        assert np.isfinite(list(row.values())).all()
+    assert set(metrics["by_variable"]) == {"T", "p"}
+    assert len(metrics["by_lead"]["mae"]) == LEADS
+    # Sums of a variable's errors over leads and over hours are the same sums.
+    assert metrics["model"]["mae"] == pytest.approx(
+        np.mean([row["mae"] for row in metrics["by_variable"].values()]), rel=0.05
+    )
+    assert set(metrics["validation"]["model"]) == METRICS
+    kinds = {repair["kind"] for repair in metrics["repairs"]}
+    assert any("sentinel" in kind for kind in kinds)
+    assert any("gap" in kind for kind in kinds)
+
+
+def test_metrics_are_those_of_the_predictions(run):
+    """With so few windows all are kept."""
+    table = pd.read_csv(run.predictions)
+    assert set(table["station"]) == {"north", "süd"}
+    error = (table["forecast"] - table["truth"]).dropna()
+    metrics = run.read_metrics()
+    assert metrics["model"]["mae"] == pytest.approx(error.abs().mean(), rel=1e-4)
+    assert metrics["model"]["bias"] == pytest.approx(error.mean(), abs=1e-3)
+    assert (table["quantile_0.1"] <= table["quantile_0.9"]).all()
+    there = table.dropna(subset="truth")
+    below = (there["truth"] <= there["quantile_0.1"]).mean()
+    assert metrics["observed_shares"][0] == pytest.approx(below, abs=1e-3)
+
+
+def test_the_report_and_its_figures_are_there(run):
+    assert "Ridge" in run.report.read_text(encoding="utf-8")
+    assert (run.path / "figures" / "error_by_lead.png").stat().st_size > 10_000
+
+
+def test_what_comes_after_the_training_part_does_not_move_the_scaling(run, folder):
+    other = weather()
+    late = other["time"] > other["time"].iloc[3 * len(other) // 4]
+    other.loc[late, ["T (degC)", "p (mbar)"]] *= 3
+    other.to_csv(folder / "other.csv", index=False)
+    data = WeatherTask.load(configured(folder / "other.csv"))
+    own = read_json(run.assets / "scaling.json")
+    np.testing.assert_array_equal(own["mean"], data.learn_scaling().mean)
+    np.testing.assert_array_equal(own["scale"], data.learn_scaling().scale)
+
+
+def test_an_export_predicts_from_a_file_that_ends_at_the_origin(
+    run, version, folder, monkeypatch, capsys
+):
+    """What the run predicted of a window, in memory and with the file's rest there, is
+    what the export predicts where nothing after the origin exists."""
+    monkeypatch.chdir(folder)
+    table = pd.read_csv(run.predictions, parse_dates=["time"])
+    origins = table["time"] - pd.to_timedelta(table["lead_steps"], unit="h")
+    origin = origins.iloc[len(table) // 4]
+    expected = table[origins == origin].set_index(
+        ["station", "time", "lead_steps", "variable"]
+    )
+    assert len(expected) == 2 * LEADS * 2
+    frame = weather()
+    recent = frame[frame["time"] <= str(origin)].iloc[-150:]
+    recent.to_csv(folder / "recent.csv", index=False)
+    assert recurra(["predict", str(version), "--file", "recent.csv"]) == 0
+    assert capsys.readouterr().out.split()[:2] == [
+        "recent-forecast.csv",
+        "recent-forecast.png",
+    ]
+    found = pd.read_csv("recent-forecast.csv", parse_dates=["time"])
+    assert set(found["unit"]) == {"degC", "mbar"}
+    found = found.set_index(list(expected.index.names)).loc[expected.index]
+    for column in ("forecast", "quantile_0.1", "quantile_0.5", "quantile_0.9"):
+        np.testing.assert_allclose(found[column], expected[column], rtol=1e-5)
+    assert recurra(["predict", str(version), "--file", "recent.csv"]) == 2
+    assert "exists already" in capsys.readouterr().err
+
+
+def test_the_card_says_how_to_ask(version):
+    card = json.loads((version / "assets.extra" / "model_card.json").read_text())
+    assert [variable["name"] for variable in card["variables"]] == ["T", "p", "wd"]
+    assert card["variables"][2]["rule"] == "circular"
+    assert card["targets"] == ["T", "p"]
+    assert card["step_seconds"] == 3600
+    assert card["lead_steps"] == list(range(1, LEADS + 1))
+    assert card["inputs"]["history"]["shape"] == ["N", 30, 3]
+    signature = tf.saved_model.load(str(version)).signatures["serving_default"]
+    assert set(signature.structured_input_signature[1]) == set(card["inputs"])
+
+
+def test_backtest_tells_of_each_stretch(run):
+    evaluation = workflow.evaluate(run, backtest=3).as_json("weather")
+    assert len(evaluation["backtest"]) == 3
+    starts = [block["first_origin"] for block in evaluation["backtest"]]
+    assert starts == sorted(starts)
+    errors = [block["model"]["mae"] for block in evaluation["backtest"]]
+    assert min(errors) < evaluation["model"]["mae"] < max(errors)
+    assert set(evaluation["backtest"][0]["baselines"]) == set(evaluation["baselines"])
+
+
+def test_other_data_are_the_test_as_a_whole(run, folder):
+    frame = weather(200)
+    frame = frame[frame["site"] == "süd"].rename(columns={"site": "place"})
+    frame.to_csv(folder / "new.csv", index=False)
+    evaluation = workflow.evaluate(run, str(folder / "new.csv"), station_column="place")
+    assert evaluation.split == "test"
+    assert set(evaluation.predictions["station"]) == {"süd"}
+    # Every window that fits into the file, not a last share of them.
+    left_out = evaluation.further["left_out"]["test"]
+    assert evaluation.further["windows"] + left_out == 200 - 30 - LEADS + 1
