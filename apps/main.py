@@ -46,6 +46,7 @@ _TASKS_EXTRA = {
     "typer",
     "yaml",
 }
+_TRANSLATION_EXTRA = {"sacrebleu", "sentencepiece", "tensorflow_text"}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -71,11 +72,14 @@ def run(arguments: Sequence[str]) -> int:
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
         serves = list(arguments[:1]) == ["serve"]
-        if package not in (_SERVE_EXTRA if serves else _TASKS_EXTRA):
+        if package in _TRANSLATION_EXTRA:
+            user, extra = "translation", "translation"
+        elif package in (_SERVE_EXTRA if serves else _TASKS_EXTRA):
+            user, extra = (
+                ("the server", "serve") if serves else ("the command line", "tasks")
+            )
+        else:
             raise
-        user, extra = (
-            ("the server", "serve") if serves else ("the command line", "tasks")
-        )
         return _say(
             f"error: {package} is not installed; {user} needs the extra {extra}: "
             f"pip install 'recurra[{extra}]'",

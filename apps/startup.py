@@ -7,6 +7,9 @@ import sys
 import warnings
 from collections.abc import Iterator
 
+# The descriptor, which C++ writes to whatever sys.stderr is.
+_STANDARD_ERROR = 2
+
 
 def import_tensorflow_quietly() -> None:
     """Imports TensorFlow and keeps its start-up messages off the screen.
@@ -26,18 +29,17 @@ def import_tensorflow_quietly() -> None:
 @contextlib.contextmanager
 def _standard_error_to_nowhere() -> Iterator[None]:
     try:
-        descriptor = sys.stderr.fileno()
-    except (AttributeError, OSError, ValueError):
-        # Not a real file, as under a test runner.
+        kept = os.dup(_STANDARD_ERROR)
+    except OSError:
+        # The process was started without one.
         yield
         return
     sys.stderr.flush()
-    kept = os.dup(descriptor)
     try:
         with open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), descriptor)
+            os.dup2(nowhere.fileno(), _STANDARD_ERROR)
         yield
     finally:
         sys.stderr.flush()
-        os.dup2(kept, descriptor)
+        os.dup2(kept, _STANDARD_ERROR)
         os.close(kept)

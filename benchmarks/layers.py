@@ -9,6 +9,12 @@ within the step.
     python benchmarks/layers.py
     KERAS_BACKEND=jax python benchmarks/layers.py --rounds 5
     python benchmarks/layers.py --memory
+
+From how many units on the loop written out is faster shows where it is written out at
+shapes below the threshold too:
+
+    python benchmarks/layers.py --written-out-from 1 \\
+        --shape 64x100x128x128 --shape 64x100x256x256
 """
 
 import argparse
@@ -16,6 +22,7 @@ import math
 import multiprocessing
 import os
 import platform
+import re
 import resource
 import statistics
 import sys
@@ -28,9 +35,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 
-from recurra.layers import GRU, LSTM, VanillaRNN
+from recurra.layers import GRU, LSTM, VanillaRNN, backpropagation
 
 # Batch, time, input features, units.
+Shape = tuple[int, ...]
 SHAPES = ((64, 200, 128, 128), (256, 120, 14, 32), (64, 25, 256, 512))
 VARIATIONAL = {"dropout": 0.3, "recurrent_dropout": 0.3}
 ZONEOUT = {"zoneout_hidden": 0.05, "zoneout_cell": 0.5}
@@ -91,25 +99,63 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--seconds", type=float, default=0.15, help="of one timing")
     parser.add_argument("--only", default="", help="text in the names of the layers")
-    parser.add_argument("--memory", action="store_true", help="peak memory, no times")
+    parser.add_argument(
+        "--shape",
+        dest="shapes",
+        type=shape_of,
+        action="append",
+        metavar="BATCHxTIMExINPUTxUNITS",
+        help="such as 64x100x256x256; may be given again (default: "
+        + ", ".join(map(name_of, SHAPES))
+        + ")",
+    )
+    way = parser.add_mutually_exclusive_group()
+    way.add_argument(
+        "--written-out-from",
+        type=int,
+        metavar="UNITS",
+        help="write loops out from so many units on, not from where that pays off",
+    )
+    way.add_argument("--memory", action="store_true", help="peak memory, no times")
     arguments = parser.parse_args()
     comparisons = [row for row in COMPARISONS if arguments.only in row[0]]
+    shapes = arguments.shapes or list(SHAPES)
+    if arguments.written_out_from is not None:
+        backpropagation.UNITS_TO_PAY_OFF[keras.backend.backend()] = (
+            arguments.written_out_from
+        )
 
     print(
         f"{keras.backend.backend()}, Keras {keras.__version__}, "
         f"{os.cpu_count()} cores, {platform.machine()}\n"
     )
     if arguments.memory:
-        print_memory(comparisons)
+        print_memory(comparisons, shapes)
     else:
-        print_ratios(comparisons, arguments.rounds, arguments.seconds)
+        print_ratios(comparisons, shapes, arguments.rounds, arguments.seconds)
 
 
-def print_ratios(comparisons: list[Any], rounds: int, seconds: float) -> None:
+def shape_of(text: str) -> Shape:
+    """The shape that `name_of` gives this name."""
+    if not re.fullmatch(r"[1-9]\d*(x[1-9]\d*){3}", text):
+        raise argparse.ArgumentTypeError(
+            f"expected BATCHxTIMExINPUTxUNITS, such as 64x100x256x256; received {text}"
+        )
+    return tuple(map(int, text.split("x")))
+
+
+def name_of(shape: Shape) -> str:
+    """Such as 64x100x256x256."""
+    return "x".join(map(str, shape))
+
+
+def print_ratios(
+    comparisons: list[Any], shapes: list[Shape], rounds: int, seconds: float
+) -> None:
     """One row a comparison: a ratio for each shape, and their geometric mean."""
     names = dict.fromkeys(name for row in comparisons for name in row[:2])
     times = {}
-    for shape in SHAPES:
+    for shape in shapes:
         times[shape] = interleaved(
             {n: CONTESTANTS[n] for n in names}, shape, rounds, seconds
         )
@@ -118,7 +164,7 @@ def print_ratios(comparisons: list[Any], rounds: int, seconds: float) -> None:
             print(f"  {name:45} {1e3 * statistics.median(measured):8.2f}")
     print(
         f"\n{'layer':43} {'beside':42} "
-        + " ".join(f"{'x'.join(map(str, s)):>15}" for s in SHAPES)
+        + " ".join(f"{name_of(shape):>15}" for shape in shapes)
         + "    mean  bar"
     )
     for name, peer, bar in comparisons:
@@ -135,7 +181,7 @@ def print_ratios(comparisons: list[Any], rounds: int, seconds: float) -> None:
 
 def interleaved(
     contestants: dict[str, Contestant],
-    shape: tuple[int, ...],
+    shape: Shape,
     rounds: int,
     seconds: float,
 ) -> dict[str, list[float]]:
@@ -160,7 +206,7 @@ def timed(step: Callable[[], None], calls: int) -> float:
     return (time.perf_counter() - start) / calls
 
 
-def training_step(contestant: Contestant, shape: tuple[int, ...]) -> Callable[[], None]:
+def training_step(contestant: Contestant, shape: Shape) -> Callable[[], None]:
     """A call that runs one training step to its end."""
     batch, timesteps, features, units = shape
     layer = contestant.make(units, return_sequences=True, **contestant.arguments)
@@ -226,11 +272,11 @@ def torch_step(layer: Any, x: Any, mask: Any, direction: Any) -> Any:
     return step
 
 
-def print_memory(comparisons: list[Any]) -> None:
+def print_memory(comparisons: list[Any], shapes: list[Shape]) -> None:
     """Peak memory of twenty steps of each layer, each in a process of its own."""
     names = dict.fromkeys(name for row in comparisons for name in row[:2])
     spawn = multiprocessing.get_context("spawn")
-    for shape in SHAPES:
+    for shape in shapes:
         print(f"\nMiB above the idle process at {' x '.join(map(str, shape))}")
         for name in names:
             with spawn.Pool(1) as pool:
@@ -238,7 +284,7 @@ def print_memory(comparisons: list[Any]) -> None:
             print(f"  {name:45} {peak:8.0f}", flush=True)
 
 
-def peak_memory(name: str, shape: tuple[int, ...]) -> float:
+def peak_memory(name: str, shape: Shape) -> float:
     """MiB that twenty steps of the layer add to the peak of this process."""
     idle = peak_of_process()
     step = training_step(CONTESTANTS[name], shape)

@@ -80,7 +80,8 @@ class Padding:
     def real_steps_first(self, values: Tensor) -> Tensor:
         """Of `(batch, time, ...)` the real steps in the order in which to run them.
 
-        After them the last real one again and again, in a row without any zeros.
+        After them the last real one again and again. A row without any real step
+        repeats a real step of another row.
         """
         in_order = ops.flip(values, axis=1) if self.go_backwards else values
         batch, timesteps = ops.shape(self._count)
@@ -95,7 +96,7 @@ class Padding:
         # what no number can be multiplied with, such as NaN. Any other step will do.
         real = ops.max(ops.where(self._is_real > 0, rows_in_order, 0), initial=0)
         rows = ops.where(last < 0, real, rows)
-        if in_order.dtype == "bool":
+        if keras.backend.standardize_dtype(in_order.dtype) == "bool":
             return _take(in_order, rows)
 
         @ops.custom_gradient

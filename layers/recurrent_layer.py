@@ -7,14 +7,8 @@ from typing import Any, Literal
 import keras
 
 from .backpropagation import WrittenOut
-from .regulariser import (
-    CellNoise,
-    Tensor,
-    checked_rate,
-    innermost_cell,
-    wrappers_of,
-)
-from .rnn import RNN
+from .regulariser import Tensor, checked_rate, innermost_cell, wrappers_of
+from .rnn import RNN, Run
 from .variational_dropout import VariationalDropout
 from .weight_drop import WeightDrop
 from .zoneout import Zoneout
@@ -117,52 +111,32 @@ class FusedRecurrentLayer(RecurrentLayer):
         # Such a layer vouches for its masks, which cuDNN then reads itself.
         return self.use_cudnn is not True and super().may_run_past_padding()
 
-    def loop(
-        self,
-        sequences: Tensor,
-        initial_state: list[Tensor],
-        mask: Tensor | None,
-        training: bool | None,
-        noise: list[CellNoise],
-        *,
-        go_backwards: bool,
-        every_output: bool,
-        every_state: bool = False,
-    ) -> tuple[Tensor, Tensor, list[Tensor]]:
-        if not self._fused_may_run(mask, noise, every_state):
+    def loop(self, run: Run) -> tuple[Tensor, Tensor, list[Tensor]]:
+        if not self._fused_may_run(run):
             if self.use_cudnn is True:
                 self._refuse_cudnn()
-            return super().loop(
-                sequences,
-                initial_state,
-                mask,
-                training,
-                noise,
-                go_backwards=go_backwards,
-                every_output=every_output,
-                every_state=every_state,
-            )
+            return super().loop(run)
         fused = self._fused.layer
-        fused.go_backwards = go_backwards
-        fused.return_sequences = every_output
+        fused.go_backwards = run.go_backwards
+        fused.return_sequences = run.every_output
         # Bidirectional sets these after construction.
         fused.use_cudnn = self.use_cudnn
         fused.zero_output_for_mask = self.zero_output_for_mask
-        return fused.inner_loop(sequences, initial_state, mask=mask, training=training)
+        return fused.inner_loop(
+            run.sequences, run.initial_state, mask=run.mask, training=run.training
+        )
 
-    def _fused_may_run(
-        self, mask: Tensor | None, noise: list[CellNoise], every_state: bool
-    ) -> bool:
+    def _fused_may_run(self, run: Run) -> bool:
         is_plain = (
             not self.plain_cell.layer_norm
-            and all(drawn.is_empty for drawn in noise)
+            and all(drawn.is_empty for drawn in run.noise)
             and not any(part.acts_without_noise for part in wrappers_of(self.cell))
         )
         if self.use_cudnn is True:
             return is_plain
         # On a GPU nothing is faster; elsewhere the loop written out may be.
-        pays_off = WrittenOut.pays_off(self.cell, noise) and not _has_gpu()
-        return is_plain and mask is None and not every_state and not pays_off
+        pays_off = WrittenOut.pays_off(self.cell, run.noise) and not _has_gpu()
+        return is_plain and run.mask is None and not run.every_state and not pays_off
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "use_cudnn": self.use_cudnn}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import random
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import keras
@@ -22,6 +23,28 @@ from .regulariser import (
     takes_argument,
     wrappers_at_the_input,
 )
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of the loop: what it runs over, and what is wanted of it.
+
+    Attributes:
+        sequences, initial_state, mask, training: As for `RNN.inner_loop`.
+        noise: For each of `RNN.regularisers` what is left for the steps.
+        go_backwards: Whether to run from the last step to the first.
+        every_output: Whether to put out every output, or the last one alone.
+        every_state: Whether the states are wanted at every step.
+    """
+
+    sequences: Tensor
+    initial_state: list[Tensor]
+    mask: Tensor | None
+    training: bool | None
+    noise: list[CellNoise]
+    go_backwards: bool
+    every_output: bool
+    every_state: bool = False
 
 
 @keras.saving.register_keras_serializable(package="recurra")
@@ -149,18 +172,22 @@ class RNN(keras.layers.RNN):
                 sequences, noise[index]
             )
 
+        run = Run(
+            sequences,
+            initial_state,
+            mask,
+            training,
+            left_for_the_steps,
+            go_backwards=self.go_backwards,
+            every_output=self.return_sequences,
+        )
         with contextlib.ExitStack() as during_loop:
             for regulariser, drawn in zip(regularisers, noise, strict=True):
                 during_loop.enter_context(regulariser.during_loop(drawn))
-            arguments = (sequences, initial_state, mask, training, left_for_the_steps)
             if mask is not None and self.may_run_past_padding():
-                last_output, outputs, states = self._loop_past_padding(*arguments)
+                last_output, outputs, states = self._loop_past_padding(run)
             else:
-                last_output, outputs, states = self.loop(
-                    *arguments,
-                    go_backwards=self.go_backwards,
-                    every_output=self.return_sequences,
-                )
+                last_output, outputs, states = self.loop(run)
 
         for wrapper, drawn in zip(outermost, noise, strict=False):
             if not wrapper.acts_after_loop:
@@ -174,56 +201,52 @@ class RNN(keras.layers.RNN):
         """Whether padded sequences may be run with their real steps first."""
         return may_run_on(self.cell)
 
-    def loop(
-        self,
-        sequences: Tensor,
-        initial_state: list[Tensor],
-        mask: Tensor | None,
-        training: bool | None,
-        noise: list[CellNoise],
-        *,
-        go_backwards: bool,
-        every_output: bool,
-        every_state: bool = False,
-    ) -> tuple[Tensor, Tensor, list[Tensor]]:
+    def loop(self, run: Run) -> tuple[Tensor, Tensor, list[Tensor]]:
         """Runs the steps and hands each of `regularisers` its noise at each step.
-
-        Args:
-            sequences, initial_state, mask, training: As for `inner_loop`.
-            noise: For each of `regularisers` what is left for the steps.
-            go_backwards: Whether to run from the last step to the first.
-            every_output: Whether to put out every output, or the last one alone.
-            every_state: Whether the states are wanted at every step.
 
         Returns:
             The last output; the outputs in the order in which the steps ran; the last
             states, or with `every_state` those after each step in that order.
         """
-        if go_backwards:
+        if run.go_backwards:
             # Keras's loop mixes up the outputs of a mask when it turns back itself.
-            sequences, mask = _flipped(sequences), _flipped(mask)
-            noise = [at_steps(drawn, _flipped) for drawn in noise]
-        if (
-            training
-            and mask is None
-            and not self.unroll
-            and WrittenOut.pays_off(self.cell, noise)
-        ):
-            every_last_state = every_state or self.return_state or self.stateful
-            states = WrittenOut(self.cell, noise).run(
-                sequences, initial_state, every_state=every_last_state
+            run = replace(
+                run,
+                sequences=_flipped(run.sequences),
+                mask=_flipped(run.mask),
+                noise=[at_steps(drawn, _flipped) for drawn in run.noise],
+                go_backwards=False,
             )
-            last_states = [of_steps[:, -1] for of_steps in states]
-            outputs = states[0] if every_output else states[0][:, -1:]
-            return last_states[0], outputs, states if every_state else last_states
+        if (
+            run.training
+            and run.mask is None
+            and not self.unroll
+            and WrittenOut.pays_off(self.cell, run.noise)
+        ):
+            return self._loop_written_out(run)
+        return self._loop_of_keras(run)
 
+    def _loop_written_out(self, run: Run) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """The loop whose way back is written out too."""
+        states = WrittenOut(self.cell, run.noise).run(
+            run.sequences,
+            run.initial_state,
+            every_state=run.every_state or self.return_state or self.stateful,
+        )
+        last_states = [of_steps[:, -1] for of_steps in states]
+        outputs = states[0] if run.every_output else states[0][:, -1:]
+        return last_states[0], outputs, states if run.every_state else last_states
+
+    def _loop_of_keras(self, run: Run) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """The loop of Keras, over inputs that bring their noise along."""
         # There Keras repeats the first state at a padded step, and not the output.
-        repeats_state = keras.backend.backend() == "jax" and mask is not None
-        steps = _Steps(self.cell, self.regularisers, noise, training, every_state)
-        # The loop of Keras, over inputs that bring their noise along.
-        loop = keras.layers.RNN(
+        repeats_state = keras.backend.backend() == "jax" and run.mask is not None
+        steps = _Steps(
+            self.cell, self.regularisers, run.noise, run.training, run.every_state
+        )
+        layer = keras.layers.RNN(
             steps,
-            return_sequences=every_output or every_state or repeats_state,
+            return_sequences=run.every_output or run.every_state or repeats_state,
             stateful=self.stateful,
             unroll=self.unroll,
             # What is repeated may have another size, in a stack.
@@ -231,54 +254,50 @@ class RNN(keras.layers.RNN):
             name=self.name,
             dtype=self.dtype_policy,
         )
-        last_output, outputs, states = loop.inner_loop(
-            steps.inputs(sequences), initial_state, mask=mask, training=training
+        last_output, outputs, states = layer.inner_loop(
+            steps.inputs(run.sequences),
+            run.initial_state,
+            mask=run.mask,
+            training=run.training,
         )
-        if every_state:
+        if run.every_state:
             outputs, *states = steps.outputs_and_states(outputs)
             last_output = outputs[:, -1]
         elif repeats_state:
-            padding = Padding(mask, go_backwards=False)
+            padding = Padding(run.mask, go_backwards=False)
             outputs = padding.held(
                 padding.real_steps_first(outputs), self.zero_output_for_mask
             )
             last_output = outputs[:, -1]
-            outputs = outputs if every_output else outputs[:, -1:]
+            outputs = outputs if run.every_output else outputs[:, -1:]
         return last_output, outputs, states
 
-    def _loop_past_padding(
-        self,
-        sequences: Tensor,
-        initial_state: list[Tensor],
-        mask: Tensor,
-        training: bool | None,
-        noise: list[CellNoise],
-    ) -> tuple[Tensor, Tensor, list[Tensor]]:
+    def _loop_past_padding(self, run: Run) -> tuple[Tensor, Tensor, list[Tensor]]:
         """As `loop`, with the real steps first and no look at the mask in the steps."""
-        padding = Padding(mask, self.go_backwards)
+        padding = Padding(run.mask, run.go_backwards)
         wants_states = self.return_state or self.stateful
         _, outputs, states = self.loop(
-            padding.real_steps_first(sequences),
-            initial_state,
-            None,
-            training,
-            [at_steps(drawn, padding.real_steps_first) for drawn in noise],
-            go_backwards=False,
-            every_output=True,
-            every_state=wants_states,
+            replace(
+                run,
+                sequences=padding.real_steps_first(run.sequences),
+                mask=None,
+                noise=[
+                    at_steps(drawn, padding.real_steps_first) for drawn in run.noise
+                ],
+                go_backwards=False,
+                every_output=True,
+                every_state=wants_states,
+            )
         )
         if wants_states:
             states = [
                 padding.at_last_real_step(of_steps, otherwise=initial)
-                for of_steps, initial in zip(states, initial_state, strict=True)
+                for of_steps, initial in zip(states, run.initial_state, strict=True)
             ]
         outputs = padding.held(outputs, self.zero_output_for_mask)
         last_output = outputs[:, -1]
-        return (
-            last_output,
-            outputs if self.return_sequences else outputs[:, -1:],
-            states,
-        )
+        outputs = outputs if run.every_output else outputs[:, -1:]
+        return last_output, outputs, states
 
     def _noise_at_outputs(
         self, noise: CellNoise, mask: Tensor | None

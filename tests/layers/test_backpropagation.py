@@ -28,7 +28,7 @@ from .cases import (
     sequences,
     to_numpy,
 )
-from .test_gradients import gradients
+from .differentiation import gradients
 
 
 @pytest.fixture
@@ -168,6 +168,7 @@ def test_compiled_by_xla(written_out):
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision(policy, written_out):
     layer = GRU(UNITS, zoneout_hidden=0.2, return_sequences=True, dtype=policy)
+    layer.build(sequences().shape)
     direction = keras.ops.cast(sequences(3, (BATCH, TIME, UNITS)), layer.compute_dtype)
     found = gradients(layer, sequences(), PADDINGS["right"], direction)
     assert written_out

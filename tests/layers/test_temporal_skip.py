@@ -33,7 +33,7 @@ from .cases import (
     to_numpy,
     zeros,
 )
-from .test_gradients import gradients, numerical_gradients
+from .differentiation import gradients, numerical_gradients
 
 
 def run(
