@@ -72,6 +72,21 @@ class Table:
 
 
 @dataclass(frozen=True)
+class TextLines:
+    """The lines of one text file, without their ends.
+
+    Args:
+        lines: decoded; of an undecodable one what is ASCII.
+        undecodable: the 1-based numbers of lines that are neither UTF-8 nor cp1252.
+        encodings: number of lines by the encoding they were decoded with.
+    """
+
+    lines: list[str]
+    undecodable: set[int]
+    encodings: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class _Record:
     """A row as it stands in the file: its fields, or the reason why it has none."""
 
@@ -128,6 +143,22 @@ def read_table(path: Path) -> Table:
             else f"{path}: the file has a header and no rows"
         )
     return Table(frame, lines, bad_rows, str(path), encodings)
+
+
+def read_lines(path: Path) -> TextLines:
+    """Reads a text file, also a gzipped one, line by line.
+
+    Encodings are those of ``read_table``. A line feed ends a line, also with a carriage
+    return before it; what else Unicode calls a line break stays within its line.
+
+    Raises:
+        UserError: the file cannot be read, or is no text.
+    """
+    text, encodings, undecodable = _decode(_read_bytes(path), path)
+    lines = text.split("\n")
+    if not lines[-1]:
+        lines.pop()
+    return TextLines(lines, undecodable, encodings)
 
 
 def decode_text(data: bytes) -> tuple[str, str] | None:

@@ -81,8 +81,8 @@ def describe_split(
         rows=len(texts),
         class_balance=dict(zip(classes, counts.tolist(), strict=True)),
         groups=None if groups is None else len(set(groups.tolist())),
-        characters=_quantiles([len(text) for text in texts]),
-        tokens=_quantiles([count_tokens(text) for text in texts]),
+        characters=quantiles([len(text) for text in texts]),
+        tokens=quantiles([count_tokens(text) for text in texts]),
     )
 
 
@@ -99,7 +99,8 @@ def example_of(text: str, label: str) -> dict[str, str]:
     return {"label": label, "text": line}
 
 
-def _quantiles(lengths: list[int]) -> dict[str, int]:
+def quantiles(lengths: list[int]) -> dict[str, int]:
+    """The lengths at QUANTILES, by key "0", "5", ... "100" per cent."""
     values = np.quantile(lengths, QUANTILES, method="nearest")
     return {
         f"{quantile:.0%}".removesuffix("%"): int(value)

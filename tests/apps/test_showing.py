@@ -34,6 +34,8 @@ def test_list_names_every_kind_of_data(capsys):
     shown = capsys.readouterr().out
     for spec in ("sample", "FILE", "FOLDER", "tfds:imdb_reviews", "tfds:NAME"):
         assert spec in shown
+    for task in ("sentiment", "weather", "translation"):
+        assert task in shown
 
 
 def test_show_prints_columns_classes_and_lengths(capsys, reviews):
@@ -81,3 +83,48 @@ def test_show_of_no_file_is_one_line_and_status_2(capsys, tmp_path):
     assert status == 2
     assert error.count("\n") == 1
     assert "none.csv" in error
+
+
+@pytest.fixture
+def pairs(tmp_path):
+    path = tmp_path / "pairs.tsv"
+    lines = ("One[/]\tUn\tCC", "no tab", "Two\t", "Three\tTrois", "Three\tTrois")
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return path
+
+
+FRENCH = ("--task", "translation", "--target", "fr")
+
+
+def test_show_of_pairs_prints_lengths_checks_and_bad_rows(capsys, pairs):
+    status, shown, _ = show(capsys, pairs, *FRENCH)
+    assert status == 0
+    assert "2 pairs from en to fr" in shown
+    assert "train, en 2 5 5" in shown
+    assert "empty side 1" in shown
+    assert f"train, empty side: {pairs}, line 3" in shown
+    assert "left out of training, duplicates: 1" in shown
+    assert "line 2: no tab in it" in shown
+    assert "One[/] Un" in shown
+
+
+def test_show_of_pairs_as_json_lists_every_bad_row(capsys, pairs):
+    assert run(["data", "show", str(pairs), *FRENCH, "--json"]) == 0
+    described = json.loads(capsys.readouterr().out)
+    assert described["splits"]["train"]["pairs"] == 2
+    assert described["checks"]["found"]["train"]["equal pairs"] == 1
+    assert [row["line"] for row in described["bad_rows"]] == [2]
+
+
+def test_show_of_languages_that_are_not_there_names_those_that_are(capsys, tmp_path):
+    (tmp_path / "train.ja").write_text("a\n")
+    (tmp_path / "train.zh").write_text("b\n")
+    status, _, error = show(capsys, tmp_path, "--task", "translation")
+    assert status == 2
+    assert "ja, zh" in error
+
+
+def test_show_refuses_languages_for_another_task(capsys, reviews):
+    status, _, error = show(capsys, reviews, "--source", "en")
+    assert status == 2
+    assert "--source: sentiment has no use for it" in error

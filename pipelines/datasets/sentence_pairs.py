@@ -1,0 +1,298 @@
+"""Sentence pairs from any spec, split and checked: the data of translation."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..errors import UserError
+from .normalised_text import comparison_key
+from .pair_rows import PairRows, PairSource, read_pair_source
+from .pair_rules import PairChecks, PairRulesSection, check_pairs
+from .tables import BadRow
+from .text_description import quantiles
+
+_BAD_ROWS_LISTED = 20
+
+
+@dataclass(frozen=True)
+class PairSplit:
+    """Sources in step with their targets.
+
+    Args:
+        source, target: strings in NFC, without control characters, object arrays of
+            shape ``[pairs]``.
+        places: file and line of each pair.
+    """
+
+    source: np.ndarray
+    target: np.ndarray
+    places: tuple[tuple[str, int | None], ...]
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+
+@dataclass(frozen=True)
+class SentencePairs:
+    """What a spec brings, ready for training.
+
+    Args:
+        spec: as given.
+        source, target: the languages.
+        splits: "train", "validation" and test sets, whose names begin with "test".
+        bad_rows: the rows left out, each with file, line and reason.
+        checks: what was found, before any pair was left out and any split carved.
+        encodings: lines of the files by the encoding they were decoded with.
+    """
+
+    spec: str
+    source: str
+    target: str
+    splits: dict[str, PairSplit]
+    bad_rows: tuple[BadRow, ...]
+    checks: PairChecks
+    encodings: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def test_sets(self) -> tuple[str, ...]:
+        """The names of the test sets."""
+        return tuple(name for name in self.splits if name.startswith("test"))
+
+    def as_dict(self) -> dict[str, Any]:
+        """What the data hold, for JSON."""
+        return {
+            "spec": self.spec,
+            "source": self.source,
+            "target": self.target,
+            "splits": {
+                name: {
+                    "pairs": len(split),
+                    "source_characters": _lengths(split.source),
+                    "target_characters": _lengths(split.target),
+                }
+                for name, split in self.splits.items()
+            },
+            "bad_rows": len(self.bad_rows),
+            "first_bad_rows": [str(row) for row in self.bad_rows[:_BAD_ROWS_LISTED]],
+            "checks": asdict(self.checks),
+            "encodings": self.encodings,
+        }
+
+
+def load_sentence_pairs(
+    spec: str,
+    *,
+    source: str,
+    target: str,
+    rules: PairRulesSection | None = None,
+    validation_share: float = 0.05,
+    test_share: float = 0.05,
+    max_carved: int = 3_000,
+    test_data: str | None = None,
+    max_bad_share: float = 0.01,
+    seed: int = 0,
+) -> SentencePairs:
+    """Loads sentence pairs, leaves out what ``rules`` say, and carves missing splits.
+
+    Args:
+        spec: ``sample`` or ``sample:NUMBER``, the embedded English-German pairs
+            (``./sample`` is a path); ``tfds:NAME``, a translation set of
+            tensorflow-datasets; a folder of parallel text files ``train.en`` and
+            ``train.de``, ``val.*`` (validation, valid, dev) and ``test*.*``, each also
+            .gz, where line n of both is one pair; a folder of tables of such names; or
+            a path to one table. Tables are .tsv and .txt with source and target in the
+            first two columns, or in those that the first line names; .csv, .jsonl and
+            .parquet with columns of the languages, or of the names source and target,
+            or a column ``translation`` that holds both; and .tmx.
+        source, target: the languages: endings of files, names of columns, ``xml:lang``.
+        rules: which training pairs are left out; the defaults if None.
+        validation_share: the share of the training pairs to carve a validation split
+            of, where the data bring none. 0: no validation split.
+        test_share: the same for a test split, a share of the same pairs.
+        max_carved: a carved split has at most about so many pairs.
+        test_data: a second spec whose pairs are the test sets, read as
+            ``load_test_pairs`` reads it.
+        max_bad_share: the largest share of bad rows that is still put up with. A row
+            is bad that cannot be read or lacks a side; a side that is there and empty
+            is a matter of the rules.
+        seed: the same seed carves the same splits. Pairs with the same source are
+            never on two sides of a carved split.
+
+    Raises:
+        UserError: the data cannot be read, a language is not there, files that should
+            run in step do not, more than ``max_bad_share`` of the rows are bad, or too
+            few pairs are left.
+    """
+    _check_shares(validation_share, test_share)
+    pairs = _read(spec, source, target, max_bad_share)
+    if "train" not in pairs.splits:
+        raise UserError(
+            f"{spec}: has no training pairs; it has {', '.join(pairs.splits)}"
+        )
+    if test_data is not None:
+        tests = _read_tests(test_data, source, target, max_bad_share)
+        pairs.splits = {
+            name: rows
+            for name, rows in pairs.splits.items()
+            if not name.startswith("test")
+        } | tests.splits
+        pairs.bad_rows += tests.bad_rows
+        pairs.encodings += tests.encodings
+    checks, kept = check_pairs(pairs.splits, rules or PairRulesSection())
+    if not len(kept):
+        rule = max(checks.dropped, key=lambda name: checks.dropped[name])
+        raise UserError(
+            f"{spec}: not one training pair is left; {checks.dropped[rule]:,} of "
+            f"{len(pairs.splits['train']):,} fell to the rule '{rule}'"
+        )
+    splits = {name: _split(rows) for name, rows in pairs.splits.items()}
+    splits["train"] = _take(splits["train"], kept)
+    shares = {
+        "test": 0.0 if any(name.startswith("test") for name in splits) else test_share,
+        "validation": 0.0 if "validation" in splits else validation_share,
+    }
+    splits = _carve(splits, shares, max_carved, seed, spec)
+    return SentencePairs(
+        spec,
+        source,
+        target,
+        splits,
+        tuple(pairs.bad_rows),
+        checks,
+        dict(pairs.encodings),
+    )
+
+
+def load_test_pairs(
+    spec: str, *, source: str, target: str, max_bad_share: float = 0.01
+) -> SentencePairs:
+    """Loads the test sets of a spec; if it has none, all its pairs are "test".
+
+    Args:
+        spec, source, target, max_bad_share: as in ``load_sentence_pairs``.
+    """
+    pairs = _read_tests(spec, source, target, max_bad_share)
+    checks, _ = check_pairs(pairs.splits, PairRulesSection())
+    return SentencePairs(
+        spec,
+        source,
+        target,
+        {name: _split(rows) for name, rows in pairs.splits.items()},
+        tuple(pairs.bad_rows),
+        checks,
+        dict(pairs.encodings),
+    )
+
+
+def _check_shares(validation_share: float, test_share: float) -> None:
+    if validation_share + test_share >= 1:
+        raise UserError(
+            f"validation_share {validation_share} and test_share {test_share} leave "
+            "nothing to train on; together they must be below 1"
+        )
+
+
+def _read(spec: str, source: str, target: str, max_bad_share: float) -> PairSource:
+    pairs = read_pair_source(spec, source, target)
+    bad, rows = len(pairs.bad_rows), pairs.number_of_rows
+    if bad == rows:
+        first = f"{pairs.bad_rows[0]}; " if bad else ""
+        raise UserError(f"{first}not one of the {rows:,} rows of {spec} can be used")
+    if bad > max_bad_share * rows:
+        raise UserError(
+            f"{pairs.bad_rows[0]}; {bad:,} of {rows:,} rows of {spec} cannot be used, "
+            f"more than a share of {max_bad_share:g} (max_bad_share)"
+        )
+    order = sorted(pairs.splits, key=lambda name: (_ORDER.get(name, len(_ORDER)), name))
+    pairs.splits = {
+        name: pairs.splits[name] for name in order if len(pairs.splits[name])
+    }
+    return pairs
+
+
+_ORDER = {"train": 0, "validation": 1}
+
+
+def _read_tests(
+    spec: str, source: str, target: str, max_bad_share: float
+) -> PairSource:
+    pairs = _read(spec, source, target, max_bad_share)
+    tests = {
+        name: rows for name, rows in pairs.splits.items() if name.startswith("test")
+    }
+    if not tests:
+        joined = PairRows()
+        for rows in pairs.splits.values():
+            joined.source += rows.source
+            joined.target += rows.target
+            joined.places += rows.places
+        tests = {"test": joined}
+    return PairSource(tests, pairs.bad_rows, pairs.encodings)
+
+
+def _split(rows: PairRows) -> PairSplit:
+    return PairSplit(
+        np.array(rows.source, dtype=object),
+        np.array(rows.target, dtype=object),
+        tuple(rows.places),
+    )
+
+
+def _take(split: PairSplit, rows: np.ndarray) -> PairSplit:
+    return PairSplit(
+        split.source[rows],
+        split.target[rows],
+        tuple(split.places[row] for row in rows.tolist()),
+    )
+
+
+def _carve(
+    splits: dict[str, PairSplit],
+    shares: dict[str, float],
+    max_carved: int,
+    seed: int,
+    spec: str,
+) -> dict[str, PairSplit]:
+    """Holds out whole groups of pairs with one source, drawn at random."""
+    train = splits["train"]
+    groups = _source_groups(train)
+    counts = np.bincount(groups)
+    order = np.random.default_rng(seed).permutation(len(counts))
+    carved: dict[str, PairSplit] = {}
+    taken = 0
+    for name, share in shares.items():
+        if share:
+            wanted = max(1, min(round(share * len(train)), max_carved))
+            sizes = np.cumsum(counts[order[taken:]])
+            number = int(np.searchsorted(sizes, wanted)) + 1
+            held = np.isin(groups, order[taken : taken + number])
+            carved[name] = _take(train, np.flatnonzero(held))
+            taken += number
+    if taken >= len(counts):
+        raise UserError(
+            f"{spec}: too few pairs to carve {' and '.join(carved)} from; there are "
+            f"{len(train):,} with {len(counts):,} different sources"
+        )
+    kept = np.isin(groups, order[taken:])
+    whole = splits | carved | {"train": _take(train, np.flatnonzero(kept))}
+    tests = [name for name in whole if name.startswith("test")]
+    return {
+        name: whole[name] for name in ("train", "validation", *tests) if name in whole
+    }
+
+
+def _source_groups(split: PairSplit) -> np.ndarray:
+    """For each pair the number of its source, in order of first appearance."""
+    numbers: dict[str, int] = {}
+    return np.array(
+        [
+            numbers.setdefault(comparison_key(text), len(numbers))
+            for text in split.source
+        ],
+        np.int64,
+    )
+
+
+def _lengths(texts: np.ndarray) -> dict[str, int]:
+    return quantiles([len(text) for text in texts])
