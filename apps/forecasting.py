@@ -93,8 +93,9 @@ def _forecast(model: ExportedModel, station: StationSeries) -> StationForecast:
     inputs = {"history": history, "start": str(start)}
     if known:
         future = np.full((len(leads), len(known)), np.nan, np.float32)
-        there = origin + leads < len(station)
-        future[there] = station.values[(origin + leads)[there]][:, known]
+        rows = origin + leads
+        is_known = rows < len(station)
+        future[is_known] = station.values[rows[is_known]][:, known]
         inputs["known_future"] = future
     answer = model.signature("serving_default")(
         **{name: tf.constant(value)[tf.newaxis] for name, value in inputs.items()}
@@ -140,6 +141,8 @@ def write_forecasts(
     Raises:
         UserError: The file is there already, or cannot be written.
     """
+    if to.suffix.lower() == ".png":
+        raise UserError(f"{to}: the forecasts are CSV; give a --to that ends in .csv")
     pictures = [
         to.with_name(f"{to.stem}{f'-{number + 1}' if number else ''}.png")
         for number in range(min(_DRAWN, len(forecasts)))
@@ -188,5 +191,3 @@ def tell_repairs(series: TimeSeries) -> None:
     """What was done to the file before it was forecast from, a line each."""
     for repair in series.repairs:
         messages.print(f"repaired: {repair}", markup=False, soft_wrap=True)
-    for row in series.bad_rows:
-        messages.print(f"left out: {row}", markup=False, soft_wrap=True)

@@ -121,8 +121,7 @@ def metrics_table(evaluation: Mapping[str, Any]) -> rich.table.Table:
     table.add_column("", no_wrap=True)
     for name in systems:
         style = "bold" if name == "model" else None
-        # Spaces, at which a narrow screen may break the line.
-        table.add_column(name.replace("_", " "), justify="right", style=style)
+        table.add_column(_heading(name), justify="right", style=style)
     for metric in dict.fromkeys(key for row in systems.values() for key in row):
         values = (row.get(metric) for row in systems.values())
         table.add_row(
@@ -136,9 +135,9 @@ def backtest_table(evaluation: Mapping[str, Any]) -> rich.table.Table:
     blocks = evaluation["backtest"]
     names = ["model", *evaluation["baselines"]]
     table = rich.table.Table(title="mae by stretch of time")
-    table.add_column("first origin")
+    table.add_column("first origin", no_wrap=True)
     for name in names:
-        table.add_column(name.replace("_", " "), justify="right")
+        table.add_column(_heading(name), justify="right")
     for block in blocks:
         rows = {"model": block["model"], **block["baselines"]}
         values = (rows[name].get("mae") for name in names)
@@ -147,3 +146,8 @@ def backtest_table(evaluation: Mapping[str, Any]) -> rich.table.Table:
             *("" if value is None else f"{value:.4f}" for value in values),
         )
     return table
+
+
+def _heading(name: str) -> str:
+    """A word a line, so that columns stay narrow."""
+    return name.replace("_", "\n")

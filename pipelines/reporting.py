@@ -334,14 +334,18 @@ def new_figure(width: float = 5.2, height: float = 3.6) -> tuple[Figure, Axes]:
     """
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
+    return figure, in_style(figure.add_subplot())
+
+
+def in_style(axes: Axes) -> Axes:
+    """The axes, in the report's style."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(color="#e4e4e4", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.tick_params(labelsize=10, color=GREY)
     axes.xaxis.label.set_fontsize(11)
     axes.yaxis.label.set_fontsize(11)
-    return figure, axes
+    return axes
 
 
 def is_drawable(text: str) -> bool:

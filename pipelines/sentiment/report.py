@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 from sklearn.metrics import (
     precision_recall_fscore_support,
 )
@@ -15,7 +14,6 @@ from sklearn.metrics import (
 from ..reporting import (
     BLUE,
     GREY,
-    ORANGE,
     Cell,
     Metric,
     Report,
@@ -26,6 +24,7 @@ from ..reporting import (
     new_figure,
     shortened,
 )
+from ..training_section import add_training
 from .metrics import (
     accuracy_by_length,
     classification_metrics,
@@ -46,6 +45,7 @@ BASELINE_NAMES = {
     "nb_logistic_regression": "NB n-grams + logistic regression",
 }
 
+_LEARNING_CURVES = {"loss": "Loss", "accuracy": "Accuracy while training"}
 _MISTAKES = 12
 _EXCERPT_LENGTH = 700
 # Where a text is shortened, its end is what tells a review's verdict.
@@ -116,7 +116,7 @@ def write_sentiment_report(
     _add_lengths(report, lengths, probabilities.argmax(axis=1) == labels)
     _add_mistakes(report, classes, texts, labels, probabilities)
     if history is not None and len(history):
-        _add_training(report, history)
+        add_training(report, history, _LEARNING_CURVES)
     _add_data(report, classes, class_counts, facts, bad_rows)
     report.section("Configuration")
     report.key_values("", flattened(configuration))
@@ -308,32 +308,6 @@ def _add_mistakes(
     report.excerpts("", entries)
 
 
-def _add_training(report: Report, history: pandas.DataFrame) -> None:
-    report.section("Training")
-    curves = {
-        "Loss": ("loss", "val_loss", "learning_curve_loss"),
-        "Accuracy while training": (
-            "accuracy",
-            "val_accuracy",
-            "learning_curve_accuracy",
-        ),
-    }
-    for heading, (training, validation, name) in curves.items():
-        if training in history or validation in history:
-            report.figure(
-                heading,
-                _draw_learning_curve(history, training, validation),
-                name=name,
-                description=f"{heading} by epoch, {len(history)} in all.",
-            )
-    if "seconds" in history:
-        total = history["seconds"].sum()
-        report.text(
-            f"{len(history):,} epochs in {total:,.0f} seconds, "
-            f"{total / len(history):,.1f} seconds each."
-        )
-
-
 def _add_data(
     report: Report,
     classes: Sequence[str],
@@ -460,33 +434,6 @@ def _draw_lengths(table: pandas.DataFrame, names: Sequence[str]) -> Figure:
     axes.grid(False, axis="x")
     axes.set_xlabel("Tokens")
     axes.set_ylabel("Accuracy")
-    return figure
-
-
-def _draw_learning_curve(
-    history: pandas.DataFrame, training: str, validation: str
-) -> Figure:
-    figure, axes = new_figure()
-    lines = {
-        training: ("training", GREY, "--"),
-        validation: ("validation", ORANGE, "-"),
-    }
-    for column, (name, color, style) in lines.items():
-        if column in history:
-            axes.plot(
-                history["epoch"],
-                history[column],
-                label=name,
-                color=color,
-                linestyle=style,
-                marker="o",
-                markersize=4,
-                linewidth=1.8,
-            )
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_xlabel("Epoch")
-    axes.set_ylabel(training.capitalize())
-    axes.legend(frameon=False)
     return figure
 
 

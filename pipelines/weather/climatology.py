@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy import ndimage
 
 from ..datasets.time_series import TimeSeries
 from .data import WeatherData
@@ -77,10 +78,8 @@ def _sums(times: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 def _means(sums: np.ndarray, fallback: np.ndarray) -> np.ndarray:
     """Float64 `[366, 24, T]`."""
-    around = sum(
-        np.roll(sums, days, axis=1)
-        for days in range(-_DAYS_EITHER_SIDE, _DAYS_EITHER_SIDE + 1)
-    )
+    days = np.ones(2 * _DAYS_EITHER_SIDE + 1)
+    around = ndimage.convolve1d(sums, days, axis=1, mode="wrap")
     means = fallback
     # From the coarsest to the finest, each where it has values.
     for total, count in (sums.sum(axis=(1, 2)), sums.sum(axis=1), around):

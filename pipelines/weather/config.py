@@ -1,5 +1,6 @@
 """The configuration of weather forecasting, with every default."""
 
+import datetime
 import itertools
 from typing import Literal
 
@@ -26,6 +27,12 @@ class SplitSection(Section):
         None, description="ISO time of its first step; given with test_from"
     )
     test_from: str | None = Field(None, description="ISO time of its first step")
+
+    @pydantic.field_validator("validation_from", "test_from", mode="before")
+    @classmethod
+    def _dates_as_text(cls, value: object) -> object:
+        # YAML reads 2015-01-01 as a date.
+        return value.isoformat() if isinstance(value, datetime.date) else value
 
     @pydantic.model_validator(mode="after")
     def _parts_fit(self) -> "SplitSection":
@@ -111,6 +118,9 @@ class ModelSection(Section):
     units: int = Field(64, ge=1)
     depth: int = Field(1, ge=1, le=8, description="recurrent layers of the encoder")
     segment: int = Field(24, ge=1, description="steps of a segment; segments alone")
+    context_units: int = Field(
+        0, ge=0, description="of a recurrence over all variables; segments alone"
+    )
     head_units: int = Field(64, ge=1, description="hidden units of the direct head")
     members: int = Field(
         1, ge=1, description="networks side by side, whose forecasts are averaged"

@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import tensorflow as tf
@@ -81,7 +81,9 @@ def load_weather_data(data: WeatherDataSection) -> WeatherData:
         known_future=_numbers(series, data.known_future, "data.known_future"),
         calendar=data.calendar,
     )
-    return WeatherData(series, tuple(_split(series, data)), shape)
+    spans = tuple(_split(series, data))
+    _refuse_too_short(series, spans, shape, data.history_reaches_back)
+    return WeatherData(series, spans, shape)
 
 
 def load_test_data(
@@ -108,6 +110,7 @@ def load_test_data(
         {"train": (0, 0), "validation": (0, 0), "test": (0, len(station))}
         for station in series.stations
     ]
+    _refuse_too_short(series, spans, shape, data.history_reaches_back)
     return WeatherData(series, tuple(spans), shape)
 
 
@@ -145,6 +148,31 @@ def _split(series: TimeSeries, data: WeatherDataSection) -> list[Spans]:
         validation=split.validation,
         test=split.test,
         rest=split.rest,
+    )
+
+
+def _refuse_too_short(
+    series: TimeSeries,
+    spans: Sequence[Spans],
+    shape: WindowShape,
+    reaches_back: bool,
+) -> None:
+    for split in SPLITS:
+        own = [station[split] for station in spans]
+        if any(end > begin for begin, end in own) and not any(
+            shape.origins(span, reaches_back) for span in own
+        ):
+            _refuse_without_window(
+                series,
+                split,
+                f"a window spans {shape.history} + {shape.last_lead} steps",
+            )
+
+
+def _refuse_without_window(series: TimeSeries, split: str, reason: str) -> NoReturn:
+    raise UserError(
+        f"{series.spec}: the {split} part has no window ({reason}); "
+        "bring more data, or set data.history, data.horizon or data.split"
     )
 
 
@@ -208,14 +236,7 @@ class PreparedWindows:
             history_reaches_back=self._section.history_reaches_back,
         )
         if not len(windows):
-            shape = self.data.shape
-            reason = (
-                "all their targets are missing"
-                if windows.left_out
-                else f"a window spans {shape.history} + {shape.last_lead} steps"
-            )
-            raise UserError(
-                f"{self.data.series.spec}: the {split} part has no window ({reason}); "
-                "bring more data, or set data.history, data.horizon or data.split"
+            _refuse_without_window(
+                self.data.series, split, "all their targets are missing"
             )
         return windows

@@ -66,6 +66,7 @@ class KeptForecasts:
     @classmethod
     def joined(cls, parts: Sequence["KeptForecasts"]) -> "KeptForecasts":
         """One behind the other."""
+        quantiles = [part.quantiles for part in parts if part.quantiles is not None]
         return cls(
             np.concatenate([part.numbers for part in parts]),
             OriginBatch(
@@ -76,12 +77,9 @@ class KeptForecasts:
                     for field in dataclasses.fields(OriginBatch)
                 )
             ),
-            *(
-                np.concatenate([getattr(part, name) for part in parts])
-                if getattr(parts[0], name) is not None
-                else None
-                for name in ("truth", "point", "quantiles")
-            ),
+            np.concatenate([part.truth for part in parts]),
+            np.concatenate([part.point for part in parts]),
+            np.concatenate(quantiles) if quantiles else None,
         )
 
     def of(self, windows: np.ndarray, leads: slice = slice(None)) -> "KeptForecasts":

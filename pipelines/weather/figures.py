@@ -4,12 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pandas
 from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, MultipleLocator
+from matplotlib.ticker import MultipleLocator
 
 from ..reporting import (
     BLUE,
@@ -213,32 +212,6 @@ def draw_missing(missing: MissingMap, names: Sequence[str]) -> Figure:
     bar.set_label("Missing (%)", fontsize=10)
     bar.ax.tick_params(labelsize=9)
     bar.outline.set_visible(False)
-    return figure
-
-
-def draw_learning_curve(
-    history: pandas.DataFrame, training: str, validation: str, label: str
-) -> Figure:
-    """A metric of training and validation by epoch."""
-    figure, axes = new_figure()
-    lines = {
-        training: ("training", GREY, "--"),
-        validation: ("validation", ORANGE, "-"),
-    }
-    for column, (name, color, style) in lines.items():
-        axes.plot(
-            history["epoch"],
-            history[column],
-            label=name,
-            color=color,
-            linestyle=style,
-            marker="o",
-            markersize=4,
-            linewidth=1.8,
-        )
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    label_axes(axes, "Epoch", label)
-    axes.legend(frameon=False)
     return figure
 
 

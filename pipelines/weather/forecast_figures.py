@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ..reporting import BLUE, GREY, ORANGE, font_families, new_figure
+from ..reporting import BLUE, GREY, ORANGE, font_families, in_style, new_figure
 from .diagnostics import ExampleForecast, SuccessiveForecasts, central_intervals
 from .figures import (
     DARK,
@@ -215,16 +215,13 @@ def _panels(rows: int) -> tuple[Figure, list[Axes]]:
     if rows > 1:
         grid = figure.add_gridspec(rows, 1)
         axes.set_subplotspec(grid[0])
-        for row in range(1, rows):
-            panel = figure.add_subplot(grid[row], sharex=axes)
-            panel.spines[["top", "right"]].set_visible(False)
-            panel.grid(color="#e4e4e4", linewidth=0.8)
-            panel.set_axisbelow(True)
-            panels.append(panel)
+        panels += [
+            in_style(figure.add_subplot(grid[row], sharex=axes))
+            for row in range(1, rows)
+        ]
         for panel in panels[:-1]:
             panel.tick_params(labelbottom=False)
     for panel in panels:
-        panel.tick_params(labelsize=10, color=GREY)
         panel.yaxis.set_major_locator(MaxNLocator(5))
     return figure, panels
 

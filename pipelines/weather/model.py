@@ -271,6 +271,10 @@ def _segments(
         )
         known = ops.reshape(known, (-1, 1, segments, length * known.shape[-1]))
         places = places + _dense(section, section.units)(known)
+    if section.context_units:
+        context = _context(inputs, section, length)
+        context = _dense(section, targets * section.units)(context)
+        places = places + ops.reshape(context, (-1, targets, 1, section.units))
     places = ops.reshape(places, (-1, 1, section.units))
     state = [
         ops.reshape(
@@ -284,6 +288,23 @@ def _segments(
     raw = _dense(section, length * outputs)(decoded)
     raw = ops.reshape(raw, (-1, targets, segments * length, outputs))
     return ops.transpose(raw[:, :, : shape.horizon], (0, 2, 1, 3))
+
+
+def _context(inputs: dict[str, Any], section: ModelSection, length: int) -> Any:
+    """A recurrence over segments of all variables together, `[B, context_units]`."""
+    segments = _in_segments(_encoder_steps(inputs), length)
+    read = layers.Dense(section.context_units, "relu", dtype=_policy(section))(segments)
+    read = layers.Dropout(section.dropout)(read)
+    state = _LAYERS[section.cell](section.context_units, dtype=_policy(section))(read)
+    return layers.Dropout(section.dropout)(state)
+
+
+def _in_segments(steps: Any, length: int) -> Any:
+    """From `[B, L, F]` to `[B, segments, length * F]`, zeros before the first step."""
+    _, history, features = steps.shape
+    missing = -history % length
+    steps = ops.pad(steps, [[0, 0], [missing, 0], [0, 0]])
+    return ops.reshape(steps, (-1, (history + missing) // length, length * features))
 
 
 def _lead_positions(own: Any, shape: WindowShape) -> Any:

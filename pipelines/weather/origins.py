@@ -54,18 +54,23 @@ def values_around(
     return values
 
 
-def origin_times(
-    series: TimeSeries, stations: np.ndarray, origins: np.ndarray
-) -> np.ndarray:
-    """datetime64[s] `[N]`, of these rows of these stations."""
-    times = np.empty(len(origins), "datetime64[s]")
+def times_of(series: TimeSeries, stations: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """The times of some rows of each of the stations `[N]`.
+
+    Args:
+        rows: `[N]` or `[N, S]`.
+
+    Returns:
+        datetime64[s], of the shape of the rows.
+    """
+    times = np.empty(rows.shape, "datetime64[s]")
     for number in np.unique(stations):
         own = stations == number
         station = series.stations[number]
         if station.stamps is None:
-            times[own] = station.start + origins[own] * station.step
+            times[own] = station.start + rows[own] * station.step
         else:
-            times[own] = station.stamps[origins[own]]
+            times[own] = station.stamps[rows[own]]
     return times
 
 

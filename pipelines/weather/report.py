@@ -9,6 +9,7 @@ import pandas
 
 from ..datasets.measured_variables import Variable
 from ..reporting import Cell, Metric, Report, Scores, flattened
+from ..training_section import add_training
 from .data_section import DataRecord, add_data
 from .delay_section import add_delay
 from .diagnostics import (
@@ -18,7 +19,7 @@ from .diagnostics import (
     SuccessiveForecasts,
     central_intervals,
 )
-from .figures import draw_learning_curve, draw_systems
+from .figures import draw_systems
 from .forecast_sections import add_errors, add_examples, add_intervals
 from .report_terms import (
     MODEL,
@@ -106,7 +107,7 @@ def write_weather_report(
     add_errors(report, terms, sample)
     add_delay(report, terms, sample, successive)
     if history is not None and len(history):
-        _add_training(report, history)
+        add_training(report, history, _LEARNING_CURVES)
     add_data(report, record, facts)
     report.section("Configuration")
     report.key_values("", flattened(configuration))
@@ -373,25 +374,3 @@ def _described(
                 f"to {quantity(float(values[high]), terms.unit)} {places[high]}"
             )
     return f"{terms.error_label}: {'; '.join(parts)}."
-
-
-def _add_training(report: Report, history: pandas.DataFrame) -> None:
-    report.section("Training")
-    for column, name in _LEARNING_CURVES.items():
-        if column not in history or f"val_{column}" not in history:
-            continue
-        values = history[f"val_{column}"].to_numpy()
-        best = history["epoch"].iloc[values.argmin()]
-        report.figure(
-            name,
-            draw_learning_curve(history, column, f"val_{column}", name),
-            name=f"learning_curve_{column}",
-            description=f"{name} by epoch, {len(history)} in all; of validation at "
-            f"best {values.min():.4g} in epoch {best}.",
-        )
-    if "seconds" in history:
-        total = history["seconds"].sum()
-        report.text(
-            f"{len(history):,} epochs in {total:,.0f} seconds, "
-            f"{total / len(history):,.1f} seconds each."
-        )

@@ -1,5 +1,6 @@
 """Ridge regression on lagged values and the calendar, the baseline to beat."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ from scipy import linalg
 from ..datasets.time_series import TimeSeries
 from .data import PreparedWindows, WeatherData
 from .model_inputs import CALENDAR_FEATURES, calendar_features
-from .origins import OriginBatch, filled_forward, origin_times, values_around
+from .origins import OriginBatch, filled_forward, times_of, values_around
 from .scaling import Scaling
 from .windows import Windows, WindowShape
 
@@ -127,7 +128,7 @@ class LaggedInputs:
         history[:, :-1] -= levels[:, None]
         inputs = np.ones((len(origins), self.size(variables)))
         if self.calendar:
-            seconds = origin_times(series, stations, origins).astype(np.int64)
+            seconds = times_of(series, stations, origins).astype(np.int64)
             inputs[:, 1 : self.first_lag] = calendar_features(seconds)
         inputs[:, self.first_lag :] = history.transpose(0, 2, 1).reshape(
             len(origins), -1
@@ -272,7 +273,7 @@ class _Fit:
         size, outputs = self.inputs.size(self.variables), (len(targets), shape.horizon)
         gram, cross = np.zeros((size, size)), np.zeros((size, *outputs))
         squares = np.zeros(outputs)
-        rows = max(1, _NUMBERS_AT_A_TIME // (size + np.prod(outputs)))
+        rows = max(1, _NUMBERS_AT_A_TIME // (size + math.prod(outputs)))
         for begin in range(0, len(numbers), rows):
             chunk = numbers[begin : begin + rows]
             place = sample.series, sample.stations[chunk], sample.origins[chunk]
@@ -308,7 +309,7 @@ class _Sums:
         return _Sums(
             self.count,
             self.gram[np.ix_(columns, columns)],
-            self.cross[np.ix_(columns, outputs)],
+            self.cross[columns][:, outputs],
             self.squares[outputs],
         )
 

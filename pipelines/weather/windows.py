@@ -16,6 +16,7 @@ import tensorflow as tf
 from ..datasets.chronological_split import Spans
 from ..datasets.time_series import StationSeries, TimeSeries
 from .model_inputs import history_inputs, known_inputs, standardised
+from .origins import times_of, values_around
 from .scaling import Scaling
 
 _ROWS_AT_A_TIME = 65_536
@@ -50,6 +51,17 @@ class WindowShape:
     def leads(self) -> range:
         """Steps from the origin to each target, H of them."""
         return range(self.first_lead, self.last_lead + 1)
+
+    def origins(self, span: tuple[int, int], reaches_back: bool) -> range:
+        """The origins of the windows whose targets all lie in a span of steps.
+
+        Args:
+            span: its first step, and the one behind its last.
+            reaches_back: whether the history may begin before the span.
+        """
+        begin, end = span
+        whole_history = self.history - 1 + (0 if reaches_back else begin)
+        return range(max(begin - self.first_lead, whole_history), end - self.last_lead)
 
 
 class WindowSource:
@@ -106,13 +118,13 @@ class WindowSource:
         for number, (station, parts) in enumerate(
             zip(self.series.stations, spans, strict=True)
         ):
-            first, last = self._origins(parts[split], history_reaches_back)
-            if last < first:
+            origins = self.shape.origins(parts[split], history_reaches_back)
+            if not origins:
                 continue
-            usable = self._has_target(station, first, last)[::stride]
+            usable = self._has_target(station, origins)[::stride]
             left_out += int((~usable).sum())
             runs += [
-                (number, first + begin * stride, end - begin)
+                (number, origins.start + begin * stride, end - begin)
                 for begin, end in _runs_of_true(usable)
             ]
         return Windows(self, np.array(runs, np.int64).reshape(-1, 3), stride, left_out)
@@ -139,15 +151,6 @@ class WindowSource:
         )
         return features, targets, weights
 
-    def raw_targets(self, stations: np.ndarray, origins: np.ndarray) -> np.ndarray:
-        """In raw units, ``float32[windows, H, T]``, NaN where missing."""
-        steps = (origins[:, None] + self.shape.leads)[:, :, None]
-        raw = np.empty((*steps.shape[:2], len(self.shape.targets)), np.float32)
-        for number, station in enumerate(self.series.stations):
-            own = stations == number
-            raw[own] = station.values[steps[own], list(self.shape.targets)]
-        return raw
-
     def _known_inputs(
         self, raw: tf.Tensor, stations: tf.Tensor, steps: tf.Tensor
     ) -> tf.Tensor:
@@ -160,15 +163,7 @@ class WindowSource:
             tf.gather(self._scale, self._known),
         )
 
-    def _origins(self, span: tuple[int, int], reaches_back: bool) -> tuple[int, int]:
-        """The first and the last origin of windows in the span."""
-        begin, end = span
-        shape = self.shape
-        whole_history = shape.history - 1 + (0 if reaches_back else begin)
-        first = max(begin - shape.first_lead, whole_history)
-        return first, end - 1 - shape.last_lead
-
-    def _has_target(self, station: StationSeries, first: int, last: int) -> np.ndarray:
+    def _has_target(self, station: StationSeries, origins: range) -> np.ndarray:
         """Whether the window of each origin has a target, ``bool[origins]``."""
         columns = list(self.shape.targets)
         seen = np.zeros(len(station) + 1, np.int32)
@@ -176,7 +171,8 @@ class WindowSource:
             part = station.values[begin : begin + _ROWS_AT_A_TIME, columns]
             seen[begin + 1 : begin + 1 + len(part)] = np.isfinite(part).any(axis=1)
         np.cumsum(seen, out=seen)
-        begin, end = first + self.shape.first_lead, last + self.shape.first_lead + 1
+        begin = origins.start + self.shape.first_lead
+        end = origins.stop + self.shape.first_lead
         horizon = self.shape.horizon
         return seen[begin + horizon : end + horizon] > seen[begin:end]
 
@@ -228,27 +224,20 @@ class Windows:
 
     def origin_times(self, numbers: np.ndarray) -> np.ndarray:
         """``datetime64[s][windows]``."""
-        return self._times(numbers, np.zeros(1, np.int64))[:, 0]
+        return times_of(self.source.series, *self.places(numbers))
 
     def target_times(self, numbers: np.ndarray) -> np.ndarray:
         """``datetime64[s][windows, H]``."""
-        return self._times(numbers, np.array(self.source.shape.leads))
+        stations, origins = self.places(numbers)
+        steps = origins[:, None] + self.source.shape.leads
+        return times_of(self.source.series, stations, steps)
 
     def raw_targets(self, numbers: np.ndarray) -> np.ndarray:
         """In raw units, ``float32[windows, H, T]``, NaN where missing."""
-        return self.source.raw_targets(*self.places(numbers))
-
-    def _times(self, numbers: np.ndarray, leads: np.ndarray) -> np.ndarray:
-        stations, origins = self.places(numbers)
-        steps = origins[:, None] + leads
-        times = np.empty(steps.shape, "datetime64[s]")
-        for number, station in enumerate(self.source.series.stations):
-            own = stations == number
-            if station.stamps is None:
-                times[own] = station.start + steps[own] * station.step
-            else:
-                times[own] = station.stamps[steps[own]]
-        return times
+        shape = self.source.shape
+        return values_around(
+            self.source.series, *self.places(numbers), shape.leads, shape.targets
+        )
 
     def _batches(self, batch_size: int, count: int, order: Any) -> tf.data.Dataset:
         with tf.device("CPU:0"):

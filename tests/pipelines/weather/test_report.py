@@ -204,7 +204,7 @@ def test_report_has_each_part(tmp_path):
         "Wien, from 2020-01-05 04:00",
         "each forecast 12 h ahead",
         "3 epochs in 27 seconds, 9.0 seconds each",
-        "of validation at best 1 in epoch 2",
+        "3 in all: training from 3 to 2; validation from 3 to 2.",
         "left missing",
         "2020-01-07; 2020-01-09",
         "stations.csv, line 7: 3 cells",
