@@ -150,9 +150,11 @@ class ModelSection(Section):
         return self
 
     @pydantic.model_validator(mode="after")
-    def _segments_have_one_layer(self) -> "ModelSection":
+    def _segments_alone(self) -> "ModelSection":
         if self.kind == "segments" and self.depth > 1:
             raise ValueError("depth: a model of segments has one recurrent layer")
+        if self.kind != "segments" and self.context_units:
+            raise ValueError(f"context_units: a {self.kind} model reads all variables")
         return self
 
 

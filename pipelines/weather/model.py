@@ -251,15 +251,13 @@ def _segments(
 
     Segments are projected and read one by one; then the segments of the horizon are
     decoded side by side, each by one step from the last state, told only its place,
-    its variable and what is known of its time (Lin et al. 2023, "SegRNN").
+    its variable and what is known of its time (Lin et al. 2023, "SegRNN"), and with
+    `context_units` what a recurrence over all variables together made of them.
     """
     length, targets = section.segment, len(shape.targets)
     segments = -(-shape.horizon // length)
-    steps = ops.transpose(own, (0, 2, 1))
-    missing = -shape.history % length
-    steps = ops.pad(steps, [[0, 0], [0, 0], [missing, 0]])
-    steps = ops.reshape(steps, (-1, (shape.history + missing) // length, length))
-    read = layers.Dense(section.units, "relu", dtype=_policy(section))(steps)
+    each = ops.reshape(ops.transpose(own, (0, 2, 1)), (-1, shape.history, 1))
+    read = _read_segments(each, section, length, section.units)
     layer = _recurrent(section, return_state=True)
     _, *state = layer(read)
 
@@ -292,19 +290,22 @@ def _segments(
 
 def _context(inputs: dict[str, Any], section: ModelSection, length: int) -> Any:
     """A recurrence over segments of all variables together, `[B, context_units]`."""
-    segments = _in_segments(_encoder_steps(inputs), length)
-    read = layers.Dense(section.context_units, "relu", dtype=_policy(section))(segments)
+    read = _read_segments(
+        _encoder_steps(inputs), section, length, section.context_units
+    )
     read = layers.Dropout(section.dropout)(read)
     state = _LAYERS[section.cell](section.context_units, dtype=_policy(section))(read)
     return layers.Dropout(section.dropout)(state)
 
 
-def _in_segments(steps: Any, length: int) -> Any:
-    """From `[B, L, F]` to `[B, segments, length * F]`, zeros before the first step."""
+def _read_segments(steps: Any, section: ModelSection, length: int, units: int) -> Any:
+    """From `[B, L, F]` to projected segments `[B, S, units]`, zeros before the first."""
     _, history, features = steps.shape
     missing = -history % length
     steps = ops.pad(steps, [[0, 0], [missing, 0], [0, 0]])
-    return ops.reshape(steps, (-1, (history + missing) // length, length * features))
+    segments = (history + missing) // length
+    steps = ops.reshape(steps, (-1, segments, length * features))
+    return layers.Dense(units, "relu", dtype=_policy(section))(steps)
 
 
 def _lead_positions(own: Any, shape: WindowShape) -> Any:

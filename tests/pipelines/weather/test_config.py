@@ -3,7 +3,11 @@
 import pydantic
 import pytest
 
-from recurra.pipelines.weather.config import SplitSection, WeatherDataSection
+from recurra.pipelines.weather.config import (
+    ModelSection,
+    SplitSection,
+    WeatherDataSection,
+)
 
 
 def test_the_defaults_are_valid():
@@ -30,3 +34,16 @@ def test_a_split_that_does_not_fit(values, said):
 def test_values_that_do_not_fit(values):
     with pytest.raises(pydantic.ValidationError):
         WeatherDataSection.model_validate(values)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"zoneout_cell": 0.1}, "a gru cell has no cell state"),
+        ({"kind": "segments", "depth": 2}, "one recurrent layer"),
+        ({"context_units": 8}, "a direct model reads all variables"),
+    ],
+)
+def test_a_model_that_does_not_fit(values, said):
+    with pytest.raises(pydantic.ValidationError, match=said):
+        ModelSection.model_validate(values)

@@ -110,6 +110,17 @@ def test_segments_know_the_own_history_alone():
     np.testing.assert_array_equal(model(features)[:, :, 0], model(other)[:, :, 0])
 
 
+def test_with_a_context_segments_know_every_variable():
+    configuration = configuration_of(kind="segments", context_units=8)
+    model = build_model(configuration, SHAPE, VARIABLES)
+    features = features_of(model)
+    for variable in range(1, VARIABLES):
+        other = features | {"history": features["history"].copy()}
+        other["history"][..., variable] += 1.5
+        change = np.abs(model(features) - model(other))[:, :, 0]
+        assert change.max(axis=(1, 2, 3)).min() > 1e-4
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_known_ahead_matters(kind):
     model = build_model(configuration_of(kind=kind), SHAPE, VARIABLES)
