@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -51,12 +51,26 @@ StationColumn = Annotated[
     str | None,
     typer.Option(help="Column that parts the rows into stations."),
 ]
-RunArgument = Annotated[Path, typer.Argument(help="A run directory.", metavar="RUN")]
+SourceLanguage = Annotated[
+    str | None, typer.Option(help="The language to translate from.")
+]
+TargetLanguage = Annotated[
+    str | None, typer.Option(help="The language to translate to.")
+]
+RunArguments = Annotated[
+    list[Path],
+    typer.Argument(
+        help="A run directory; several that translate are taken as one model.",
+        metavar="RUN...",
+    ),
+]
 
 
 @app.command()
 def train(
-    task: Annotated[str, typer.Argument(help="sentiment or weather", metavar="TASK")],
+    task: Annotated[
+        str, typer.Argument(help="sentiment, weather or translation", metavar="TASK")
+    ],
     recipe: Annotated[str | None, typer.Option(help="A recipe's name.")] = None,
     config: Annotated[Path | None, typer.Option(help="A YAML file.")] = None,
     assignments: Annotated[
@@ -77,9 +91,13 @@ def train(
     group_column: GroupColumn = None,
     time_column: TimeColumn = None,
     station_column: StationColumn = None,
+    source: SourceLanguage = None,
     target: Annotated[
         list[str] | None,
-        typer.Option(help="Column to forecast; may be given often. All if left out."),
+        typer.Option(
+            help="Column to forecast, all if left out; may be given often. Or the "
+            "language to translate to."
+        ),
     ] = None,
 ) -> None:
     """Train and evaluate a model: from data to a run directory with a report."""
@@ -107,9 +125,10 @@ def train(
         group_column=group_column,
         time_column=time_column,
         station_column=station_column,
-        targets=target or None,
+        source=source,
+        **_targets(task, target or ()),
     )
-    _refuse_foreign(task_class, given)
+    _refuse_foreign(task, given, _data_keys(task_class))
     layers.append(("command line", {"data": given} if given else {}))
     configuration = configurations.make_configuration(
         task_class.configuration_class, layers
@@ -148,22 +167,40 @@ def _given(**options: Any) -> dict[str, Any]:
     return {key: value for key, value in options.items() if value is not None}
 
 
-def _refuse_foreign(task_class: Any, given: Mapping[str, Any]) -> None:
-    """Raises UserError for an option on columns that the task's data do not have."""
+def _targets(task: str, given: Sequence[str]) -> dict[str, Any]:
+    """What --target says: the one language of translation, or columns."""
     from recurra.pipelines.errors import UserError
 
+    if not given:
+        return {}
+    if task != "translation":
+        return {"targets": list(given)}
+    if len(given) > 1:
+        raise UserError("--target: translation is to one language; give it once")
+    return {"target": given[0]}
+
+
+def _data_keys(task_class: Any) -> Collection[str]:
+    """What the task's data section can be told."""
     section = task_class.configuration_class.model_fields["data"].annotation
+    return section.model_fields
+
+
+def _refuse_foreign(
+    task: str, given: Mapping[str, Any], taken: Collection[str]
+) -> None:
+    """Raises UserError for an option that is for other tasks."""
+    from recurra.pipelines.errors import UserError
+
     for key in given:
-        if key not in section.model_fields:
+        if key not in taken:
             option = key.removesuffix("s").replace("_", "-")
-            raise UserError(
-                f"--{option}: {task_class.name} has no use for it; leave it out"
-            )
+            raise UserError(f"--{option}: {task} has no use for it; leave it out")
 
 
 @app.command()
 def evaluate(
-    run: RunArgument,
+    runs: RunArguments,
     data: Spec = None,
     split: Annotated[
         str | None,
@@ -176,48 +213,75 @@ def evaluate(
         int | None,
         typer.Option(min=2, help="Also judge each of so many stretches of time."),
     ] = None,
+    score: Annotated[
+        bool,
+        typer.Option(
+            "--score",
+            help="Instead, say how likely the model finds each translation that "
+            "stands in the data.",
+        ),
+    ] = False,
     text_column: TextColumn = None,
     label_column: LabelColumn = None,
     time_column: TimeColumn = None,
     station_column: StationColumn = None,
+    source: SourceLanguage = None,
+    target: TargetLanguage = None,
 ) -> None:
     """Judge a finished run and its baselines; with --data, every row is the test."""
     import_tensorflow_quietly()
     from recurra.pipelines import workflow
     from recurra.pipelines.errors import UserError
-    from recurra.pipelines.files import write_json
     from recurra.pipelines.runs import Run
 
     show_log()
-    opened = Run.open(run)
+    opened, *others = (Run.open(run) for run in runs)
     columns = _given(
         text_column=text_column,
         label_column=label_column,
         time_column=time_column,
         station_column=station_column,
+        source=source,
+        target=target,
     )
-    _refuse_foreign(workflow.find_task(opened.task), columns)
-    evaluation = workflow.evaluate(opened, data, split, backtest, **columns).as_json(
-        opened.task
-    )
-    if json_file is not None:
-        try:
-            write_json(json_file, evaluation)
-        except OSError as error:
+    _refuse_foreign(opened.task, columns, _data_keys(workflow.find_task(opened.task)))
+    if score:
+        if backtest is not None:
             raise UserError(
-                f"--json {json_file}: cannot be written: {error.strerror}"
-            ) from None
+                "--score: judges no stretches of time; leave out --backtest"
+            )
+        scores = workflow.score(opened, data, split, others, **columns)
+        if json_file is not None:
+            _write_json(json_file, scores.to_dict("records"))
+        scores.to_csv(sys.stdout, sep="\t", index=False)
+        return
+    evaluation = workflow.evaluate(
+        opened, data, split, backtest, others, **columns
+    ).as_json(opened.task)
+    if json_file is not None:
+        _write_json(json_file, evaluation)
     output.print(metrics_table(evaluation))
     if "backtest" in evaluation:
         output.print(backtest_table(evaluation))
 
 
+def _write_json(path: Path, content: Any) -> None:
+    """Writes what `--json` asks for."""
+    from recurra.pipelines.errors import UserError
+    from recurra.pipelines.files import write_json
+
+    try:
+        write_json(path, content)
+    except OSError as error:
+        raise UserError(f"--json {path}: cannot be written: {error.strerror}") from None
+
+
 @app.command()
 def export(
-    run: RunArgument,
+    runs: RunArguments,
     to: Annotated[Path, typer.Option(help="Folder of models.")] = Path("saved_models"),
     name: Annotated[
-        str | None, typer.Option(help="The model's name; the run's if left out.")
+        str | None, typer.Option(help="The model's name; the first run's if left out.")
     ] = None,
 ) -> None:
     """Export a finished run as the next version of a SavedModel."""
@@ -226,10 +290,11 @@ def export(
     from recurra.pipelines.runs import Run
 
     show_log()
-    opened = Run.open(run)
-    task = workflow.open_task(opened)
-    servable = task.servable(workflow.trained_model(task))
-    version = exporting.export(servable, to, opened.name if name is None else name)
+    opened = [Run.open(run) for run in runs]
+    task, model = workflow.open_trained(opened)
+    version = exporting.export(
+        task.servable(model), to, opened[0].name if name is None else name
+    )
     output.print(str(version), markup=False, soft_wrap=True)
 
 
@@ -271,17 +336,35 @@ def predict(
     from .predicting import ExportedModel
 
     exported = ExportedModel(model)
-    if exported.card["task"] == "weather":
+    task = exported.card["task"]
+    columns = _given(time_column=time_column, station_column=station_column)
+    if task == "weather":
+        _refuse_foreign(task, _given(text_column=text_column), ())
         if file is None:
             raise UserError(
                 "predict: a weather model needs recent measurements by --file"
             )
-        columns = _given(time_column=time_column, station_column=station_column)
+        if as_json and to is not None:
+            raise UserError(
+                "--to: with --json no file is written; leave one of the two out"
+            )
         _predict_weather(exported, file, to, as_json, **columns)
         return
+    _refuse_foreign(task, _given(to=to, **columns), ())
     from .inputs import read_texts
 
     texts = _as_texts(inputs or ()) if file is None else read_texts(file, text_column)
+    if task == "translation":
+        translations = exported.translate(texts)
+        if as_json:
+            _print_json(
+                {"text": text, **answer}
+                for text, answer in zip(texts, translations, strict=True)
+            )
+            return
+        for answer in translations:
+            print(answer["translation"])
+        return
     answers = exported.classify(texts)
     if as_json:
         _print_json(
@@ -318,7 +401,7 @@ def _predict_weather(
         print(path)
 
 
-def _print_json(rows: Iterable[Mapping[str, Any]]) -> None:
+def _print_json(rows: Iterable[Mapping[Any, Any]]) -> None:
     lines = (json.dumps(row, ensure_ascii=False) for row in rows)
     print("[\n" + ",\n".join(lines) + "\n]")
 
@@ -345,35 +428,39 @@ def data_list() -> None:
 def data_show(
     spec: Annotated[str, typer.Argument(help="sample, tfds:NAME, file or folder.")],
     task: Annotated[
-        str, typer.Option(help="The task to read for: sentiment or weather.")
+        str,
+        typer.Option(help="The task to read for: sentiment, weather or translation."),
     ] = "sentiment",
     text_column: TextColumn = None,
     label_column: LabelColumn = None,
     group_column: GroupColumn = None,
     time_column: TimeColumn = None,
     station_column: StationColumn = None,
+    source: Annotated[
+        str | None, typer.Option(help="Language of the sources; en if left out.")
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option(help="Language of the targets; de if left out.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
-    """What the pipeline sees: columns, rows, classes or series, repairs, bad rows."""
+    """What the pipeline sees: rows, classes, series or pairs, repairs, bad rows."""
     if spec.startswith("tfds"):
         import_tensorflow_quietly()
-    from .showing import print_description, print_series
+    from .showing import find_view
 
-    if task == "weather":
-        print_series(
-            spec,
-            time_column=time_column,
-            station_column=station_column,
-            as_json=as_json,
-        )
-        return
-    print_description(
-        spec,
+    view = find_view(task)
+    columns = _given(
         text_column=text_column,
         label_column=label_column,
         group_column=group_column,
-        as_json=as_json,
+        time_column=time_column,
+        station_column=station_column,
+        source=source,
+        target=target,
     )
+    _refuse_foreign(task, columns, view.columns)
+    view.show(spec, as_json=as_json, **columns)
 
 
 @app.command()

@@ -19,6 +19,12 @@ SENTENCES = (
     "The room was small, but the staff made it a wonderful stay.",
 )
 
+TO_TRANSLATE = (
+    "The old king does not sell the black horse.",
+    "They say that the sister has bought twenty-seven summer socks.",
+    "The tired nephew repairs the kitchen window because the waiter gets up.",
+)
+
 
 def run_demo(runs: Path, models: Path) -> None:
     """Trains, evaluates, exports and tries every task; says where the reports are.
@@ -70,4 +76,15 @@ def _forecast_sample(model: ExportedModel, run: Run) -> None:
     output.print(f"Forecast from the end of the sample: {paths[-1]}", markup=False)
 
 
-PREDICTIONS = {"sentiment": _classify_sentences, "weather": _forecast_sample}
+def _translate_sentences(model: ExportedModel, run: Run) -> None:
+    for sentence, answer in zip(
+        TO_TRANSLATE, model.translate(TO_TRANSLATE), strict=True
+    ):
+        output.print(f"{sentence}\n  {answer['translation']}", markup=False)
+
+
+PREDICTIONS = {
+    "sentiment": _classify_sentences,
+    "weather": _forecast_sample,
+    "translation": _translate_sentences,
+}

@@ -3,6 +3,7 @@
 Neither layers nor training code is imported: all that the model does is in its graph.
 """
 
+import importlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,6 +30,9 @@ class ExportedModel:
     def __init__(self, folder: Path):
         self.folder = _version_folder(folder)
         self.card = _read_card(self.folder)
+        if self.card["task"] == "translation":
+            # Makes known to TensorFlow what such a graph is made of.
+            importlib.import_module("tensorflow_text")
         try:
             self._loaded = tf.saved_model.load(str(self.folder))
         except (OSError, tf.errors.OpError, ValueError) as error:
@@ -66,6 +70,19 @@ class ExportedModel:
                     ),
                 }
         return answers
+
+    def translate(self, texts: Sequence[str]) -> list[dict[str, Any]]:
+        """The answer to each text: `translation` and `score`."""
+        # The graph itself puts like lengths together.
+        output = self.signature("serving_default")(
+            text=tf.constant(list(texts), tf.string)
+        )
+        return [
+            {"translation": translation.decode("utf-8"), "score": float(score)}
+            for translation, score in zip(
+                output["translation"].numpy(), output["score"].numpy(), strict=True
+            )
+        ]
 
 
 def _version_folder(folder: Path) -> Path:

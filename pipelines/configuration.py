@@ -104,7 +104,7 @@ def make_configuration(
         UserError: For a key that is unknown (the nearest one is named) or a value
             that is out of range or of another type, naming the source it stands in.
     """
-    merged: dict[str, Any] = {}
+    merged = _set_by(kind)
     for source, values in layers:
         _refuse_unknown_keys(kind, values, source)
         merged = merge(merged, values)
@@ -119,6 +119,17 @@ def make_configuration(
         message = first["msg"].removeprefix("Value error, ")
         received = f" (received {first['input']!r})" if key else ""
         raise UserError(f"{place}{what}{message}{received}") from None
+
+
+def _set_by(kind: type[Section]) -> dict[str, Any]:
+    """What a kind sets in its sections: they keep it when another value is given."""
+    return {
+        name: merge(
+            _set_by(type(field.default)), field.default.model_dump(exclude_unset=True)
+        )
+        for name, field in kind.model_fields.items()
+        if isinstance(field.default, Section)
+    }
 
 
 def write_yaml(configuration: Section) -> str:

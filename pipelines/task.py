@@ -161,8 +161,10 @@ class Task(abc.ABC, Generic[ConfigurationT, DataT, PreparedT]):
     def prepare(self, data: DataT) -> PreparedT:
         """The data as batches, by the preprocessing that was learned."""
 
-    def epoch_metrics(self, model: keras.Model, prepared: PreparedT) -> dict[str, float]:
-        """What is measured on validation after each epoch beside the model's metrics."""
+    def epoch_metrics(
+        self, model: keras.Model, prepared: PreparedT
+    ) -> dict[str, float]:
+        """What is measured after each epoch beside the model's own metrics."""
         return {}
 
     @abc.abstractmethod
@@ -178,6 +180,22 @@ class Task(abc.ABC, Generic[ConfigurationT, DataT, PreparedT]):
         self, model: keras.Model, prepared: PreparedT, split: str
     ) -> Evaluation:
         """Judges the model and the baselines on a split."""
+
+    def score(
+        self, model: keras.Model, prepared: PreparedT, split: str
+    ) -> pandas.DataFrame:
+        """What the model says of each row's own answer: a row of scores for each."""
+        raise UserError(f"--score: {self.name} has no answers to score")
+
+    def join(self, models: Sequence[keras.Model], others: Sequence["Task"]) -> Any:
+        """This run's model and those of other runs as one.
+
+        The methods that take a model take it too.
+
+        Raises:
+            UserError: If the runs' models cannot be joined.
+        """
+        raise UserError(f"{self.name}: gives one answer by one run; name one run alone")
 
     def backtest(
         self, model: keras.Model, prepared: PreparedT, split: str, blocks: int

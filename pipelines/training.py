@@ -12,13 +12,14 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any, Literal, Protocol
 
 import keras
+import numpy as np
 import pandas
 import pydantic
 import tensorflow as tf
@@ -34,6 +35,12 @@ class TrainingSection(Section):
     epochs: int = pydantic.Field(20, ge=1, description="at most so many epochs")
     patience: int = pydantic.Field(
         3, ge=1, description="stop after so many epochs without a better validation"
+    )
+    averaged_epochs: int = pydantic.Field(
+        1,
+        ge=1,
+        description="best epochs whose weights are averaged at the end, if that is "
+        "better on validation",
     )
     batch_size: int = pydantic.Field(64, ge=1, description="rows of a batch")
     learning_rate: float = pydantic.Field(1e-3, gt=0, description="Adam's, at its top")
@@ -162,6 +169,31 @@ class _Checkpoints:
         with written_whole(self.best) as partial:
             model.save_weights(partial)
 
+    def keep_among_best(
+        self, model: keras.Model, epoch: int, best_epochs: Sequence[int]
+    ) -> None:
+        """Keeps the weights of the best epochs; the model has those of `epoch`."""
+        if epoch in best_epochs:
+            with written_whole(self._of_epoch(epoch)) as partial:
+                model.save_weights(partial)
+        kept = {self._of_epoch(epoch) for epoch in best_epochs}
+        for old in self.folder.glob("best-epoch-*.weights.h5"):
+            if old not in kept:
+                old.unlink()
+
+    def average(self, model: keras.Model, epochs: Sequence[int]) -> None:
+        """Gives the model the mean of the kept weights."""
+        sums = [np.zeros(weight.shape) for weight in model.trainable_weights]
+        for epoch in epochs:
+            model.load_weights(self._of_epoch(epoch))
+            for total, weight in zip(sums, model.trainable_weights, strict=True):
+                total += keras.ops.convert_to_numpy(weight)
+        for total, weight in zip(sums, model.trainable_weights, strict=True):
+            weight.assign(total / len(epochs))
+
+    def _of_epoch(self, epoch: int) -> Path:
+        return self.folder / f"best-epoch-{epoch:04d}.weights.h5"
+
     def restore(self, model: keras.Model) -> _State:
         if not self._pointer.is_file():
             return _State()
@@ -192,9 +224,14 @@ def fit(
     validation_batches: tf.data.Dataset,
     *,
     monitor: str = "val_loss",
+    highest: bool = False,
+    further_metrics: Callable[[], Mapping[str, float]] = dict,
     progress: Progress | None = None,
 ) -> pandas.DataFrame:
     """Trains the compiled model, and leaves it with its best weights.
+
+    These are those of the best epoch, or the mean of those of the best
+    `averaged_epochs`, if validation finds that better.
 
     Args:
         model: Compiled and built.
@@ -204,6 +241,8 @@ def fit(
             give the same batches in the same order, of known cardinality.
         validation_batches: Evaluated after each epoch.
         monitor: The column whose smallest value marks the best epoch.
+        highest: Whether its highest value does so instead.
+        further_metrics: Further columns, measured after each epoch.
         progress: Told of each step.
 
     Returns:
@@ -215,8 +254,9 @@ def fit(
     """
     checkpoints = _Checkpoints(run.checkpoints)
     state = checkpoints.restore(model)
+    watched = _Monitor(monitor, highest)
     with _stop_requests() as stop_requested:
-        while not _is_over(state, training, monitor):
+        while not _is_over(state, training, watched):
             started = time.monotonic()
             batches = epoch_batches(state.epoch)
             steps = int(batches.cardinality())
@@ -243,13 +283,16 @@ def fit(
                 "epoch": state.epoch + 1,
                 "seconds": round(time.monotonic() - started, 2),
                 **{name: float(values[-1]) for name, values in history.items()},
+                **further_metrics(),
             }
             _refuse_no_numbers(row)
-            best = _best_value(state.rows, monitor)
-            is_best = row[monitor] < best
+            state.rows.append(row)
+            best_epochs = watched.best_epochs(state.rows, training.averaged_epochs)
+            is_best = best_epochs[0] == state.epoch
             if is_best:
                 checkpoints.save_best(model)
-            state.rows.append(row)
+            if training.averaged_epochs > 1:
+                checkpoints.keep_among_best(model, state.epoch, best_epochs)
             state.epoch, state.step = state.epoch + 1, 0
             with written_whole(run.history) as partial:
                 pandas.DataFrame(state.rows).to_csv(partial, index=False)
@@ -261,6 +304,14 @@ def fit(
                 raise Interrupted(
                     f"stopped after epoch {state.epoch}; the state is saved"
                 )
+    if training.averaged_epochs > 1:
+        best_epochs = watched.best_epochs(state.rows, training.averaged_epochs)
+        checkpoints.average(model, best_epochs)
+        measured = model.evaluate(validation_batches, return_dict=True, verbose=0)
+        row = {f"val_{name}": float(value) for name, value in measured.items()}
+        row |= further_metrics()
+        if watched.prefers(row, state.rows[best_epochs[0]]):
+            checkpoints.save_best(model)
     model.load_weights(checkpoints.best)
     return pandas.DataFrame(state.rows)
 
@@ -281,17 +332,33 @@ def _refuse_no_numbers(row: Mapping[str, float]) -> None:
             )
 
 
-def _best_value(rows: list[dict[str, float]], monitor: str) -> float:
-    return min((row[monitor] for row in rows), default=math.inf)
+@dataclasses.dataclass(frozen=True)
+class _Monitor:
+    """The column of the history that tells which epochs are the best."""
+
+    name: str
+    highest: bool
+
+    def best_epochs(
+        self, rows: Sequence[Mapping[str, float]], number: int
+    ) -> list[int]:
+        """At most so many epochs, the best first; of equal ones the earlier first."""
+        sign = -1.0 if self.highest else 1.0
+        values = [sign * row[self.name] for row in rows]
+        return sorted(range(len(rows)), key=values.__getitem__)[:number]
+
+    def prefers(self, one: Mapping[str, float], other: Mapping[str, float]) -> bool:
+        """Whether the first row is better."""
+        return self.best_epochs([other, one], 1) == [1]
 
 
-def _is_over(state: _State, training: TrainingSection, monitor: str) -> bool:
+def _is_over(state: _State, training: TrainingSection, monitor: _Monitor) -> bool:
     if state.epoch >= training.epochs:
         return True
-    values = [row[monitor] for row in state.rows]
-    if not values:
+    if not state.rows:
         return False
-    return len(values) - 1 - values.index(min(values)) >= training.patience
+    (best,) = monitor.best_epochs(state.rows, 1)
+    return len(state.rows) - 1 - best >= training.patience
 
 
 class _EpochWatcher(keras.callbacks.Callback):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import pandas
 
 from .configuration import first_difference, make_configuration, read_yaml
 from .errors import UserError
@@ -110,11 +111,29 @@ def trained_model(task: Task) -> keras.Model:
     return model
 
 
+def open_trained(runs: Sequence[Run]) -> tuple[Task, Any]:
+    """The first run's task, and its trained model, or all runs' models as one.
+
+    Raises:
+        UserError: If a run is not finished, or the models cannot be joined.
+    """
+    task, *others = (open_task(run) for run in runs)
+    for other in others:
+        if other.name != task.name:
+            raise UserError(
+                f"{other.run.path}: is a run of {other.name}, and {task.run.path} of "
+                f"{task.name}; name runs of one task"
+            )
+    models = [trained_model(each) for each in (task, *others)]
+    return task, task.join(models, others) if others else models[0]
+
+
 def evaluate(
     run: Run,
     spec: str | None = None,
     split: str | None = None,
     backtest: int | None = None,
+    others: Sequence[Run] = (),
     **columns: str | None,
 ) -> Evaluation:
     """Judges a finished run's model, on its own data or on other data.
@@ -125,33 +144,35 @@ def evaluate(
         split: Of the run's own data; by default the test, or where there is none,
             validation.
         backtest: Also judge each of so many stretches of the split's time.
+        others: Runs whose models are joined with this one's.
         **columns: Names of columns in the other data.
 
     Raises:
         UserError: If the run is not finished, the data or the split are wrong, or the
             run's own data have changed.
     """
-    task = open_task(run)
-    model = trained_model(task)
-    if spec is not None:
-        if split not in (None, "test"):
-            raise UserError(
-                f"--split {split}: with --data every row is the test; leave one out"
-            )
-        data, split = task.load_test(spec, **columns), "test"
-    else:
-        data = task.load(task.configuration)
-        # Carved anew from other rows, the test would hold rows that were trained on.
-        _refuse_changed(task, data, "give them as other data by --data")
-        splits = task.splits(data)
-        if split is None:
-            split = _reported_split(splits)
-        elif split not in splits:
-            raise UserError(f"--split {split}: there are {', '.join(splits)}")
-    prepared = task.prepare(data)
+    task, model = open_trained([run, *others])
+    prepared, split = _prepared_split(task, spec, split, **columns)
     if backtest is None:
         return task.evaluate(model, prepared, split)
     return task.backtest(model, prepared, split, backtest)
+
+
+def score(
+    run: Run,
+    spec: str | None = None,
+    split: str | None = None,
+    others: Sequence[Run] = (),
+    **columns: str | None,
+) -> pandas.DataFrame:
+    """What a finished run's model says of the answers that stand in the data.
+
+    Args:
+        run, spec, split, others, **columns: As for `evaluate`.
+    """
+    task, model = open_trained([run, *others])
+    prepared, split = _prepared_split(task, spec, split, **columns)
+    return task.score(model, prepared, split)
 
 
 def find_task(name: str) -> type[Task]:
@@ -171,7 +192,7 @@ def find_task(name: str) -> type[Task]:
     raise UserError(f"{name}: no such task; there are: {', '.join(TASK_NAMES)}")
 
 
-TASK_NAMES = ("sentiment", "weather")
+TASK_NAMES = ("sentiment", "weather", "translation")
 
 
 def _existing_run(
@@ -191,6 +212,27 @@ def _existing_run(
             "or train anew in another --run"
         )
     return run
+
+
+def _prepared_split(
+    task: Task, spec: str | None, split: str | None, **columns: str | None
+) -> tuple[Any, str]:
+    """The data to judge on, as batches, and the name of the split."""
+    if spec is not None:
+        if split not in (None, "test"):
+            raise UserError(
+                f"--split {split}: with --data every row is the test; leave one out"
+            )
+        return task.prepare(task.load_test(spec, **columns)), "test"
+    data = task.load(task.configuration)
+    # Carved anew from other rows, the test would hold rows that were trained on.
+    _refuse_changed(task, data, "give them as other data by --data")
+    splits = task.splits(data)
+    if split is None:
+        split = _reported_split(splits)
+    elif split not in splits:
+        raise UserError(f"--split {split}: there are {', '.join(splits)}")
+    return task.prepare(data), split
 
 
 def _refuse_changed(task: Task, data: Any, otherwise: str) -> None:
@@ -222,4 +264,5 @@ def _write_evaluation(
 
 
 def _reported_split(splits: Sequence[str]) -> str:
-    return "test" if "test" in splits else "validation"
+    """The first test set, or validation where there is none."""
+    return next((name for name in splits if name.startswith("test")), "validation")

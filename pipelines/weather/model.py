@@ -299,7 +299,7 @@ def _context(inputs: dict[str, Any], section: ModelSection, length: int) -> Any:
 
 
 def _read_segments(steps: Any, section: ModelSection, length: int, units: int) -> Any:
-    """From `[B, L, F]` to projected segments `[B, S, units]`, zeros before the first."""
+    """From `[B, L, F]` to projected segments `[B, S, units]`, zeros before them."""
     _, history, features = steps.shape
     missing = -history % length
     steps = ops.pad(steps, [[0, 0], [missing, 0], [0, 0]])

@@ -88,6 +88,26 @@ def test_each_layer_goes_over_the_one_before_it():
     assert rates == [0.0, 0.1, 0.2, 0.2, 0.2]
 
 
+class Training(Section):
+    epochs: int = 20
+    decay: Literal["constant", "cosine"] = "constant"
+
+
+class Task(Section):
+    class Inner(Section):
+        training: Training = Training(decay="cosine")
+
+    training: Training = Training(epochs=3, decay="cosine")
+    inner: Inner = Inner()
+
+
+def test_a_section_of_which_one_value_is_given_keeps_what_the_task_sets():
+    layers = [("a", {"training": {"epochs": 7}}), ("b", {"inner": {"training": {}}})]
+    configuration = make_configuration(Task, layers)
+    assert configuration.training == Training(epochs=7, decay="cosine")
+    assert configuration.inner.training == Training(epochs=20, decay="cosine")
+
+
 def test_a_list_is_replaced_and_not_extended():
     configuration = _make(
         ("recipe", {"model": {"pooling": ["max", "mean"]}}),

@@ -1,0 +1,255 @@
+"""Batches of sentence pairs by tf.data: encoded once, bucketed by both lengths."""
+
+import functools
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from ..datasets.sentence_pairs import PairSplit, SentencePairs
+from .subwords import BEGIN, END, PADDING, Subwords
+
+# Of target lengths, and within each of source lengths.
+TARGET_BUCKETS, SOURCE_BUCKETS = 16, 6
+# A bucket that a batch or two would empty costs more by its last batch than it saves.
+BATCHES_PER_BUCKET = 2
+ENCODED_TOGETHER = 1024
+
+Batch = tuple[dict[str, tf.Tensor], tf.Tensor, tf.Tensor]
+
+
+class PreparedPairs:
+    """The splits of sentence pairs as batches, each encoded when first asked for.
+
+    A batch is `({"source": int32 [N, S], "target_in": int32 [N, T]}, target_out,
+    weights)`: `source` ends in `END`; `target_in` is `BEGIN` and the target,
+    `target_out` int32 `[N, T]` the target and `END`; `weights` float32 `[N, T]` is 0
+    on padding.
+
+    Args:
+        data: The pairs.
+        subwords: Makes the ids.
+        batch_tokens: Positions of the longer side of a batch, padding included.
+        batch_size: Pairs of a batch at most.
+        seed: Of the order of training.
+    """
+
+    def __init__(
+        self,
+        data: SentencePairs,
+        subwords: Subwords,
+        *,
+        batch_tokens: int,
+        batch_size: int,
+        seed: int,
+    ):
+        self.data = data
+        self._subwords = subwords
+        self._size = BatchSize(batch_tokens, batch_size)
+        self._seed = seed
+        self._evaluation: dict[str, EvaluationBatches] = {}
+
+    @functools.cached_property
+    def training(self) -> "TrainingBatches":
+        """The training part, in shuffled batches."""
+        pairs = encode_pairs(self.data.splits["train"], self._subwords)
+        return TrainingBatches(pairs, self._size, self._seed)
+
+    def evaluation(self, split: str) -> "EvaluationBatches":
+        """A split once through."""
+        if split not in self._evaluation:
+            pairs = encode_pairs(self.data.splits[split], self._subwords)
+            self._evaluation[split] = EvaluationBatches(pairs, self._size)
+        return self._evaluation[split]
+
+    def training_batches(self, epoch: int) -> tf.data.Dataset:
+        return self.training.of_epoch(epoch)
+
+    def validation_batches(self) -> tf.data.Dataset:
+        return self.evaluation("validation").batches
+
+
+@dataclass(frozen=True)
+class BatchSize:
+    """How large a batch may be: positions of its longer side, and pairs."""
+
+    tokens: int
+    pairs: int
+
+    def of_length(self, length: int) -> int:
+        """The pairs of a batch as long as this; one at least."""
+        return max(1, min(self.pairs, self.tokens // length))
+
+
+@dataclass(frozen=True)
+class EncodedPairs:
+    """Pairs as ids, each side with `END` behind it.
+
+    Args:
+        source: Ragged int32 `[pairs, (S)]`.
+        target: Ragged int32 `[pairs, (T)]`.
+        lengths: S and T of each, int64 `[pairs, 2]`.
+    """
+
+    source: tf.RaggedTensor
+    target: tf.RaggedTensor
+    lengths: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+
+def encode_pairs(split: PairSplit, subwords: Subwords) -> EncodedPairs:
+    """The ids of a split, as the graph that is served encodes them."""
+    texts = tf.constant(split.source, tf.string), tf.constant(split.target, tf.string)
+    batches = (
+        tf.data.Dataset.from_tensor_slices(texts)
+        .batch(ENCODED_TOGETHER)
+        .map(
+            lambda source, target: (
+                with_end(subwords.source.encode(source)),
+                with_end(subwords.target.encode(target)),
+            ),
+            num_parallel_calls=tf.data.AUTOTUNE,
+        )
+    )
+    sources, targets = zip(*batches, strict=True)
+    source, target = tf.concat(sources, 0), tf.concat(targets, 0)
+    lengths = np.stack([side.row_lengths().numpy() for side in (source, target)], 1)
+    return EncodedPairs(source, target, lengths)
+
+
+def with_end(ids: tf.RaggedTensor) -> tf.RaggedTensor:
+    """The ids with `END` behind each row."""
+    return tf.concat([ids, tf.fill([ids.nrows(), 1], END)], axis=1)
+
+
+class TrainingBatches:
+    """The shuffled batches of each epoch over the training part.
+
+    Pairs of like target length, and of these such of like source length, make a
+    bucket. Each batch of a bucket has the shape of its longest source and target, so
+    there are at most two shapes by bucket: a bucket's pairs are dealt out evenly, to
+    batches of two sizes that differ by one.
+
+    Args:
+        pairs: The training part.
+        size: Of a batch.
+        seed: Of the order, together with the epoch's number.
+    """
+
+    def __init__(self, pairs: EncodedPairs, size: BatchSize, seed: int):
+        self._pairs = pairs
+        self._size = size
+        self._seed = seed
+
+    def of_epoch(self, epoch: int) -> tf.data.Dataset:
+        """The batches of that epoch: the same ones for the same number."""
+        plan = self._plan(epoch)
+        order = np.random.default_rng([self._seed, epoch, 1]).permutation(len(plan))
+        return _batches(self._pairs, [plan[number] for number in order])
+
+    def padded_share(self) -> float:
+        """The part of all positions of an epoch, of both sides, that is padding."""
+        positions = sum(
+            len(rows) * (shape[0] + shape[1]) for rows, shape in self._plan(0)
+        )
+        return 1.0 - float(self._pairs.lengths.sum()) / positions
+
+    def _plan(self, epoch: int) -> list["_PlannedBatch"]:
+        generator = np.random.default_rng([self._seed, epoch])
+        planned: list[_PlannedBatch] = []
+        for bucket in self._buckets:
+            shape = self._pairs.lengths[bucket].max(axis=0)
+            number = math.ceil(len(bucket) / self._size.of_length(int(shape.max())))
+            parts = np.array_split(generator.permutation(bucket), number)
+            planned += [(rows, shape) for rows in parts]
+        return planned
+
+    @functools.cached_property
+    def _buckets(self) -> list[np.ndarray]:
+        """The numbers of the pairs of each bucket."""
+        source, target = self._pairs.lengths.T
+        typical = self._size.of_length(int(np.ceil(self._pairs.lengths.max(1).mean())))
+        affordable = len(self._pairs) / (typical * BATCHES_PER_BUCKET)
+        share = min(1.0, affordable / (TARGET_BUCKETS * SOURCE_BUCKETS))
+        by_target = _quantile_buckets(target, math.ceil(TARGET_BUCKETS * share**0.5))
+        buckets = []
+        for rows in by_target:
+            inner = _quantile_buckets(
+                source[rows], math.ceil(SOURCE_BUCKETS * share**0.5)
+            )
+            buckets += [rows[part] for part in inner]
+        return buckets
+
+
+class EvaluationBatches:
+    """Each pair of a split once, in an order in which like lengths share a batch.
+
+    Args:
+        pairs: The split.
+        size: Of a batch.
+    """
+
+    def __init__(self, pairs: EncodedPairs, size: BatchSize):
+        lengths = pairs.lengths
+        # By source length, since that is what decoding knows.
+        self._order = np.lexsort((lengths[:, 1], lengths[:, 0]))
+        plan: list[_PlannedBatch] = []
+        rest = self._order
+        while len(rest):
+            longest = np.maximum.accumulate(lengths[rest].max(axis=1))
+            fits = longest * np.arange(1, len(rest) + 1) <= size.tokens
+            rows = rest[: max(1, min(int(fits.sum()), size.pairs))]
+            plan.append((rows, lengths[rows].max(axis=0)))
+            rest = rest[len(rows) :]
+        self.batches = _batches(pairs, plan)
+        self.lengths = lengths
+
+    def in_split_order(self, rows: np.ndarray) -> np.ndarray:
+        """What a model said of `batches`, row by row in the order of the split."""
+        ordered = np.empty_like(rows)
+        ordered[self._order] = rows
+        return ordered
+
+
+# The numbers of the pairs, and the lengths that source and target are padded to.
+_PlannedBatch = tuple[np.ndarray, np.ndarray]
+
+
+def _quantile_buckets(lengths: np.ndarray, number: int) -> list[np.ndarray]:
+    """The numbers of the rows in buckets of rising length and about equal size.
+
+    Rows of equal length are in one bucket.
+    """
+    shares = np.linspace(0, 1, number + 1)[1:-1]
+    boundaries = np.unique(np.quantile(lengths, shares, method="higher"))
+    bucket = np.searchsorted(boundaries, lengths, side="left")
+    return [np.flatnonzero(bucket == each) for each in np.unique(bucket)]
+
+
+def _batches(pairs: EncodedPairs, plan: list[_PlannedBatch]) -> tf.data.Dataset:
+    rows = tf.RaggedTensor.from_row_lengths(
+        np.concatenate([rows for rows, _ in plan]), [len(rows) for rows, _ in plan]
+    )
+    shapes = np.stack([shape for _, shape in plan])
+
+    def batch(rows: tf.Tensor, shape: tf.Tensor) -> Batch:
+        source = _padded(pairs.source, rows, shape[0])
+        target = _padded(pairs.target, rows, shape[1])
+        weights = tf.cast(tf.not_equal(target, PADDING), tf.float32)
+        before = tf.pad(target[:, :-1], [[0, 0], [1, 0]], constant_values=BEGIN)
+        target_in = tf.where(tf.equal(target, PADDING), PADDING, before)
+        return {"source": source, "target_in": target_in}, target, weights
+
+    return (
+        tf.data.Dataset.from_tensor_slices((rows, shapes))
+        .map(batch, num_parallel_calls=tf.data.AUTOTUNE)
+        .prefetch(tf.data.AUTOTUNE)
+    )
+
+
+def _padded(ids: tf.RaggedTensor, rows: tf.Tensor, length: tf.Tensor) -> tf.Tensor:
+    chosen = tf.gather(ids, rows)
+    return chosen.to_tensor(PADDING, shape=tf.stack([-1, length]))

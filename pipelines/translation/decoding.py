@@ -1,0 +1,450 @@
+"""Search for translations in the graph: greedy, beam, and sampling.
+
+Whatever a `Scorer` can score step by step is searched, so all here is independent of
+the model. A sentence that is finished is taken out of the batch at once: what the next
+step computes has a row for each sentence that is not, and the loop ends with the last.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+import tensorflow as tf
+
+from .subwords import BEGIN, END, PADDING
+
+_NEVER = -1e9
+
+Nest = Any
+
+
+class Scorer(Protocol):
+    """Scores the next piece of translations.
+
+    `memory` and `states` are nested lists or tuples of tensors. Those of the memory
+    have a row for each sentence, those of the states as many rows for each sentence as
+    it has hypotheses.
+    """
+
+    def begin(self, source: tf.Tensor) -> tuple[Nest, Nest]:
+        """Memory and first states, a row for each sentence of int32 `[N, S]`."""
+        ...
+
+    def step(
+        self, memory: Nest, states: Nest, ids: tf.Tensor
+    ) -> tuple[tf.Tensor, Nest]:
+        """Scores `[rows, V]` of the piece after `ids` `[rows]`, and the new states.
+
+        The scores are log-probabilities, but for a number that may be added to all of
+        a row.
+        """
+        ...
+
+    def attention(self, memory: Nest, states: Nest) -> tf.Tensor:
+        """Weights `[rows, S]` that a step with these new states gave the source."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Penalties:
+    """How hypotheses that are finished are ranked (Wu et al. 2016, equation 14).
+
+        score = log p / lp + cp    lp = ((5 + pieces) / 6) ** length
+        cp = coverage * sum_s log(min(sum_t a_ts, 1))
+
+    where pieces count the end, and s runs over the source with its end.
+    """
+
+    length: float = 0.0
+    coverage: float = 0.0
+
+    def normaliser(self, pieces: tf.Tensor) -> tf.Tensor:
+        """lp for a number of pieces."""
+        return ((5.0 + tf.cast(pieces, tf.float32)) / 6.0) ** self.length
+
+    def of_coverage(self, attended: tf.Tensor, real: tf.Tensor) -> tf.Tensor:
+        """cp from what positions `[..., S]` got in all, and which of them are real."""
+        share = tf.clip_by_value(attended, 1e-9, 1.0)
+        return self.coverage * tf.reduce_sum(
+            tf.where(real, tf.math.log(share), 0.0), -1
+        )
+
+
+class Hypotheses(NamedTuple):
+    """What a search found, the best first.
+
+    Attributes:
+        ids: int32 `[N, K, T]`, each ending in `END` and then `PADDING`.
+        scores: What they are ranked by, float32 `[N, K]`; far below 0 where a sentence
+            has fewer hypotheses.
+        log_probabilities: float32 `[N, K]`.
+    """
+
+    ids: tf.Tensor
+    scores: tf.Tensor
+    log_probabilities: tf.Tensor
+
+
+@dataclasses.dataclass(frozen=True)
+class Search:
+    """What is searched for, and how.
+
+    Attributes:
+        beams: Hypotheses that are kept for each sentence.
+        wanted: Hypotheses that are asked for: the search for a sentence ends with so
+            many that none to come can outrank, or with `beams` finished ones.
+        penalties: Rank them.
+        no_repeat_ngram: n-grams of pieces that may stand once; 0 for any.
+    """
+
+    beams: int = 1
+    wanted: int = 1
+    penalties: Penalties = Penalties()
+    no_repeat_ngram: int = 0
+
+
+def beam_search(
+    scorer: Scorer, source: tf.Tensor, limits: tf.Tensor, search: Search
+) -> Hypotheses:
+    """The best hypotheses of a beam search, `K` of them as there are beams.
+
+    Of all next pieces of a sentence's hypotheses the likeliest go on; those that end
+    are finished where they are among the first K. At its limit every hypothesis ends.
+
+    Args:
+        scorer: Of the next piece.
+        source: int32 `[N, S]`, each row ending in `END` and then `PADDING`.
+        limits: Pieces of each translation at most, without the end, int32 `[N]`.
+        search: Beams and ranking.
+    """
+
+    def body(loop: _Loop) -> _Loop:
+        scores, allowed, states = _next_scores(scorer, loop, search)
+        # Each hypothesis can bring K that go on, and the one that ends here.
+        values, ids = tf.math.top_k(allowed, min(search.beams + 1, scores.shape[-1]))
+        normaliser = _log_of_sum(scores, values[:, :1], search)
+        end = tf.equal(ids, END)
+        at_limit = tf.repeat(loop.step >= loop.limits, search.beams)[:, tf.newaxis]
+        first = tf.equal(tf.range(ids.shape[-1]), 0)
+        values = tf.where(
+            at_limit, tf.where(first, scores[:, END, tf.newaxis], _NEVER), values
+        )
+        end |= at_limit
+        ids = tf.where(end, END, ids)
+        totals = tf.reshape(loop.totals, [-1, 1]) + (values - normaliser)
+        width = search.beams * ids.shape[-1]
+        best, places = tf.math.top_k(
+            tf.reshape(totals, [-1, width]), min(2 * search.beams, width)
+        )
+        parents = _parents(places // ids.shape[-1], search.beams)
+        ids = tf.gather(tf.reshape(ids, [-1, width]), places, batch_dims=1)
+        ends = tf.equal(ids, END)
+        attended = _attended(scorer, loop, states, search)
+        pool = _merged(
+            loop,
+            tf.where(ends, best, _NEVER)[:, : search.beams],
+            parents[:, : search.beams],
+            attended,
+            search,
+        )
+        totals, chosen = tf.math.top_k(tf.where(ends, 2 * _NEVER, best), search.beams)
+        parents = tf.reshape(tf.gather(parents, chosen, batch_dims=1), [-1])
+        chosen_ids = tf.gather(ids, chosen, batch_dims=1)[..., tf.newaxis]
+        went_on = loop._replace(
+            step=loop.step + 1,
+            states=_gathered(states, parents),
+            ids=tf.concat([_of_parents(loop.ids, parents), chosen_ids], 2),
+            totals=totals,
+            attended=_of_parents(attended, parents),
+            pool=pool,
+        )
+        return _without_done(went_on, _is_done(went_on, search), search.beams)
+
+    return _run(body, scorer, source, limits, search).found
+
+
+class Draws(NamedTuple):
+    """How pieces are drawn.
+
+    Attributes:
+        temperature: float32, that log-probabilities are divided by before.
+        seed: int32 `[2]`.
+    """
+
+    temperature: tf.Tensor
+    seed: tf.Tensor
+
+
+def sample(
+    scorer: Scorer,
+    source: tf.Tensor,
+    limits: tf.Tensor,
+    search: Search,
+    draws: Draws | None = None,
+) -> Hypotheses:
+    """One hypothesis per sentence, of the likeliest pieces (greedy) or of drawn ones.
+
+    Args:
+        scorer, source, limits: As for `beam_search`.
+        search: With one beam.
+        draws: How pieces are drawn; None for the likeliest ones.
+    """
+
+    def body(loop: _Loop) -> _Loop:
+        scores, allowed, states = _next_scores(scorer, loop, search)
+        chosen_by = allowed
+        if draws is not None:
+            noise = tf.random.stateless_uniform(
+                tf.shape(scores), draws.seed + [0, loop.step], minval=1e-30
+            )
+            # The largest of these sums is a draw by the softmax of the scores.
+            chosen_by = allowed / draws.temperature - tf.math.log(-tf.math.log(noise))
+        ids = tf.argmax(chosen_by, -1, tf.int32)
+        chosen = tf.gather(scores, ids[:, tf.newaxis], batch_dims=1)
+        normaliser = _log_of_sum(scores, chosen, search, is_largest=draws is None)
+        ids = tf.where(loop.step >= loop.limits, END, ids)
+        said = tf.gather(scores, ids[:, tf.newaxis], batch_dims=1)
+        totals = loop.totals + (said - normaliser)
+        ends = tf.equal(ids, END)
+        attended = _attended(scorer, loop, states, search)
+        rows = tf.range(tf.shape(ids)[0])
+        went_on = loop._replace(
+            step=loop.step + 1,
+            states=states,
+            ids=tf.concat([loop.ids, ids[:, tf.newaxis, tf.newaxis]], 2),
+            totals=totals,
+            attended=attended,
+            pool=_merged(
+                loop,
+                tf.where(ends[:, tf.newaxis], totals, _NEVER),
+                rows[:, tf.newaxis],
+                attended,
+                search,
+            ),
+        )
+        return _without_done(went_on, ends, search.beams)
+
+    return _run(body, scorer, source, limits, search).found
+
+
+class _Loop(NamedTuple):
+    """Where a search stands: A sentences that are not done, of N.
+
+    `found` has the hypotheses of all sentences that are done; the rest is of the
+    others: `sentences` `[A]` are their numbers, `pool` their finished hypotheses,
+    `ids` `[A, K, t]`, `totals` `[A, K]` (log-probabilities) and `attended`
+    `[A, K, S]` (sums of attention; of no width where nobody asks) are of the
+    hypotheses that go on.
+    """
+
+    step: tf.Tensor
+    sentences: tf.Tensor
+    limits: tf.Tensor
+    real: tf.Tensor
+    memory: Nest
+    states: Nest
+    ids: tf.Tensor
+    totals: tf.Tensor
+    attended: tf.Tensor
+    pool: Hypotheses
+    found: Hypotheses
+
+
+def _run(
+    body: Callable[[_Loop], _Loop],
+    scorer: Scorer,
+    source: tf.Tensor,
+    limits: tf.Tensor,
+    search: Search,
+) -> _Loop:
+    number, positions = tf.shape(source)[0], tf.shape(source)[1]
+    memory, states = scorer.begin(source)
+    nothing = Hypotheses(
+        tf.zeros([number, search.beams, 1], tf.int32),
+        tf.fill([number, search.beams], _NEVER),
+        tf.fill([number, search.beams], _NEVER),
+    )
+    start = _Loop(
+        step=tf.constant(0),
+        sentences=tf.range(number),
+        limits=limits,
+        real=tf.not_equal(source, PADDING),
+        memory=memory,
+        states=_gathered(states, tf.repeat(tf.range(number), search.beams)),
+        ids=tf.fill([number, search.beams, 1], BEGIN),
+        # At first all hypotheses of a sentence are the same, so one alone counts.
+        totals=tf.tile([[0.0] + [2 * _NEVER] * (search.beams - 1)], [number, 1]),
+        attended=tf.zeros(
+            [number, search.beams, positions if search.penalties.coverage else 0]
+        ),
+        pool=nothing,
+        found=nothing,
+    )
+    hypotheses = Hypotheses(
+        tf.TensorShape([None, search.beams, None]),
+        tf.TensorShape([None, search.beams]),
+        tf.TensorShape([None, search.beams]),
+    )
+
+    def any_number_of_rows(tensor: tf.Tensor) -> tf.TensorShape:
+        return tf.TensorShape([None, *tensor.shape[1:]])
+
+    return tf.while_loop(
+        lambda *loop: tf.size(_Loop(*loop).sentences) > 0,
+        lambda *loop: body(_Loop(*loop)),
+        start,
+        shape_invariants=tf.nest.map_structure(any_number_of_rows, start)._replace(
+            step=tf.TensorShape([]),
+            ids=tf.TensorShape([None, None, None]),
+            attended=tf.TensorShape([None, None, None]),
+            pool=hypotheses,
+            found=hypotheses,
+        ),
+    )
+
+
+def _next_scores(
+    scorer: Scorer, loop: _Loop, search: Search
+) -> tuple[tf.Tensor, tf.Tensor, Nest]:
+    """Scores `[rows, V]`, those of pieces that are allowed, and the new states."""
+    last = tf.reshape(loop.ids[:, :, -1], [-1])
+    scores, states = scorer.step(loop.memory, loop.states, last)
+    if not search.no_repeat_ngram:
+        return scores, scores, states
+    flat = tf.reshape(loop.ids, [-1, loop.step + 1])
+    allowed = _without_repeats(scores, flat[:, 1:], search.no_repeat_ngram)
+    return scores, allowed, states
+
+
+def _log_of_sum(
+    scores: tf.Tensor, best: tf.Tensor, search: Search, is_largest: bool = True
+) -> tf.Tensor:
+    """log(sum(exp)) of each row, `[rows, 1]`, given the best score that is allowed."""
+    if search.no_repeat_ngram or not is_largest:
+        best = tf.reduce_max(scores, -1, keepdims=True)
+    return best + tf.math.log(tf.reduce_sum(tf.exp(scores - best), -1, keepdims=True))
+
+
+def _without_repeats(scores: tf.Tensor, ids: tf.Tensor, size: int) -> tf.Tensor:
+    """Scores without the pieces that would make an n-gram of `ids` `[rows, t]` stand
+    twice."""
+    repeats = tf.ones_like(ids, tf.bool)
+    if size > 1:
+        # Before which pieces stand the same ones as at the end.
+        padded = tf.pad(ids, [[0, 0], [size - 1, 0]], constant_values=-1)
+        windows = tf.signal.frame(padded, size - 1, 1)
+        repeats = tf.reduce_all(windows[:, :-1] == windows[:, -1:], -1)
+    places = tf.where(repeats)
+    row = tf.cast(places[:, 0], tf.int32)
+    piece = tf.gather_nd(ids, places)
+    return tf.tensor_scatter_nd_min(
+        scores,
+        tf.stack([row, piece], 1),
+        tf.fill([tf.size(row)], _NEVER),
+    )
+
+
+def _attended(scorer: Scorer, loop: _Loop, states: Nest, search: Search) -> tf.Tensor:
+    """What the source got of attention up to this step, `[A, K, S]`."""
+    if not search.penalties.coverage:
+        return loop.attended
+    weights = scorer.attention(loop.memory, states)
+    return loop.attended + tf.reshape(weights, tf.shape(loop.attended))
+
+
+def _merged(
+    loop: _Loop,
+    totals: tf.Tensor,
+    parents: tf.Tensor,
+    attended: tf.Tensor,
+    search: Search,
+) -> Hypotheses:
+    """The pool with those of its parents' hypotheses that end here.
+
+    Args:
+        loop: Before this step.
+        totals: `[A, K]`, far below 0 of what does not end.
+        parents: Rows of their hypotheses, `[A, K]`.
+        attended: After this step.
+        search: Ranks them.
+    """
+    pool = loop.pool
+    scores = totals / search.penalties.normaliser(loop.step + 1)
+    if search.penalties.coverage:
+        of_parents = _of_parents(attended, tf.reshape(parents, [-1]))
+        scores += search.penalties.of_coverage(of_parents, loop.real[:, tf.newaxis])
+    scores = tf.where(totals > _NEVER / 2, scores, _NEVER)
+    ids = _of_parents(loop.ids, tf.reshape(parents, [-1]))
+    ended = tf.concat([ids, tf.fill(tf.shape(ids[..., :1]), END)], 2)
+    longer = tf.pad(pool.ids, [[0, 0], [0, 0], [0, 1]], constant_values=PADDING)
+    scores, best = tf.math.top_k(tf.concat([pool.scores, scores], 1), search.beams)
+    return Hypotheses(
+        tf.gather(tf.concat([longer, ended], 1), best, batch_dims=1),
+        scores,
+        tf.gather(tf.concat([pool.log_probabilities, totals], 1), best, batch_dims=1),
+    )
+
+
+def _is_done(loop: _Loop, search: Search) -> tf.Tensor:
+    """Which sentences need no further step, bool `[A]`."""
+    scores = loop.pool.scores
+    # Nothing that goes on can come to more than this, since no penalty is positive.
+    bound = loop.totals[:, 0] / search.penalties.normaliser(loop.limits + 1)
+    enough = scores[:, min(search.wanted, search.beams) - 1] >= bound
+    return enough | (scores[:, -1] > _NEVER / 2) | (loop.step > loop.limits)
+
+
+def _without_done(loop: _Loop, done: tf.Tensor, beams: int) -> _Loop:
+    """The loop without sentences that are done, whose hypotheses are found."""
+    found = loop.found._replace(
+        ids=tf.pad(loop.found.ids, [[0, 0], [0, 0], [0, 1]], constant_values=PADDING)
+    )
+
+    def take_out() -> _Loop:
+        rows = tf.where(done)[:, 0]
+        places = tf.gather(loop.sentences, rows)[:, tf.newaxis]
+        now_found = tf.nest.map_structure(
+            lambda all_, own: tf.tensor_scatter_nd_update(
+                all_, places, tf.gather(own, rows)
+            ),
+            found,
+            loop.pool,
+        )
+        left = tf.cast(tf.where(~done)[:, 0], tf.int32)
+        hypotheses = tf.reshape(left[:, tf.newaxis] * beams + tf.range(beams), [-1])
+        return _Loop(
+            step=loop.step,
+            sentences=tf.gather(loop.sentences, left),
+            limits=tf.gather(loop.limits, left),
+            real=tf.gather(loop.real, left),
+            memory=_gathered(loop.memory, left),
+            states=_gathered(loop.states, hypotheses),
+            ids=tf.gather(loop.ids, left),
+            totals=tf.gather(loop.totals, left),
+            attended=tf.gather(loop.attended, left),
+            pool=_gathered(loop.pool, left),
+            found=now_found,
+        )
+
+    return tf.cond(tf.reduce_any(done), take_out, lambda: loop._replace(found=found))
+
+
+def _parents(hypotheses: tf.Tensor, beams: int) -> tf.Tensor:
+    """Rows of all hypotheses, of numbers `[A, n]` within those of a sentence."""
+    return hypotheses + tf.range(tf.shape(hypotheses)[0])[:, tf.newaxis] * beams
+
+
+def _of_parents(values: tf.Tensor, parents: tf.Tensor) -> tf.Tensor:
+    """Of `[A, K, ...]` the rows `[A * n]` of hypotheses, as `[A, n, ...]`."""
+    shape = tf.shape(values)
+    flat = tf.reshape(values, tf.concat([[shape[0] * shape[1]], shape[2:]], 0))
+    number = tf.size(parents) // shape[0]
+    return tf.reshape(
+        tf.gather(flat, parents), tf.concat([[shape[0], number], shape[2:]], 0)
+    )
+
+
+def _gathered(nest: Nest, rows: tf.Tensor) -> Nest:
+    return tf.nest.map_structure(lambda values: tf.gather(values, rows), nest)

@@ -1,0 +1,52 @@
+"""Several models that give one probability: the mean of theirs."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from .decoding import Nest
+from .model import TranslationModel
+
+
+class Ensemble:
+    """Several models as one `decoding.Scorer`."""
+
+    def __init__(self, models: Sequence[TranslationModel]):
+        self._models = models
+
+    def begin(self, source: tf.Tensor) -> tuple[Nest, Nest]:
+        memories, states = zip(
+            *(model.begin(source) for model in self._models), strict=True
+        )
+        return list(memories), list(states)
+
+    def step(
+        self, memory: Nest, states: Nest, ids: tf.Tensor
+    ) -> tuple[tf.Tensor, Nest]:
+        scores, new_states = [], []
+        for model, own_memory, own_states in zip(
+            self._models, memory, states, strict=True
+        ):
+            readouts, own_states = model.step(own_memory, own_states, ids)
+            scores.append(model.logits(readouts))
+            new_states.append(own_states)
+        if len(scores) > 1:
+            scores = [tf.nn.log_softmax(each) for each in scores]
+        return mean_of_logs(scores), new_states
+
+    def attention(self, memory: Nest, states: Nest) -> tf.Tensor:
+        weights = [
+            model.attention_of(own_memory, own_states)
+            for model, own_memory, own_states in zip(
+                self._models, memory, states, strict=True
+            )
+        ]
+        return tf.add_n(weights) / len(weights)
+
+
+def mean_of_logs(logs: list[tf.Tensor]) -> tf.Tensor:
+    """Of the logs of probabilities the log of their mean."""
+    if len(logs) == 1:
+        return logs[0]
+    return tf.reduce_logsumexp(tf.stack(logs), 0) - np.log(len(logs))

@@ -1,0 +1,340 @@
+"""The translation model: a recurrent encoder and a decoder that attends to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+
+from recurra.layers import GRU, LSTM, RNN, DeepRNN, WordDropout
+
+from ..training import make_optimizer
+from .attention import Attention, AttentionCell, Memory
+from .attention_loop import AttentionRNN
+from .config import ModelSection, TranslationConfiguration
+from .subwords import END, PADDING, Subwords
+
+# Added to the logits of the signals that no translation holds.
+_NEVER = -1e9
+
+
+class Decoded(NamedTuple):
+    """What teacher forcing gives.
+
+    Attributes:
+        readouts: `[N, T, R]`, what the output's projection reads.
+        weights: Of attention, `[N, T, S]`.
+    """
+
+    readouts: tf.Tensor
+    weights: tf.Tensor
+
+
+class TranslationModel(keras.Model):
+    """Bidirectional encoder, attention and decoder with input feeding.
+
+        h = encoder(E_s x)                     deep, in both directions
+        s_t = decoder([E_t y_{t-1}, c_{t-1}])  the lowest layer; c_t attends by s_t to h
+        s'_t = layers above, over [s_t, c_t]   if there are any
+        r_t = tanh(W [s'_t, c_t, E_t y_{t-1}])
+        p(y_t) = softmax(r_t E_o + b)
+
+    The decoder starts from a projection of the mean of h. With tied embeddings E_o is
+    E_t transposed, and E_s is E_t too where the vocabulary is joint. No signal but the
+    end is ever given any probability.
+
+    Called with `source` int32 `[N, S]` and `target_in` int32 `[N, T]`, both ending in
+    padding, it gives the readouts, float32 `[N, T, R]`; `logits` makes the logits of
+    those that are wanted.
+
+    Args:
+        section: Sizes and noise.
+        source_size, target_size: Pieces of the vocabularies.
+        joint: Whether both are one.
+        label_smoothing: Of the loss.
+        seed: Of the noise.
+    """
+
+    def __init__(
+        self,
+        section: ModelSection,
+        source_size: int,
+        target_size: int,
+        *,
+        joint: bool,
+        label_smoothing: float = 0.0,
+        seed: int | None = None,
+    ):
+        super().__init__(name="translation")
+        self.section = section
+        self.label_smoothing = label_smoothing
+        self.target_size = target_size
+        size = section.embedding_size
+        self.target_embedding = _embedding(target_size, size, "target_embedding")
+        self.source_embedding = self.target_embedding
+        if not (joint and section.tied_embeddings):
+            self.source_embedding = _embedding(source_size, size, "source_embedding")
+        self.source_words = WordDropout(
+            section.word_dropout, seed=_seed(seed, _SOURCE_WORDS)
+        )
+        self.target_words = WordDropout(
+            section.word_dropout, seed=_seed(seed, _TARGET_WORDS)
+        )
+        self.encoder = DeepRNN(
+            _recurrent(section, section.encoder_units, _seed(seed, _ENCODER)),
+            depth=section.encoder_depth,
+            bidirectional=True,
+            residual=section.residual and section.encoder_depth > 1,
+            return_sequences=True,
+            name="encoder",
+        )
+        context_size = 2 * section.encoder_units
+        self.attention = Attention(
+            section.attention, section.attention_units, name="attention"
+        )
+        lowest = _recurrent(section, section.decoder_units, None).cell
+        self.decoder_cell = AttentionCell(lowest, self.attention, context_size)
+        self.decoder = AttentionRNN(
+            self.decoder_cell,
+            return_sequences=True,
+            seed=_seed(seed, _DECODER),
+            name="decoder",
+        )
+        self.upper = [
+            _recurrent(section, section.decoder_units, _seed(seed, _OUTPUT + number))
+            for number in range(1, section.decoder_depth)
+        ]
+        self.starts = [
+            layers.Dense(units, "tanh", name=f"start_{number}")
+            for number, units in enumerate(self.decoder_cell.state_sizes)
+        ]
+        self.readout = layers.Dense(size, "tanh", name="readout")
+        self.output_noise = layers.Dropout(
+            section.output_dropout,
+            noise_shape=(None, 1, None),
+            seed=_seed(seed, _OUTPUT),
+        )
+        self.nll = keras.metrics.Mean(name="nll")
+
+    def build(self, input_shape: Any = None) -> None:
+        """All weights."""
+        context_size = self.decoder_cell.context_size
+        size, units = self.section.embedding_size, self.section.decoder_units
+        self.target_embedding.build()
+        self.source_embedding.build()
+        self.encoder.build((None, None, size))
+        self.decoder.build((None, None, size))
+        for layer in self.upper:
+            layer.build((None, None, units + context_size))
+        for start in self.starts:
+            start.build((None, context_size))
+        self.readout.build((None, None, units + context_size + size))
+        if not self.section.tied_embeddings:
+            self.projection = self.add_weight(
+                (self.target_size, size), name="projection"
+            )
+        self.output_bias = self.add_weight(
+            (self.target_size,), "zeros", name="output_bias"
+        )
+        self.built = True
+
+    def call(
+        self, inputs: Mapping[str, tf.Tensor], training: bool | None = False
+    ) -> tf.Tensor:
+        memory, states = self.begin(inputs["source"], training)
+        return self.decode(inputs["target_in"], memory, states, training).readouts
+
+    def begin(
+        self, source: tf.Tensor, training: bool | None = False
+    ) -> tuple[Memory, list[tf.Tensor]]:
+        """The encoded sources `[N, S]`, and the decoder's first states `[N, ...]`."""
+        real = tf.not_equal(source, PADDING)
+        embedded = self.source_words(
+            self.source_embedding(source), source, training=training
+        )
+        values = self.encoder(embedded, mask=real, training=training)
+        number = tf.reduce_sum(tf.cast(real, tf.float32), axis=1, keepdims=True)
+        # The encoder puts out zeros at padding.
+        mean = tf.reduce_sum(values, axis=1) / tf.maximum(number, 1.0)
+        rows = tf.shape(source)[0]
+        context = tf.zeros([rows, self.decoder_cell.context_size])
+        upper = [
+            state
+            for layer in self.upper
+            for state in layer.cell.get_initial_state(batch_size=rows)
+        ]
+        starts = [start(mean) for start in self.starts]
+        return self.attention.memory(values, real), [*starts, context, *upper]
+
+    def decode(
+        self,
+        target_in: tf.Tensor,
+        memory: Memory,
+        states: list[tf.Tensor],
+        training: bool | None = False,
+    ) -> Decoded:
+        """Teacher forcing: the decoder over given pieces `[N, T]`."""
+        embedded = self.target_words(
+            self.target_embedding(target_in), target_in, training=training
+        )
+        of_cell = len(self.decoder_cell.state_size)
+        with self.decoder_cell.attending_to(memory):
+            outputs = self.decoder(
+                embedded, initial_state=states[:of_cell], training=training
+            )
+        hidden, contexts = self._apart(outputs)
+        _, weights = self.attention(hidden, memory)
+        for layer in self.upper:
+            above = layer(tf.concat([hidden, contexts], -1), training=training)
+            hidden = above + hidden if self.section.residual else above
+        readouts = self.readout(tf.concat([hidden, contexts, embedded], -1))
+        return Decoded(self.output_noise(readouts, training=training), weights)
+
+    def step(
+        self, memory: Memory, states: list[tf.Tensor], ids: tf.Tensor
+    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """One step of decoding: readouts `[rows, R]` and the new states.
+
+        Args:
+            memory: Of `begin`.
+            states: `[rows, ...]`; as many rows for each of the memory's.
+            ids: int32 `[rows]`, the pieces before.
+        """
+        embedded = self.target_embedding(ids)
+        of_cell = len(self.decoder_cell.state_size)
+        with self.decoder_cell.attending_to(memory):
+            outputs, new_states = self.decoder_cell(embedded, states[:of_cell])
+        hidden, context = self._apart(outputs)
+        rest = states[of_cell:]
+        for layer in self.upper:
+            of_layer = len(keras.tree.flatten(layer.cell.state_size))
+            above, own = layer.cell(tf.concat([hidden, context], -1), rest[:of_layer])
+            hidden = above + hidden if self.section.residual else above
+            new_states += keras.tree.flatten(own)
+            rest = rest[of_layer:]
+        readout = self.readout(tf.concat([hidden, context, embedded], -1))
+        return readout, new_states
+
+    def attention_of(self, memory: Memory, states: list[tf.Tensor]) -> tf.Tensor:
+        """Weights `[rows, S]` of the step that gave these states."""
+        rows = tf.shape(memory.keys)[0]
+        queries = tf.reshape(states[0], [rows, -1, self.section.decoder_units])
+        _, weights = self.attention(queries, memory)
+        return tf.reshape(weights, [-1, tf.shape(memory.bias)[1]])
+
+    def logits(self, readouts: tf.Tensor) -> tf.Tensor:
+        """`[rows, V]` of readouts `[rows, R]`."""
+        never = tf.pad(tf.fill([END], _NEVER), [[0, self.target_size - END]])
+        products = tf.matmul(readouts, self._output_embeddings, transpose_b=True)
+        # In this form TensorFlow adds the bias while it multiplies.
+        return tf.nn.bias_add(products, self.output_bias + never)
+
+    def losses(
+        self, readouts: tf.Tensor, ids: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """The smoothed loss and the negative log-likelihood of pieces `[rows]`.
+
+        With smoothing s the loss is `(1 - s) nll + s mean_v(-log p_v)`, the mean over
+        all pieces that may stand. It is computed as `nll + s (z_y - mean_v z_v)`: both
+        terms are linear in the readout, so that nothing of the vocabulary's size is
+        gone through for it.
+        """
+        nll = tf.nn.sparse_softmax_cross_entropy_with_logits(
+            labels=ids, logits=self.logits(readouts)
+        )
+        if not self.label_smoothing:
+            return nll, nll
+        embeddings, bias = self._output_embeddings, self.output_bias
+        own = tf.reduce_sum(readouts * tf.gather(embeddings, ids), -1)
+        own += tf.gather(bias, ids)
+        mean = tf.linalg.matvec(readouts, tf.reduce_mean(embeddings[END:], 0))
+        mean += tf.reduce_mean(bias[END:])
+        return nll + self.label_smoothing * (own - mean), nll
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> tf.Tensor:
+        """The mean loss of the real pieces, given the readouts as `y_pred`."""
+        real = tf.where(sample_weight > 0)
+        losses, nll = self.losses(tf.gather_nd(y_pred, real), tf.gather_nd(y, real))
+        self.nll.update_state(nll)
+        return tf.reduce_mean(losses)
+
+    @property
+    def _output_embeddings(self) -> tf.Tensor:
+        """`[V, R]`."""
+        if self.section.tied_embeddings:
+            return tf.convert_to_tensor(self.target_embedding.embeddings)
+        return tf.convert_to_tensor(self.projection)
+
+    def _apart(self, outputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Hidden states and contexts that the attending cell put out side by side."""
+        units = self.section.decoder_units
+        return outputs[..., :units], outputs[..., units:]
+
+
+def build_model(
+    configuration: TranslationConfiguration, subwords: Subwords
+) -> TranslationModel:
+    """The untrained model for these vocabularies."""
+    model = TranslationModel(
+        configuration.model,
+        subwords.source.vocabulary_size,
+        subwords.target.vocabulary_size,
+        joint=subwords.is_joint,
+        label_smoothing=configuration.training.label_smoothing,
+        seed=configuration.seed,
+    )
+    model.build()
+    return model
+
+
+def compile_model(
+    model: keras.Model, configuration: TranslationConfiguration, steps_per_epoch: int
+) -> None:
+    """Gives the model its optimizer; it has its loss itself."""
+    model.compile(
+        make_optimizer(configuration.training, steps_per_epoch),
+        # Each shape of a batch would be compiled anew.
+        jit_compile=False,
+    )
+
+
+_SOURCE_WORDS, _TARGET_WORDS, _ENCODER, _DECODER, _OUTPUT = range(5)
+
+
+def _seed(seed: int | None, purpose: int) -> int | None:
+    """Another seed for each purpose."""
+    if seed is None:
+        return None
+    return int(np.random.default_rng([seed, purpose]).integers(2**31))
+
+
+def _embedding(number: int, size: int, name: str) -> layers.Embedding:
+    return layers.Embedding(
+        number, size, keras.initializers.RandomNormal(stddev=size**-0.5), name=name
+    )
+
+
+def _recurrent(section: ModelSection, units: int, seed: int | None) -> RNN:
+    # Of many types, and checked by the layers themselves.
+    options: dict[str, Any] = {
+        "dropout": section.input_dropout,
+        "recurrent_dropout": section.state_dropout,
+        "zoneout_hidden": section.zoneout_hidden,
+        "layer_norm": section.layer_norm,
+        "return_sequences": True,
+        "seed": seed,
+    }
+    if section.cell == "lstm":
+        return LSTM(units, zoneout_cell=section.zoneout_cell, **options)
+    return GRU(units, **options)

@@ -1,0 +1,249 @@
+"""Subwords: learned by sentencepiece, applied in the graph by tensorflow-text.
+
+A character that no piece has becomes its UTF-8 bytes, so nothing is unknown. Every
+vocabulary begins with the same four signals.
+"""
+
+import hashlib
+import io
+import logging
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import sentencepiece
+import tensorflow as tf
+import tensorflow_text
+from sentencepiece import sentencepiece_model_pb2
+from tensorflow_text.python.ops import sentencepiece_tokenizer
+
+from ..errors import UserError
+from ..files import written_whole
+from .config import SubwordsSection
+
+PADDING, UNKNOWN, BEGIN, END = 0, 1, 2, 3
+
+# The same characters as in `datasets.normalised_text`.
+_SPACES = r"[\p{Cc}\p{Zs}\p{Zl}\p{Zp}]+"
+_INVISIBLE = r"[\x{AD}\x{200B}\x{2060}\x{FEFF}]"
+# A rule for sentencepiece that changes nothing, since `normalise` comes before: with no
+# rule at all every process that loads the model would be told so on its screen.
+_NO_NORMALISATION = "FEFF\t\n"
+
+# In bytes; the largest that sentencepiece takes, which would skip longer ones.
+_LONGEST_SENTENCE = 2**30
+
+logger = logging.getLogger("recurra")
+
+
+def learn_subwords(
+    section: SubwordsSection,
+    source: np.ndarray,
+    target: np.ndarray,
+    assets: Path,
+    seed: int,
+) -> None:
+    """Learns the vocabularies of the training pairs and writes them to assets.
+
+    Where there are fewer pieces to be had than the section asks for, the vocabulary is
+    smaller, and a line of the log says so. The same sentences and seed give the same
+    files: `subwords.model`, or `source.model` and `target.model`.
+
+    Args:
+        section: Kind and size of the vocabularies.
+        source: Strings `[pairs]`.
+        target: Strings `[pairs]`.
+        assets: The folder to write to.
+        seed: Of the draw of sentences, where there are too many.
+
+    Raises:
+        UserError: If the vocabulary is too small for the characters of the sentences.
+    """
+    if section.joint:
+        _learn(section, [source, target], assets / "subwords.model", seed)
+    else:
+        _learn(section, [source], assets / "source.model", seed)
+        _learn(section, [target], assets / "target.model", seed)
+
+
+def _learn(
+    section: SubwordsSection, sides: list[np.ndarray], path: Path, seed: int
+) -> None:
+    sentences = list(_drawn(sides, section.max_training_sentences, seed))
+    try:
+        model = _train(section, sentences)
+    except RuntimeError as error:
+        if "required_chars" not in str(error):
+            raise
+        raise UserError(
+            f"subwords.vocabulary_size: {section.vocabulary_size:,} is less than the "
+            f"different characters of {path.stem}, with 260 for bytes and signals; "
+            "raise it, or lower subwords.character_coverage"
+        ) from None
+    with written_whole(path) as partial:
+        partial.write_bytes(model)
+    size = Pieces(path).vocabulary_size
+    if size < section.vocabulary_size:
+        logger.info(
+            "The sentences have pieces for a vocabulary of %s, not of %s (%s)",
+            f"{size:,}",
+            f"{section.vocabulary_size:,}",
+            path.name,
+        )
+
+
+def _train(section: SubwordsSection, sentences: list[str]) -> bytes:
+    written = io.BytesIO()
+    with tempfile.NamedTemporaryFile("w", suffix=".tsv") as rules:
+        rules.write(_NO_NORMALISATION)
+        rules.flush()
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(sentences),
+            model_writer=written,
+            model_type=section.algorithm,
+            vocab_size=section.vocabulary_size,
+            # Fewer pieces where there are not so many.
+            hard_vocab_limit=False,
+            character_coverage=section.character_coverage,
+            byte_fallback=True,
+            split_digits=True,
+            normalization_rule_tsv=rules.name,
+            max_sentence_length=_LONGEST_SENTENCE,
+            pad_id=PADDING,
+            unk_id=UNKNOWN,
+            bos_id=BEGIN,
+            eos_id=END,
+            # Sums in another order give other pieces.
+            num_threads=1,
+            minloglevel=2,
+        )
+    proto: Any = sentencepiece_model_pb2
+    model = proto.ModelProto.FromString(written.getvalue())
+    # The name of a temporary file: another one each time, and nobody's business.
+    model.normalizer_spec.ClearField("normalization_rule_tsv")
+    return model.SerializeToString(deterministic=True)
+
+
+def _drawn(sides: list[np.ndarray], most: int, seed: int) -> Iterator[str]:
+    """At most so many sentences, as many of each side, without empty ones."""
+    generator = np.random.default_rng(seed)
+    for side in sides:
+        rows = generator.permutation(len(side))[: max(1, most // len(sides))]
+        yield from (text for text in side[np.sort(rows)] if text)
+
+
+class Subwords(tf.Module):
+    """The vocabularies of a run, for the source and for the target.
+
+    Args:
+        assets: The folder with what `learn_subwords` wrote.
+
+    Attributes:
+        source: Of the source language.
+        target: Of the target language; the same object where they share one.
+    """
+
+    def __init__(self, assets: Path):
+        super().__init__(name="subwords")
+        joint = assets / "subwords.model"
+        self.source = Pieces(joint if joint.is_file() else assets / "source.model")
+        self.target = self.source
+        if not joint.is_file():
+            self.target = Pieces(assets / "target.model")
+
+    @property
+    def is_joint(self) -> bool:
+        """Whether both languages have one vocabulary."""
+        return self.target is self.source
+
+
+class Pieces(tf.Module):
+    """One vocabulary of pieces.
+
+    Args:
+        path: A model of sentencepiece; the graph holds a copy of it.
+    """
+
+    def __init__(self, path: Path):
+        super().__init__(name=path.stem)
+        model = path.read_bytes()
+        self._tokenizer = tensorflow_text.SentencepieceTokenizer(model=model)
+        self._tokenizer._model_resource = _SharedModel(model)
+        self.vocabulary_size = int(self._tokenizer.vocab_size())
+
+    def encode(self, text: tf.Tensor) -> tf.RaggedTensor:
+        """Ids of the pieces of each text, without signals.
+
+        Args:
+            text: string `[N]`, any bytes.
+
+        Returns:
+            Ragged int32 `[N, (pieces)]`; a text without a character has none.
+        """
+        return self._tokenizer.tokenize(normalise(text))
+
+    def decode(self, ids: tf.Tensor | tf.RaggedTensor) -> tf.Tensor:
+        """The texts of ids: up to the first `END`, without signals.
+
+        Bytes that are no UTF-8 become the replacement character.
+
+        Args:
+            ids: int32 `[N, T]`, or ragged.
+
+        Returns:
+            string `[N]`.
+        """
+        if isinstance(ids, tf.RaggedTensor):
+            ids = ids.to_tensor(PADDING)
+        ended = tf.cumsum(tf.cast(tf.equal(ids, END), tf.int32), axis=1)
+        said = tf.equal(ended, 0) & (ids > END)
+        text = self._tokenizer.detokenize(tf.ragged.boolean_mask(ids, said))
+        return normalise(text)
+
+    def pieces(self, ids: tf.Tensor) -> tf.Tensor:
+        """The pieces that ids stand for, `▁` for the space before a word.
+
+        Args:
+            ids: int32 of any shape.
+
+        Returns:
+            string of the same shape.
+        """
+        return self._tokenizer.id_to_string(ids)
+
+
+class _SharedModel(tf.saved_model.experimental.TrackableResource):
+    """A model in the graph that stays for as long as the process.
+
+    That of tensorflow-text belongs to the kernel that made it, and is lost as soon as
+    a seed is set, since TensorFlow drops its kernels then. This one goes by the
+    fingerprint of its content, so that two models in a process are never mixed up.
+    """
+
+    def __init__(self, model: bytes):
+        super().__init__()
+        self._model = model
+        self._fingerprint = hashlib.sha256(model).hexdigest()
+        # Made now, and not inside of a function that is traced.
+        _ = self.resource_handle
+
+    def _create_resource(self) -> Any:
+        return sentencepiece_tokenizer.gen_sentencepiece_tokenizer.sentencepiece_op(
+            model=self._model, shared_name=self._fingerprint
+        )
+
+
+def normalise(text: tf.Tensor) -> tf.Tensor:
+    """Texts in NFC, with single spaces and none around them: string like `text`.
+
+    Does in the graph what `datasets.normalised_text` does; bytes that are no UTF-8
+    become the replacement character.
+    """
+    text = tf.strings.unicode_transcode(
+        text, "UTF-8", "UTF-8", errors="replace", replace_control_characters=False
+    )
+    text = tf.strings.regex_replace(text, _INVISIBLE, "")
+    text = tf.strings.regex_replace(text, _SPACES, " ")
+    return tf.strings.strip(tensorflow_text.normalize_utf8(text, "NFC"))

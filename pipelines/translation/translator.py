@@ -1,0 +1,442 @@
+"""Texts in, translations out, all in the graph: evaluated and served alike."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from .batches import with_end
+from .config import DecodingSection
+from .decoding import (
+    Draws,
+    Hypotheses,
+    Penalties,
+    Search,
+    beam_search,
+    sample,
+)
+from .diagnostics import Attention
+from .ensemble import Ensemble, mean_of_logs
+from .model import TranslationModel
+from .subwords import BEGIN, PADDING, Pieces, Subwords, normalise
+
+# Pieces of either side that pairs are scored by; none that occurs has more.
+_LONGEST_SCORED = 1_000
+# Hypotheses that n-best lists are made from, at least.
+_LEAST_NBEST_BEAMS = 5
+# Where a sentence ends and another one begins.
+_SENTENCE_ENDS = (
+    (r"([.!?…]['\")\]”’»“]*) (['\"(\[“‘„«¿¡]*[^\p{Ll}\p{P}\p{Z}])", "\\1\n\\2"),
+    (r"([。！？｡][”’」』）]*)", "\\1\n"),
+)
+_WRITTEN_WITHOUT_SPACES = ("zh", "zho", "cmn", "yue", "ja", "jpn")
+# Seeds of two batches, of which each step takes another, are so far apart.
+_STEPS_APART = 100_003
+
+_TEXTS = tf.TensorSpec([None], tf.string)
+
+
+class Translator:
+    """Translates by one model, or by several as one.
+
+    Several models with the same subwords make an ensemble: the probability of a piece
+    is the mean of theirs.
+
+    A text with more pieces than `longest` is split into its sentences, and a sentence
+    that is still longer into even parts; their translations are joined. Texts of like
+    length are decoded together, whatever order and number they come in.
+
+    Args:
+        models: Trained, one at least.
+        subwords: Of all of them.
+        decoding: How to search.
+        longest: Pieces of a source that is translated as a whole.
+        language: That is translated to.
+    """
+
+    def __init__(
+        self,
+        models: Sequence[TranslationModel],
+        subwords: Subwords,
+        decoding: DecodingSection,
+        longest: int,
+        language: str,
+    ):
+        self.models = list(models)
+        self._subwords = subwords
+        self._decoding = decoding
+        self._longest = longest
+        code = language.replace("_", "-").split("-")[0].lower()
+        self._space = "" if code in _WRITTEN_WITHOUT_SPACES else " "
+        self._scorer = Ensemble(self.models)
+
+    def translate(self, texts: Sequence[str]) -> tuple[list[str], np.ndarray]:
+        """A translation of each text, and its score as of `decoding.Penalties`."""
+        translations, scores = self._translate(tf.constant(list(texts), tf.string))
+        return _strings(translations), scores.numpy()
+
+    def nbest(self, texts: Sequence[str], number: int) -> list[list[str]]:
+        """At most so many translations of each text, the best first."""
+        found = self._nbest(tf.constant(list(texts), tf.string), number)
+        return [_strings(row) for row in found[0]]
+
+    def sample(
+        self, texts: Sequence[str], temperature: float = 1.0, seed: int = 0
+    ) -> list[str]:
+        """A translation of each text, drawn piece by piece."""
+        return _strings(
+            self._sample(
+                tf.constant(list(texts), tf.string),
+                tf.constant(temperature, tf.float32),
+                tf.constant(seed),
+            )[0]
+        )
+
+    def score(
+        self, texts: Sequence[str], translations: Sequence[str]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The log-probability of each given translation, and its number of pieces.
+
+        The pieces include the end.
+        """
+        log_probabilities, pieces = self._score(
+            tf.constant(list(texts), tf.string),
+            tf.constant(list(translations), tf.string),
+        )
+        return log_probabilities.numpy(), pieces.numpy()
+
+    def attend(self, texts: Sequence[str]) -> list[Attention]:
+        """Where the models looked for each piece of each text's translation."""
+        source, target, weights = self._attend(tf.constant(list(texts), tf.string))
+        found = []
+        for row in range(len(texts)):
+            of_source, of_target = _strings(source[row]), _strings(target[row])
+            width = len(of_source) - of_source.count("")
+            height = len(of_target) - of_target.count("")
+            found.append(
+                Attention(
+                    of_source[:width],
+                    of_target[:height],
+                    weights[row, :height, :width].numpy(),
+                )
+            )
+        return found
+
+    def translate_in_graph(self, text: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Translations string `[N]` and scores float32 `[N]` of texts string `[N]`."""
+        search = self._search(self._decoding.beam_size)
+        translations, scores, _ = self._found(text, search)
+        return translations[:, 0], scores[:, 0]
+
+    def nbest_in_graph(
+        self, text: tf.Tensor, number: tf.Tensor | int
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """The best translations of texts string `[N]`, K of them, the best first.
+
+        K is `number`, or as many beams as there are, if that is less. Where a text has
+        fewer, the rest is "".
+
+        Returns:
+            Translations string, scores float32 and log-probabilities float32, all
+            `[N, K]`.
+        """
+        beams = max(self._decoding.beam_size, _LEAST_NBEST_BEAMS)
+        found = self._found(text, self._search(beams, wanted=beams))
+        number = tf.clip_by_value(number, 1, beams)
+        translations, scores, log_probabilities = (each[:, :number] for each in found)
+        return translations, scores, log_probabilities
+
+    def sample_in_graph(
+        self, text: tf.Tensor, temperature: tf.Tensor, seed: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Drawn translations string `[N]` with their scores float32 `[N]`.
+
+        Args:
+            text: string `[N]`.
+            temperature: float32; below 1 the likely pieces get likelier.
+            seed: int32 of the draws.
+        """
+        search = self._search(1)
+
+        def draw(source: tf.Tensor, limits: tf.Tensor, begin: tf.Tensor) -> Hypotheses:
+            seeds = tf.stack([seed, begin * _STEPS_APART])
+            return sample(
+                self._scorer, source, limits, search, Draws(temperature, seeds)
+            )
+
+        translations, scores, _ = self._searched(text, draw)
+        return translations[:, 0], scores[:, 0]
+
+    def score_in_graph(
+        self, text: tf.Tensor, translation: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """What the models say of given translations.
+
+        Sides of more than 1,000 pieces are cut off there.
+
+        Returns:
+            Log-probabilities float32 `[N]` and numbers of pieces int32 `[N]`, the end
+            included.
+        """
+        source = self._subwords.source.encode(text)[:, :_LONGEST_SCORED]
+        target = self._subwords.target.encode(translation)[:, :_LONGEST_SCORED]
+        pieces = tf.cast(target.row_lengths(), tf.int32) + 1
+
+        def scored(rows: tf.Tensor, begin: tf.Tensor) -> list[tf.Tensor]:
+            return [
+                self._log_probabilities(
+                    _padded(tf.gather(source, rows)), _padded(tf.gather(target, rows))
+                )
+            ]
+
+        (log_probabilities,) = self._in_batches(
+            source.row_lengths() + target.row_lengths(), scored, [(tf.float32, [])]
+        )
+        return log_probabilities, pieces
+
+    def attend_in_graph(
+        self, text: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """The attention of each text's translation, all in one batch.
+
+        A text is not split here, but cut off after `longest` pieces.
+
+        Returns:
+            The pieces of the sources, string `[N, S]`, and of the translations,
+            string `[N, T]`, the end included and "" behind it; the weights, float32
+            `[N, T, S]`, 0 there.
+        """
+        asked = tf.shape(text)[0]
+        ids = self._subwords.source.encode(_at_least_one(text))[:, : self._longest]
+        source = _padded(ids)
+        limits = self._limits(ids)
+        target = self._best(source, limits, self._search(self._decoding.beam_size)).ids
+        # Behind the signal of the beginning.
+        target = target[:, 0, 1:]
+        target = target[:, : tf.reduce_max(tf.math.count_nonzero(target, 1))]
+        weights = tf.add_n(
+            [
+                model.decode(_shifted(target), *model.begin(source)).weights
+                for model in self.models
+            ]
+        ) / len(self.models)
+        real = tf.cast(target != PADDING, tf.float32)
+        return (
+            _pieces(self._subwords.source, source)[:asked],
+            _pieces(self._subwords.target, target)[:asked],
+            (weights * real[:, :, tf.newaxis])[:asked],
+        )
+
+    @functools.cached_property
+    def _translate(self) -> Any:
+        return _traced(self.translate_in_graph, _TEXTS)
+
+    @functools.cached_property
+    def _nbest(self) -> Any:
+        return _traced(self.nbest_in_graph, _TEXTS, tf.TensorSpec([], tf.int32))
+
+    @functools.cached_property
+    def _sample(self) -> Any:
+        return _traced(
+            self.sample_in_graph,
+            _TEXTS,
+            tf.TensorSpec([], tf.float32),
+            tf.TensorSpec([], tf.int32),
+        )
+
+    @functools.cached_property
+    def _score(self) -> Any:
+        return _traced(self.score_in_graph, _TEXTS, _TEXTS)
+
+    @functools.cached_property
+    def _attend(self) -> Any:
+        return _traced(self.attend_in_graph, _TEXTS)
+
+    def _search(self, beams: int, wanted: int = 1) -> Search:
+        decoding = self._decoding
+        return Search(
+            beams,
+            wanted,
+            Penalties(decoding.length_penalty, decoding.coverage_penalty),
+            decoding.no_repeat_ngram,
+        )
+
+    def _best(self, source: tf.Tensor, limits: tf.Tensor, search: Search) -> Hypotheses:
+        find = sample if search.beams == 1 else beam_search
+        return find(self._scorer, source, limits, search)
+
+    def _found(self, text: tf.Tensor, search: Search) -> Any:
+        return self._searched(
+            text,
+            lambda source, limits, begin: self._best(source, limits, search),
+            search.beams,
+        )
+
+    def _searched(
+        self, text: tf.Tensor, find: Callable[..., Hypotheses], beams: int = 1
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Translations, scores and log-probabilities `[N, K]` of texts `[N]`.
+
+        `find` gives the hypotheses of a batch of sources, given their limits and the
+        number of the batch's first row.
+        """
+        ids, owner = self._split(text)
+        limits = self._limits(ids)
+
+        def searched(rows: tf.Tensor, begin: tf.Tensor) -> list[tf.Tensor]:
+            found = find(_padded(tf.gather(ids, rows)), tf.gather(limits, rows), begin)
+            flat = tf.reshape(found.ids, [-1, tf.shape(found.ids)[-1]])
+            texts = self._subwords.target.decode(flat)
+            return [
+                tf.reshape(texts, [-1, beams]),
+                found.scores,
+                found.log_probabilities,
+            ]
+
+        translations, scores, log_probabilities = self._in_batches(
+            ids.row_lengths(),
+            searched,
+            [(tf.string, [beams]), (tf.float32, [beams]), (tf.float32, [beams])],
+        )
+        number = tf.shape(text)[0]
+        joined = tf.strings.reduce_join(
+            tf.RaggedTensor.from_value_rowids(
+                translations, owner, tf.cast(number, tf.int64)
+            ),
+            axis=1,
+            separator=self._space,
+        )
+        return (
+            tf.strings.strip(joined),
+            tf.math.unsorted_segment_mean(scores, owner, number),
+            tf.math.unsorted_segment_sum(log_probabilities, owner, number),
+        )
+
+    def _split(self, text: tf.Tensor) -> tuple[tf.RaggedTensor, tf.Tensor]:
+        """Ids of sentences int32 `[M, (pieces)]`, and whose of the texts each is."""
+        encode = self._subwords.source.encode
+        text = normalise(text)
+        sentences = text
+        for end, parted in _SENTENCE_ENDS:
+            sentences = tf.strings.regex_replace(sentences, end, parted)
+        is_long = encode(text).row_lengths() > self._longest
+        parts = tf.strings.split(tf.where(is_long, sentences, text), "\n")
+        ids, owner = encode(parts.flat_values), parts.value_rowids()
+        # Without a look at words, since what is still too long is none of any language.
+        lengths = ids.row_lengths()
+        counts = tf.maximum((lengths + self._longest - 1) // self._longest, 1)
+        of = tf.repeat(tf.range(ids.nrows()), counts)
+        part = tf.range(tf.reduce_sum(counts)) - tf.gather(
+            tf.cumsum(counts, exclusive=True), of
+        )
+        length, count = tf.gather(lengths, of), tf.gather(counts, of)
+        cut = (part + 1) * length // count - part * length // count
+        return (
+            tf.RaggedTensor.from_row_lengths(ids.flat_values, cut),
+            tf.gather(owner, of),
+        )
+
+    def _limits(self, ids: tf.RaggedTensor) -> tf.Tensor:
+        """Pieces of a translation at most; none of a text without any."""
+        pieces = tf.cast(ids.row_lengths(), tf.float32)
+        most = tf.math.ceil(self._decoding.longest_share * pieces)
+        most += float(self._decoding.longest_extra)
+        return tf.cast(tf.where(pieces > 0, most, 0.0), tf.int32)
+
+    def _in_batches(
+        self,
+        lengths: tf.Tensor,
+        function: Callable[[tf.Tensor, tf.Tensor], list[tf.Tensor]],
+        results: Sequence[tuple[tf.DType, list[int]]],
+    ) -> list[tf.Tensor]:
+        """What a function of rows says of all of them, in batches of like lengths.
+
+        Args:
+            lengths: `[M]`, of which there may be none.
+            function: Given numbers of rows `[n]` and how many rows came before, gives
+                tensors `[n, ...]`.
+            results: Types of these, and shapes of their rows.
+        """
+        number, together = tf.size(lengths), self._decoding.sentences_together
+        # The longest first, when most memory is needed.
+        order = tf.argsort(lengths, direction="DESCENDING", stable=True)
+        arrays = [
+            tf.TensorArray(
+                kind,
+                size=0,
+                dynamic_size=True,
+                infer_shape=False,
+                element_shape=[None, *shape],
+            )
+            for kind, shape in results
+        ]
+
+        def body(begin: tf.Tensor, arrays: list[tf.TensorArray]) -> Any:
+            values = function(order[begin : begin + together], begin)
+            return begin + together, [
+                array.write(begin // together, value)
+                for array, value in zip(arrays, values, strict=True)
+            ]
+
+        _, arrays = tf.while_loop(
+            lambda begin, arrays: begin < number,
+            body,
+            (tf.constant(0), arrays),
+            parallel_iterations=1,
+        )
+        back = tf.math.invert_permutation(order)
+        return [
+            tf.gather(tf.cond(number > 0, array.concat, lambda e=empty: e), back)
+            for array, empty in zip(
+                arrays,
+                [tf.zeros([0, *shape], kind) for kind, shape in results],
+                strict=True,
+            )
+        ]
+
+    def _log_probabilities(self, source: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+        """Of targets `[N, T]` that end in `END`, float32 `[N]`."""
+        real = tf.where(target != PADDING)
+        ids = tf.gather_nd(target, real)
+        of_models = []
+        for model in self.models:
+            decoded = model.decode(_shifted(target), *model.begin(source))
+            logits = model.logits(tf.gather_nd(decoded.readouts, real))
+            of_models.append(
+                -tf.nn.sparse_softmax_cross_entropy_with_logits(ids, logits)
+            )
+        return tf.math.segment_sum(mean_of_logs(of_models), real[:, 0])
+
+
+def _traced(function: Callable[..., Any], *specs: tf.TensorSpec) -> Any:
+    # Without AutoGraph, which these graphs do not need and which writes files.
+    return tf.function(function, input_signature=specs, autograph=False)
+
+
+def _padded(ids: tf.RaggedTensor) -> tf.Tensor:
+    """`[n, positions]`, with the end behind each row."""
+    return with_end(ids).to_tensor(PADDING)
+
+
+def _shifted(target: tf.Tensor) -> tf.Tensor:
+    """What the decoder reads to say `target`, the beginning first."""
+    before = tf.pad(target[:, :-1], [[0, 0], [1, 0]], constant_values=BEGIN)
+    return tf.where(target == PADDING, PADDING, before)
+
+
+def _at_least_one(text: tf.Tensor) -> tf.Tensor:
+    """The texts, or an empty one for none: not all operations bear an empty batch."""
+    missing = tf.maximum(0, 1 - tf.shape(text)[0])
+    return tf.concat([text, tf.fill([missing], "")], 0)
+
+
+def _pieces(vocabulary: Pieces, ids: tf.Tensor) -> tf.Tensor:
+    return tf.where(ids == PADDING, "", vocabulary.pieces(ids))
+
+
+def _strings(texts: tf.Tensor) -> list[str]:
+    return [text.decode("utf-8") for text in texts.numpy()]

@@ -1,0 +1,213 @@
+"""The search: against enumeration of all translations of a toy model."""
+
+import itertools
+from collections import Counter
+
+import numpy as np
+import pytest
+
+tf = pytest.importorskip("tensorflow")
+pytest.importorskip("tensorflow_text")
+
+from recurra.pipelines.translation.decoding import (  # noqa: E402
+    Draws,
+    Penalties,
+    Search,
+    beam_search,
+    sample,
+)
+from recurra.pipelines.translation.subwords import BEGIN, END, PADDING  # noqa: E402
+
+VOCABULARY, POSITIONS = 7, 4
+PIECES = range(END + 1, VOCABULARY)
+NEVER = -1e9
+
+
+class Toy:
+    """The next piece depends on the sentence, the piece before and how many there are.
+
+    Its state counts the pieces; it looks at the source by a table too.
+    """
+
+    def __init__(self, seed=0, sharpness=1.5):
+        generator = np.random.default_rng(seed)
+        logits = generator.normal(size=(9, 12, VOCABULARY, VOCABULARY)) * sharpness
+        logits[..., :END] = NEVER
+        self.logits = logits.astype("float32")
+        self.weights = generator.dirichlet(
+            np.ones(POSITIONS), size=(12, VOCABULARY)
+        ).astype("float32")
+
+    def begin(self, source):
+        return source[:, 0], tf.zeros([tf.shape(source)[0], 2], tf.int32)
+
+    def step(self, memory, states, ids):
+        hypotheses = tf.shape(ids)[0] // tf.shape(memory)[0]
+        sentences = tf.repeat(memory, hypotheses)
+        time = states[:, 0]
+        scores = tf.gather_nd(self.logits, tf.stack([sentences, time, ids], 1))
+        # Any number may be added to a row.
+        return scores + 3.0, tf.stack([time + 1, ids], 1)
+
+    def attention(self, memory, states):
+        return tf.gather_nd(self.weights, tf.stack([states[:, 0] - 1, states[:, 1]], 1))
+
+    def log_probability(self, sentence, ids):
+        total, before = 0.0, BEGIN
+        for time, piece in enumerate(ids):
+            row = self.logits[sentence, time, before].astype("float64")
+            total += row[piece] - np.log(np.exp(row).sum())
+            before = piece
+        return total
+
+    def attended(self, ids):
+        """By [number of pieces before, piece before]: what the positions got."""
+        before = [BEGIN, *ids[:-1]]
+        return sum(self.weights[time, piece] for time, piece in enumerate(before))
+
+
+def sources(sentences):
+    rows = np.full((len(sentences), POSITIONS), END, np.int32)
+    rows[:, 0] = sentences
+    return tf.constant(rows)
+
+
+def enumerated(toy, sentence, limit, length=0.0, coverage=0.0):
+    """All translations with their scores and log-probabilities, the best first."""
+    found = []
+    for pieces in range(limit + 1):
+        for ids in itertools.product(PIECES, repeat=pieces):
+            ids = (*ids, END)
+            log_probability = toy.log_probability(sentence, ids)
+            score = log_probability / ((5 + len(ids)) / 6) ** length
+            if coverage:
+                attended = np.minimum(toy.attended(ids), 1.0)
+                score += coverage * np.log(attended).sum()
+            found.append((score, log_probability, ids))
+    return sorted(found, reverse=True)
+
+
+def hypothesis(ids):
+    """Without the beginning and what is behind the end."""
+    assert ids[0] == BEGIN
+    ids = ids[1:].tolist()
+    end = ids.index(END) + 1
+    assert all(each == PADDING for each in ids[end:])
+    return tuple(ids[:end])
+
+
+@pytest.mark.parametrize(
+    "length, coverage", [(0.0, 0.0), (1.0, 0.0), (0.6, 0.4), (2.0, 0.0)]
+)
+def test_a_beam_wide_enough_finds_what_enumeration_finds(length, coverage):
+    toy, limits = Toy(), [3, 2, 0, 3]
+    search = Search(70, 70, Penalties(length, coverage))
+    found = beam_search(toy, sources([4, 5, 6, 7]), tf.constant(limits), search)
+    for row, (sentence, limit) in enumerate(zip([4, 5, 6, 7], limits, strict=True)):
+        expected = enumerated(toy, sentence, limit, length, coverage)[:70]
+        got = [hypothesis(ids) for ids in found.ids[row, : len(expected)].numpy()]
+        assert got == [ids for _, _, ids in expected]
+        np.testing.assert_allclose(
+            found.scores[row, : len(expected)], [each[0] for each in expected], 1e-4
+        )
+        np.testing.assert_allclose(
+            found.log_probabilities[row, : len(expected)],
+            [each[1] for each in expected],
+            1e-4,
+        )
+        assert (found.scores[row, len(expected) :].numpy() < NEVER / 2).all()
+
+
+@pytest.mark.parametrize("length, coverage", [(0.0, 0.0), (1.0, 0.3)])
+def test_stopping_early_finds_the_same_best(length, coverage):
+    toy, penalties = Toy(3), Penalties(length, coverage)
+    source, limits = sources([4, 5, 6, 7, 8]), tf.constant([3, 3, 3, 3, 3])
+    every = beam_search(toy, source, limits, Search(70, 70, penalties))
+    one = beam_search(toy, source, limits, Search(70, 1, penalties))
+    np.testing.assert_allclose(one.scores[:, 0], every.scores[:, 0], 1e-5)
+
+
+@pytest.mark.parametrize("penalties", [Penalties(), Penalties(1.0, 0.5)])
+def test_greedy_is_a_beam_of_one(penalties):
+    toy, search = Toy(1), Search(1, 1, penalties)
+    source, limits = sources([4, 5, 6, 7, 8]), tf.constant([8, 8, 2, 0, 8])
+    greedy = sample(toy, source, limits, search)
+    beam = beam_search(toy, source, limits, search)
+    for row in range(5):
+        assert hypothesis(greedy.ids[row, 0].numpy()) == hypothesis(
+            beam.ids[row, 0].numpy()
+        )
+    np.testing.assert_allclose(greedy.scores, beam.scores, 1e-5)
+    np.testing.assert_allclose(greedy.log_probabilities, beam.log_probabilities, 1e-5)
+
+
+@pytest.mark.parametrize("beams", [1, 3])
+def test_no_sentence_depends_on_the_others(beams):
+    toy, search = Toy(2), Search(beams, 1, Penalties(1.0, 0.2))
+    sentences, limits = [4, 5, 6, 7, 8], [6, 3, 9, 0, 7]
+    find = beam_search if beams > 1 else sample
+    together = find(toy, sources(sentences), tf.constant(limits), search)
+    for row, (sentence, limit) in enumerate(zip(sentences, limits, strict=True)):
+        alone = find(toy, sources([sentence]), tf.constant([limit]), search)
+        assert hypothesis(alone.ids[0, 0].numpy()) == hypothesis(
+            together.ids[row, 0].numpy()
+        )
+        np.testing.assert_allclose(alone.scores[0], together.scores[row], 1e-5)
+
+
+@pytest.mark.parametrize("beams", [1, 4])
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_no_ngram_stands_twice(beams, size):
+    class Repetitive(Toy):
+        """Says the same piece again and again, and hardly ever ends."""
+
+        def step(self, memory, states, ids):
+            scores, states = super().step(memory, states, ids)
+            scores += tf.one_hot(ids, VOCABULARY) * 8.0
+            return scores - tf.one_hot(END, VOCABULARY) * 30.0, states
+
+    find = beam_search if beams > 1 else sample
+    arguments = sources([4, 5, 6]), tf.constant([7, 7, 7])
+    free = find(Repetitive(), *arguments, Search(beams, penalties=Penalties(2.0)))
+    blocked = find(
+        Repetitive(), *arguments, Search(beams, 1, Penalties(2.0), no_repeat_ngram=size)
+    )
+
+    def most(ids):
+        ids = hypothesis(ids.numpy())[:-1]
+        windows = zip(*(ids[shift:] for shift in range(size)), strict=False)
+        return max(Counter(windows).values(), default=0)
+
+    assert max(most(ids) for ids in free.ids[:, 0]) > 1
+    assert all(most(ids) <= 1 for row in blocked.ids for ids in row[:1])
+
+
+def test_pieces_are_drawn_as_likely_as_they_are():
+    toy, number = Toy(5, sharpness=1.0), 20_000
+    source, limits = sources([4] * number), tf.constant([0] * number)
+    free = tf.fill([number], 1)
+    found = sample(
+        toy, source, free, Search(), Draws(tf.constant(1.0), tf.constant([1, 2]))
+    )
+    first = found.ids[:, 0, 1].numpy()
+    row = toy.logits[4, 0, BEGIN].astype("float64")
+    expected = np.exp(row) / np.exp(row).sum()
+    shares = np.bincount(first, minlength=VOCABULARY) / number
+    np.testing.assert_allclose(shares, expected, atol=4 * np.sqrt(0.25 / number))
+    cold = sample(
+        toy,
+        source[:50],
+        free[:50],
+        Search(),
+        Draws(tf.constant(1e-3), tf.constant([1, 2])),
+    )
+    greedy = sample(toy, source[:50], free[:50], Search())
+    np.testing.assert_array_equal(cold.ids, greedy.ids)
+    at_limit = sample(
+        toy,
+        source[:5],
+        limits[:5],
+        Search(),
+        Draws(tf.constant(1.0), tf.constant([1, 2])),
+    )
+    assert (at_limit.ids[:, 0, 1].numpy() == END).all()

@@ -1,0 +1,245 @@
+"""Subwords: nothing unknown, nothing lost, the same in the graph and out of it."""
+
+import logging
+
+import keras
+import numpy as np
+import pytest
+
+sentencepiece = pytest.importorskip("sentencepiece")
+pytest.importorskip("tensorflow_text")
+
+import tensorflow as tf  # noqa: E402
+
+from recurra.pipelines.configuration import make_configuration  # noqa: E402
+from recurra.pipelines.datasets.normalised_text import normalise_text  # noqa: E402
+from recurra.pipelines.datasets.translation_sample import (  # noqa: E402
+    sample_pairs,
+)
+from recurra.pipelines.errors import UserError  # noqa: E402
+from recurra.pipelines.translation.config import SubwordsSection  # noqa: E402
+from recurra.pipelines.translation.subwords import (  # noqa: E402
+    BEGIN,
+    END,
+    PADDING,
+    UNKNOWN,
+    Pieces,
+    Subwords,
+    learn_subwords,
+    normalise,
+)
+
+ENGLISH, GERMAN = sample_pairs(300).splits["train"]
+
+ODD_TEXTS = [
+    "plain words",
+    "  two  spaces\tand a tab ",
+    "",
+    " ",
+    "line\u2028separator, next\x85line, \x00 NUL and \x7f",
+    "never seen: 漢字 кириллица العربية 👩‍👧 ไทย",
+    "re\u0301sume\u0301 \ufeff soft\xadhyphen zero\u200bwidth \u3000wide",
+    "<s> </s> <unk> <pad> <0x41> ▁",
+    "A\u030angstro\u0308m \u1100\u1161",
+]
+
+
+def strings(texts):
+    return np.array(texts, dtype=object)
+
+
+@pytest.fixture(scope="module")
+def joint(tmp_path_factory):
+    assets = tmp_path_factory.mktemp("assets")
+    section = SubwordsSection(vocabulary_size=500)
+    learn_subwords(section, strings(ENGLISH), strings(GERMAN), assets, seed=0)
+    return assets
+
+
+def encoded(pieces, *texts):
+    return pieces.encode(tf.constant(texts)).to_list()
+
+
+def test_signals_have_their_ids(joint):
+    model = sentencepiece.SentencePieceProcessor(str(joint / "subwords.model"))
+    ids = model.pad_id(), model.unk_id(), model.bos_id(), model.eos_id()
+    assert ids == (PADDING, UNKNOWN, BEGIN, END) == (0, 1, 2, 3)
+
+
+@pytest.mark.parametrize("algorithm", ["unigram", "bpe"])
+def test_the_graph_encodes_as_sentencepiece_does(tmp_path, algorithm):
+    section = SubwordsSection(vocabulary_size=500, algorithm=algorithm)
+    learn_subwords(section, strings(ENGLISH), strings(GERMAN), tmp_path, seed=0)
+    model = sentencepiece.SentencePieceProcessor(str(tmp_path / "subwords.model"))
+    pieces = Subwords(tmp_path).source
+    assert pieces.vocabulary_size == model.vocab_size() == 500
+    texts = [*ENGLISH[:3], *GERMAN[:3], "unseen 漢字"]
+    assert encoded(pieces, *texts) == [model.encode(text) for text in texts]
+    characters = sum(map(len, ENGLISH))
+    assert sum(map(len, encoded(pieces, *ENGLISH))) < characters / 1.5
+
+
+@pytest.mark.parametrize("text", ODD_TEXTS)
+def test_no_character_is_unknown_and_none_is_lost(joint, text):
+    pieces = Subwords(joint).source
+    ids = pieces.encode(tf.constant([text]))
+    assert ids.dtype == tf.int32
+    assert not {PADDING, UNKNOWN, BEGIN, END} & set(ids.flat_values.numpy())
+    (back,) = pieces.decode(ids).numpy()
+    # sentencepiece's own sign for a space is the one that cannot be told from it.
+    assert back.decode() == normalise_text(text.replace("▁", " "))
+
+
+@pytest.mark.parametrize("text", ODD_TEXTS)
+def test_the_graph_normalises_as_the_loader_does(text):
+    (normalised,) = normalise(tf.constant([text])).numpy()
+    assert normalised.decode() == normalise_text(text)
+
+
+def test_bytes_that_are_no_utf_8_give_an_answer(joint):
+    pieces = Subwords(joint).source
+    broken = tf.constant([b"\xff\xfe old", b"old \xe6\xbc", b"\xed\xa0\x80"])
+    back = [text.decode() for text in pieces.decode(pieces.encode(broken)).numpy()]
+    assert all("\ufffd" in text for text in back)
+    assert "old" in back[0] and "old" in back[1]
+
+
+def test_decoding_stops_at_the_end_and_leaves_signals_out(joint):
+    pieces = Subwords(joint).target
+    one, other = encoded(pieces, "Der alte Müller", "sieht")
+    rows = [
+        [BEGIN, *one, END, *other],
+        [*other, END, PADDING, PADDING],
+        [END, *one],
+        [PADDING],
+        [UNKNOWN, *one],
+    ]
+    expected = [
+        b"Der alte M\xc3\xbcller",
+        b"sieht",
+        b"",
+        b"",
+        b"Der alte M\xc3\xbcller",
+    ]
+    ragged = tf.ragged.constant(rows, dtype=tf.int32)
+    assert pieces.decode(ragged).numpy().tolist() == expected
+    assert pieces.decode(ragged.to_tensor(PADDING)).numpy().tolist() == expected
+
+
+def test_bytes_in_an_order_that_is_no_character_decode_to_a_replacement(joint):
+    pieces = Subwords(joint).target
+    first_bytes_of_kanji = encoded(pieces, "漢")[0][:-1]
+    (text,) = pieces.decode(tf.constant([first_bytes_of_kanji])).numpy()
+    assert "\ufffd" in text.decode()
+
+
+def test_pieces_by_name(joint):
+    pieces = Subwords(joint).source
+    ids = pieces.encode(tf.constant(["old sailor"]))
+    names = pieces.pieces(ids.to_tensor()).numpy()[0]
+    assert b"".join(names).decode() == "▁old▁sailor"
+
+
+def test_a_joint_vocabulary_is_one_and_separate_ones_are_two(joint, tmp_path):
+    assert Subwords(joint).is_joint
+    section = SubwordsSection(vocabulary_size=500, joint=False)
+    learn_subwords(section, strings(ENGLISH), strings(GERMAN), tmp_path, seed=0)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "source.model",
+        "target.model",
+    ]
+    separate = Subwords(tmp_path)
+    assert not separate.is_joint
+    source, target = (
+        len(encoded(side, "Die Tante sieht den Hund")[0])
+        for side in (separate.source, separate.target)
+    )
+    assert target < source
+
+
+def test_the_same_sentences_give_the_same_file(joint, tmp_path):
+    section = SubwordsSection(vocabulary_size=500)
+    learn_subwords(section, strings(ENGLISH), strings(GERMAN), tmp_path, seed=0)
+    name = "subwords.model"
+    model = (tmp_path / name).read_bytes()
+    assert model == (joint / name).read_bytes()
+    assert b".tsv" not in model
+
+
+def test_it_learns_from_a_part_that_the_seed_draws(tmp_path):
+    section = SubwordsSection(vocabulary_size=400, max_training_sentences=20)
+    models = []
+    for seed in (0, 0, 1):
+        learn_subwords(section, strings(ENGLISH), strings(GERMAN), tmp_path, seed)
+        models.append((tmp_path / "subwords.model").read_bytes())
+    assert models[0] == models[1] != models[2]
+
+
+@pytest.mark.parametrize("algorithm", ["unigram", "bpe"])
+def test_few_sentences_make_a_smaller_vocabulary_and_a_note(
+    tmp_path, caplog, algorithm
+):
+    section = SubwordsSection(vocabulary_size=8_000, algorithm=algorithm)
+    with caplog.at_level(logging.INFO, "recurra"):
+        learn_subwords(section, strings(["a b", ""]), strings(["c"]), tmp_path, seed=0)
+    size = Pieces(tmp_path / "subwords.model").vocabulary_size
+    assert 260 < size < 300
+    assert f"a vocabulary of {size}, not of 8,000" in caplog.text
+
+
+def test_more_characters_than_pieces_is_an_error_that_says_what_to_do(tmp_path):
+    kanji = strings([chr(0x4E00 + number) for number in range(400)])
+    section = SubwordsSection(vocabulary_size=400)
+    with pytest.raises(UserError, match=r"subwords.vocabulary_size: 400.*raise it"):
+        learn_subwords(section, kanji, kanji, tmp_path, seed=0)
+    assert not list(tmp_path.iterdir())
+
+
+def test_setting_a_seed_leaves_the_vocabulary_there(joint):
+    # TensorFlow drops its kernels then, and with them what they own.
+    pieces = Subwords(joint).source
+    before = encoded(pieces, "old")
+    keras.utils.set_random_seed(1)
+    assert encoded(pieces, "old") == before
+
+
+class Encoder(tf.Module):
+    """Encodes and decodes again."""
+
+    def __init__(self, assets):
+        super().__init__()
+        self.subwords = Subwords(assets)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    def both(self, text):
+        ids = self.subwords.source.encode(text)
+        return {"ids": ids.to_tensor(), "text": self.subwords.target.decode(ids)}
+
+
+def test_exported_vocabularies_are_not_mixed_up(joint, tmp_path):
+    other = tmp_path / "assets"
+    other.mkdir()
+    section = SubwordsSection(vocabulary_size=400, joint=False)
+    learn_subwords(section, strings(GERMAN), strings(GERMAN), other, seed=0)
+    loaded = []
+    for number, assets in enumerate((joint, other)):
+        encoder = Encoder(assets)
+        folder = str(tmp_path / str(number))
+        tf.saved_model.save(encoder, folder, signatures=encoder.both)
+        loaded.append((encoder, tf.saved_model.load(folder)))
+    texts = tf.constant(ODD_TEXTS)
+    ids = []
+    for encoder, model in loaded:
+        answers = model.signatures["serving_default"](text=texts)
+        for name, value in encoder.both(texts).items():
+            np.testing.assert_array_equal(answers[name], value)
+        ids.append(answers["ids"].numpy().tolist())
+    assert ids[0] != ids[1]
+
+
+@pytest.mark.parametrize(
+    "values", [{"algorithm": "wordpiece"}, {"vocabulary_size": 259}, {"pieces": 1}]
+)
+def test_values_that_are_refused(values):
+    with pytest.raises(UserError, match=next(iter(values))):
+        make_configuration(SubwordsSection, [("test", values)])

@@ -1,0 +1,109 @@
+"""A whole run on a few generated pairs: trained, judged, scored, joined, exported."""
+
+import shutil
+
+import numpy as np
+import pandas
+import pytest
+
+pytest.importorskip("sacrebleu")
+pytest.importorskip("tensorflow_text")
+
+from recurra.apps.predicting import ExportedModel  # noqa: E402
+from recurra.pipelines import exporting, workflow  # noqa: E402
+from recurra.pipelines.configuration import make_configuration  # noqa: E402
+from recurra.pipelines.errors import UserError  # noqa: E402
+from recurra.pipelines.runs import Run  # noqa: E402
+from recurra.pipelines.translation.metrics import translation_metrics  # noqa: E402
+from recurra.pipelines.translation.task import TranslationTask  # noqa: E402
+
+SMALL = {
+    "data": {"spec": "sample:180"},
+    "subwords": {"vocabulary_size": 360},
+    "model": {
+        "embedding_size": 8,
+        "encoder_units": 6,
+        "decoder_units": 8,
+        "attention_units": 5,
+    },
+    "decoding": {"beam_size": 2, "longest_share": 1.0, "longest_extra": 3},
+    "training": {"epochs": 2, "averaged_epochs": 2, "bleu_sentences": 5},
+}
+
+
+def train(path, **sections):
+    configuration = make_configuration(
+        TranslationTask.configuration_class, [("test", {**SMALL, **sections})]
+    )
+    return workflow.train(TranslationTask, configuration, path)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    return [train(folder / str(seed), seed=seed) for seed in range(2)]
+
+
+def test_a_run_tells_metrics_beside_baselines(runs):
+    metrics = runs[0].read_metrics()
+    assert metrics["split"] == "test"
+    expected = {"bleu", "chrf", "bleu_lc_tok", "exact_match"}
+    assert expected <= metrics["model"].keys()
+    assert metrics["model"]["perplexity"] > 1
+    assert {"copy", "lexicon"} <= metrics["baselines"].keys()
+    assert set(metrics["validation"]["model"]) == set(metrics["model"])
+    history = pandas.read_csv(runs[0].history)
+    assert {"nll", "val_nll", "val_bleu"} <= set(history.columns)
+    assert runs[0].report.is_file()
+
+
+def test_other_pairs_are_the_test(runs, tmp_path):
+    path = tmp_path / "pairs.tsv"
+    path.write_text("The king sleeps.\tDer König schläft.\n" * 3)
+    evaluation = workflow.evaluate(runs[0], str(path))
+    assert len(evaluation.predictions) == 3
+
+
+def test_pairs_are_scored(runs):
+    scores = workflow.score(runs[0], split="validation")
+    assert (scores["log_probability"] < 0).all()
+    validation = runs[0].read_metrics()["validation"]["model"]
+    perplexity = np.exp(-scores["log_probability"].sum() / scores["pieces"].sum())
+    assert perplexity == pytest.approx(validation["perplexity"], rel=1e-5)
+
+
+def test_bleu_of_the_exported_model_is_the_same(runs, tmp_path):
+    task, model = workflow.open_trained(runs[:1])
+    exported = ExportedModel(exporting.export(task.servable(model), tmp_path, "one"))
+    predictions = pandas.read_csv(runs[0].predictions, keep_default_na=False)
+    answers = exported.translate(predictions["source"].tolist())
+    translations = [answer["translation"] for answer in answers]
+    assert translations == predictions["translation"].tolist()
+    metrics = translation_metrics(
+        translations, [predictions["reference"].tolist()], "de"
+    )
+    expected = runs[0].read_metrics()["model"]
+    assert metrics == {name: expected[name] for name in metrics}
+
+
+def test_runs_are_joined(runs, tmp_path):
+    task, model = workflow.open_trained(runs)
+    joined = workflow.evaluate(runs[0], others=runs[1:])
+    exported = ExportedModel(exporting.export(task.servable(model), tmp_path, "two"))
+    assert exported.card["models"] == 2
+    assert len(exported.card["metrics"]["members"]) == 2
+    answers = exported.translate(joined.predictions["source"].tolist())
+    expected = joined.predictions["translation"].tolist()
+    assert [answer["translation"] for answer in answers] == expected
+
+
+def test_runs_with_other_subwords_are_not_joined(runs, tmp_path):
+    other = tmp_path / "other"
+    shutil.copytree(runs[1].path, other)
+    with (other / "assets" / "subwords.model").open("ab") as file:
+        file.write(b"\0")
+    task, unlike = (
+        workflow.open_task(Run.open(path)) for path in (runs[0].path, other)
+    )
+    with pytest.raises(UserError, match="other subwords"):
+        task.join([], [unlike])
