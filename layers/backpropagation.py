@@ -13,6 +13,7 @@ Source: Werbos, "Backpropagation Through Time: What It Does and How to Do It", 1
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 import keras
@@ -279,7 +280,7 @@ class WrittenOut:
             ops.zeros_like(ops.repeat(initial_states[0], size, axis=-1))
             for size in self.steps.sizes_saved
         ]
-        _, stacks = ops.scan(
+        _, stacks = _scan(
             step,
             [*initial_states, *nothing_saved],
             [from_input, *(_time_first(keep) for keep in self.noise.keeps.values())],
@@ -327,7 +328,7 @@ class WrittenOut:
 
         zeros = [ops.zeros_like(initial) for initial in initial_states]
         no_delta = ops.zeros_like(ops.matmul(initial_states[0], kernel))
-        last, stacks = ops.scan(
+        last, stacks = _scan(
             step,
             [*zeros, *[no_delta] * deltas],
             [
@@ -385,6 +386,26 @@ def _noise_of_steps(cell: Any, noise: list[CellNoise]) -> _NoiseOfSteps | None:
         elif kind not in (FeedForwardDropout, WeightDrop) or not drawn.is_empty:
             return None
     return _NoiseOfSteps(state_mask, keeps)
+
+
+def _scan(
+    step: Callable[..., Any],
+    initial: list[Tensor],
+    inputs: list[Tensor],
+    reverse: bool = False,
+) -> tuple[list[Tensor], list[Tensor]]:
+    """`ops.scan`, also over so many steps as the data tell.
+
+    On TensorFlow, Keras 3.15 cannot scan several inputs of unknown length, but one.
+    """
+    if inputs[0].shape[0] is not None:
+        return ops.scan(step, initial, inputs, reverse=reverse)
+
+    def step_at(carry: list[Tensor], number: Tensor) -> Any:
+        return step(carry, [each[number] for each in inputs])
+
+    numbers = ops.arange(ops.shape(inputs[0])[0])
+    return ops.scan(step_at, initial, numbers, reverse=reverse)
 
 
 def _time_first(values: Tensor) -> Tensor:

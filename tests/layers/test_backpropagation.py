@@ -165,6 +165,35 @@ def test_compiled_by_xla(written_out):
     assert written_out
 
 
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="elsewhere all sizes are known"
+)
+@pytest.mark.parametrize("rates", [{}, {"zoneout_hidden": 0.3}, {"dropout": 0.3}])
+@pytest.mark.parametrize("make", [VanillaRNN, LSTM, GRU])
+def test_of_unknown_length(make, rates, written_out):
+    import tensorflow as tf
+
+    layer = make(UNITS, return_sequences=True, seed=1, **rates)
+    layer.build((None, None, FEATURES))
+    randomise(layer)
+    with_one_noise(layer)
+    unknown = tf.TensorSpec((None, None, FEATURES))
+
+    def training_step(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            outputs = layer(x, training=True)
+        return outputs, tape.gradient(outputs, [x, *layer.trainable_variables])
+
+    x = tf.constant(sequences())
+    told = tf.function(training_step, input_signature=[unknown])(x)
+    assert written_out
+    for one, other in zip(
+        tf.nest.flatten(told), tf.nest.flatten(training_step(x)), strict=True
+    ):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision(policy, written_out):
     layer = GRU(UNITS, zoneout_hidden=0.2, return_sequences=True, dtype=policy)
