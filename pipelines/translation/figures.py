@@ -4,9 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pandas
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from ..reporting import (
     BLUE,
@@ -127,31 +125,6 @@ def draw_lengths(lengths: Mapping[str, np.ndarray]) -> Figure:
     axes.set_xlabel("Words")
     axes.set_ylabel("Sentences")
     axes.legend(frameon=False, prop={"family": font_families()})
-    return figure
-
-
-def draw_learning_curve(
-    epochs: pandas.Series, columns: Mapping[str, pandas.Series], label: str
-) -> Figure:
-    """A metric of training and validation by epoch."""
-    figure, axes = new_figure()
-    styles = {"training": (GREY, "--"), "validation": (ORANGE, "-")}
-    for name, values in columns.items():
-        color, style = styles[name]
-        axes.plot(
-            epochs,
-            values,
-            label=name,
-            color=color,
-            linestyle=style,
-            marker="o",
-            markersize=4,
-            linewidth=1.8,
-        )
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_xlabel("Epoch")
-    axes.set_ylabel(label)
-    axes.legend(frameon=False)
     return figure
 
 

@@ -9,13 +9,13 @@ import pandas
 
 from ..datasets.sentence_pairs import SentencePairs
 from ..reporting import Metric, Report, Scores, flattened, shortened
+from ..training_section import add_training
 from .data_section import add_data
 from .diagnostics import Attention, NgramCount, count_ngrams
 from .figures import (
     describe_attention,
     draw_attention,
     draw_bleu_by_length,
-    draw_learning_curve,
     pieces_are_drawable,
 )
 
@@ -42,8 +42,6 @@ _EXCERPT_LENGTH = 500
 _LEARNING_CURVES = {
     "loss": "Loss",
     "nll": "Negative log-likelihood of a piece",
-    "perplexity": "Perplexity of a piece",
-    "accuracy": "Share of pieces that are right",
     "bleu": "BLEU",
 }
 
@@ -94,7 +92,7 @@ def write_translation_report(
     _add_worst(report, predictions)
     _add_ngrams(report, predictions, data.target)
     if history is not None and len(history):
-        _add_training(report, history)
+        add_training(report, history, _LEARNING_CURVES)
     add_data(report, data, facts)
     report.section("Configuration")
     report.key_values("", flattened(configuration))
@@ -282,29 +280,6 @@ def _add_ngrams(report: Report, predictions: pandas.DataFrame, language: str) ->
 
 def _ngram_row(count: NgramCount) -> list[object]:
     return [count.ngram, count.translations, count.references, f"{count.surplus:+,}"]
-
-
-def _add_training(report: Report, history: pandas.DataFrame) -> None:
-    report.section("Training")
-    for column, heading in _LEARNING_CURVES.items():
-        columns = {
-            name: history[each]
-            for name, each in (("training", column), ("validation", f"val_{column}"))
-            if each in history
-        }
-        if columns:
-            report.figure(
-                heading,
-                draw_learning_curve(history["epoch"], columns, heading),
-                name=f"learning_curve_{column}",
-                description=f"{heading} by epoch, {len(history)} in all.",
-            )
-    if "seconds" in history:
-        total = history["seconds"].sum()
-        report.text(
-            f"{len(history):,} epochs in {total:,.0f} seconds, "
-            f"{total / len(history):,.1f} seconds each."
-        )
 
 
 def _excerpt(predictions: pandas.DataFrame, row: int) -> tuple[str, str]:
