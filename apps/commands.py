@@ -502,6 +502,13 @@ def serve(
     api_key_file: Annotated[
         Path | None, typer.Option(help="API keys, one a line.")
     ] = None,
+    ui: Annotated[
+        bool | None,
+        typer.Option(
+            "--ui/--no-ui",
+            help="The page to try the models, at /ui; there if left out.",
+        ),
+    ] = None,
     settings: Annotated[
         Path | None,
         typer.Option(help="A YAML file with these and limits and batching."),
@@ -515,6 +522,7 @@ def serve(
         "grpc_port": grpc_port,
         "model_config_file": model_config_file,
         "api_key_file": api_key_file,
+        "ui": ui,
     }
     import_tensorflow_quietly()
     import uvloop

@@ -8,7 +8,8 @@ from typing import Any
 import grpc
 
 from .errors import StartError
-from .http import Receive, Scope, Send, error_answer, send_answer
+from .http import Receive, Request, Scope, Send, error_answer, send_answer
+from .page_access import PAGE, answer_without_key, key_of_cookie
 
 # What a load balancer asks, which has no key.
 OPEN_PATHS = ("/healthz", "/v2/health/live", "/v2/health/ready")
@@ -56,19 +57,28 @@ class HttpAccess:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Lets a request by, or answers 401."""
-        if scope["type"] != "lifespan" and scope["path"] not in OPEN_PATHS:
-            headers = {
-                name.decode("latin-1"): value.decode("latin-1")
-                for name, value in scope["headers"]
-            }
-            if not is_allowed(self._keys, headers):
-                await send_answer(
-                    send,
-                    error_answer(MESSAGE, 401),
-                    [(b"www-authenticate", b"Bearer")],
-                )
-                return
-        await self._app(scope, receive, send)
+        if scope["type"] == "lifespan" or scope["path"] in OPEN_PATHS:
+            await self._app(scope, receive, send)
+            return
+        headers = {
+            name.decode("latin-1"): value.decode("latin-1")
+            for name, value in scope["headers"]
+        }
+        is_page = scope["path"] == PAGE or scope["path"].startswith(f"{PAGE}/")
+        if is_page and "cookie" in headers:
+            # A browser sends no headers of ours.
+            headers.setdefault("x-api-key", key_of_cookie(headers["cookie"]))
+        if is_allowed(self._keys, headers):
+            await self._app(scope, receive, send)
+        elif is_page:
+            await answer_without_key(Request(scope, receive), self._is_key, send)
+        else:
+            await send_answer(
+                send, error_answer(MESSAGE, 401), [(b"www-authenticate", b"Bearer")]
+            )
+
+    def _is_key(self, key: str) -> bool:
+        return is_allowed(self._keys, {"x-api-key": key})
 
 
 class GrpcAccess(grpc.aio.ServerInterceptor):

@@ -1,5 +1,6 @@
 """Classify and Regress: tf.Example in, classes or values out."""
 
+import base64
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -161,6 +162,28 @@ def fill_from_json(request: Any, body: Mapping[str, Any]) -> None:
         filled = request.input.example_list.examples
     for number, example in enumerate(examples):
         _fill_example(filled.add(), example, f"examples[{number}]")
+
+
+def to_json(request: Any) -> list[dict[str, Any]]:
+    """The examples of a ClassificationRequest or RegressionRequest, as JSON has them.
+
+    What their context gives to all of them stands in each.
+    """
+    return [
+        {
+            name: [
+                {"b64": base64.b64encode(value).decode()}
+                if isinstance(value, bytes)
+                else value
+                for value in getattr(feature, feature.WhichOneof("kind")).value
+            ]
+            for name, feature in sorted(
+                tf.train.Example.FromString(each).features.feature.items()
+            )
+            if feature.WhichOneof("kind")
+        }
+        for each in _serialized(request.input)
+    ]
 
 
 def _fill_example(example: tf.train.Example, value: Any, path: str) -> None:

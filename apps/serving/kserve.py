@@ -28,7 +28,7 @@ from .signatures import Arrays, Signature, TensorInfo
 
 _MODEL = re.compile(r"/v2/models/([^/]+)(?:/versions/(\d+))?(?:/(ready|infer))?")
 
-_DATATYPES = {
+DATATYPES = {
     tf.bool: "BOOL",
     tf.uint8: "UINT8",
     tf.uint16: "UINT16",
@@ -125,7 +125,7 @@ def _tensors(infos: Mapping[str, TensorInfo]) -> list[dict[str, Any]]:
     return [
         {
             "name": info.name,
-            "datatype": _DATATYPES.get(info.dtype, info.dtype.name),
+            "datatype": DATATYPES.get(info.dtype, info.dtype.name),
             "shape": [-1 if size is None else size for size in info.shape or ()],
         }
         for info in infos.values()
@@ -171,7 +171,7 @@ def _inputs(document: Mapping[str, Any], signature: Signature) -> Arrays:
 
 
 def _array(given: Mapping[str, Any], info: TensorInfo, path: str) -> np.ndarray:
-    expected = _DATATYPES.get(info.dtype, info.dtype.name)
+    expected = DATATYPES.get(info.dtype, info.dtype.name)
     if given.get("datatype") != expected:
         raise invalid(
             f"{path}.datatype: expected {expected}; received "
@@ -251,7 +251,7 @@ def _output(
     output: dict[str, Any] = {
         "name": name,
         "shape": list(array.shape),
-        "datatype": _DATATYPES.get(dtype, dtype.name),
+        "datatype": DATATYPES.get(dtype, dtype.name),
     }
     if array.dtype == object and name.endswith("_bytes"):
         output["parameters"] = {"content_type": BASE64}

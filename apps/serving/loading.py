@@ -51,7 +51,9 @@ class LoadedModel:
 
     def __init__(self, folder: Path, settings: Settings, ran: Callable[[int], None]):
         self.card = _read_card(folder)
+        # The first warm-up request of each signature, by how it is asked.
         self.examples: dict[str, Any] = {}
+        self.tf_examples: dict[str, Any] = {}
         self._settings = settings
         self._ran = ran
         graph = tf.Graph()
@@ -175,10 +177,12 @@ class LoadedModel:
             self.examples.setdefault(
                 request.model_spec.signature_name or DEFAULT_SIGNATURE, request
             )
-        elif kind == "classify_log":
-            classify(self, log.classify_log.request)
-        elif kind == "regress_log":
-            regress(self, log.regress_log.request)
+        elif kind in ("classify_log", "regress_log"):
+            request = getattr(log, kind).request
+            (classify if kind == "classify_log" else regress)(self, request)
+            self.tf_examples.setdefault(
+                request.model_spec.signature_name or DEFAULT_SIGNATURE, request
+            )
 
 
 def _infos(infos: Any, graph: tf.Graph) -> list[TensorInfo]:

@@ -1,13 +1,17 @@
 """The OpenAPI description: each model with an example, from its signatures and card."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from .examples import CLASSIFY, REGRESS, to_json
 from .json_tensors import as_json, is_finite
-from .signatures import Signature, TensorInfo
+from .kserve import DATATYPES
+from .loading import LoadedModel
+from .signatures import Arrays, Signature, TensorInfo
 from .tensor_protos import array_of
 from .versions import Model, Version
 
@@ -63,23 +67,42 @@ def _paths(name: str, version: Version) -> dict[str, Any]:
         for key, signature in loaded.signatures.items()
         if not any(info.dtype.is_complex for info in signature.inputs.values())
     }
-    content = {
-        "schema": {"anyOf": [_schema(each) for each in described.values()]},
-        "examples": {
-            key: {"value": _example(signature, loaded.examples.get(key))}
-            for key, signature in described.items()
-        },
-    }
+    post = partial(_post, loaded)
     if described:
-        paths[f"{base}:predict"] = {
-            "post": {
-                **_operation(f"Predict with {name}", loaded.card),
-                "requestBody": {
-                    "required": True,
-                    "content": {"application/json": content},
-                },
-            }
+        arrays = {
+            key: example_inputs(signature, loaded.examples.get(key))
+            for key, signature in described.items()
         }
+        for path, summary, schema, example in (
+            (f"{base}:predict", f"Predict with {name}", _schema, _example),
+            (
+                f"/v2/models/{name}/infer",
+                f"Predict with {name}, by KServe's protocol",
+                _infer_schema,
+                _infer_example,
+            ),
+        ):
+            paths[path] = post(
+                summary,
+                [schema(each) for each in described.values()],
+                {key: example(each, arrays[key]) for key, each in described.items()},
+            )
+    for verb, method in (("classify", CLASSIFY), ("regress", REGRESS)):
+        keys = [
+            key
+            for key, definition in loaded.definitions.items()
+            if definition.method_name == method and key in loaded.signatures
+        ]
+        if keys:
+            paths[f"{base}:{verb}"] = post(
+                f"{verb.capitalize()} with {name}",
+                [_examples_schema(keys)],
+                {
+                    key: {"signature_name": key, "examples": to_json(request)}
+                    for key in sorted(keys)
+                    if (request := loaded.tf_examples.get(key))
+                },
+            )
     return paths
 
 
@@ -90,6 +113,27 @@ def _read(summary: str, content_type: str = "application/json") -> dict[str, Any
             "200": {"description": "The answer", "content": {content_type: {}}},
             "default": _failure(),
         },
+    }
+
+
+def _post(
+    model: LoadedModel,
+    summary: str,
+    schemas: list[dict[str, Any]],
+    examples: Mapping[str, Any],
+) -> dict[str, Any]:
+    """What is asked of a model by a body of one of these forms."""
+    content: dict[str, Any] = {"schema": {"anyOf": schemas}}
+    if examples:
+        content["examples"] = {key: {"value": each} for key, each in examples.items()}
+    return {
+        "post": {
+            **_operation(summary, model.card),
+            "requestBody": {
+                "required": True,
+                "content": {"application/json": content},
+            },
+        }
     }
 
 
@@ -156,14 +200,22 @@ def _value_schema(dtype: tf.DType) -> dict[str, Any]:
     return {"type": "integer", "minimum": int(dtype.min), "maximum": int(dtype.max)}
 
 
-def _example(signature: Signature, request: Any) -> dict[str, Any]:
-    """A request in columns: one that warmed the model up, or one of zeros."""
-    inputs = {}
+def example_inputs(signature: Signature, request: Any) -> Arrays:
+    """What warmed the model up, or zeros; without what standard JSON cannot write."""
+    arrays = {}
     for name, info in signature.inputs.items():
         array = _zeros(info)
         if request is not None and name in request.inputs:
             array = array_of(request.inputs[name], info)
-        inputs[name] = as_json(name, array, False) if is_finite(array) else []
+        if not is_finite(array):
+            array = np.where(np.isfinite(array), array, 0).astype(array.dtype)
+        arrays[name] = array
+    return arrays
+
+
+def _example(signature: Signature, arrays: Arrays) -> dict[str, Any]:
+    """A request in columns."""
+    inputs = {name: as_json(name, array, False) for name, array in arrays.items()}
     return {"signature_name": signature.name, "inputs": inputs}
 
 
@@ -172,3 +224,73 @@ def _zeros(info: TensorInfo) -> np.ndarray:
     if info.dtype == tf.string:
         return np.full(shape, b"text", object)
     return np.zeros(shape, info.dtype.as_numpy_dtype)
+
+
+def _infer_schema(signature: Signature) -> dict[str, Any]:
+    inputs = [
+        {
+            "type": "object",
+            "properties": {
+                "name": {"const": info.name},
+                "datatype": {"const": _datatype(info)},
+                "shape": {"type": "array", "items": {"type": "integer", "minimum": 0}},
+                "data": {"type": "array", "items": _value_schema(info.dtype)},
+            },
+            "required": ["name", "datatype", "shape", "data"],
+        }
+        for info in signature.inputs.values()
+    ]
+    return {
+        "type": "object",
+        "title": signature.name,
+        "properties": {
+            "id": {"type": "string"},
+            "parameters": {
+                "type": "object",
+                "properties": {"signature_name": {"const": signature.name}},
+                "required": ["signature_name"],
+            },
+            "inputs": {
+                "type": "array",
+                "items": {"anyOf": inputs},
+                "minItems": len(inputs),
+                "maxItems": len(inputs),
+            },
+        },
+        "required": ["parameters", "inputs"],
+    }
+
+
+def _infer_example(signature: Signature, arrays: Arrays) -> dict[str, Any]:
+    inputs = [
+        {
+            "name": name,
+            "datatype": _datatype(signature.inputs[name]),
+            "shape": list(array.shape),
+            "data": as_json("", array.ravel(), False),
+        }
+        for name, array in arrays.items()
+    ]
+    return {"parameters": {"signature_name": signature.name}, "inputs": inputs}
+
+
+def _datatype(info: TensorInfo) -> str:
+    return DATATYPES.get(info.dtype, info.dtype.name)
+
+
+def _examples_schema(signatures: list[str]) -> dict[str, Any]:
+    """A body of examples, whose features the signature alone does not tell."""
+    value = {"type": ["number", "string"]}
+    features = {
+        "type": "object",
+        "additionalProperties": {"anyOf": [value, {"type": "array", "items": value}]},
+    }
+    return {
+        "type": "object",
+        "properties": {
+            "signature_name": {"enum": sorted(signatures)},
+            "context": features,
+            "examples": {"type": "array", "items": features, "minItems": 1},
+        },
+        "required": ["signature_name", "examples"],
+    }

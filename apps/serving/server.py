@@ -113,9 +113,11 @@ class Server:
             StartError: If a port is taken.
         """
         settings = self._settings
-        with _listening(settings.host, settings.rest_port) as listener:
+        async with contextlib.AsyncExitStack() as ends:
+            listener = ends.enter_context(_listening(settings.host, settings.rest_port))
             grpc_server, grpc_port = self._grpc_server()
             await self.repository.refresh(at_once=True)
+            page_end = await ends.enter_async_context(self._page())
             await grpc_server.start()
             for service in ("", *SERVICES):
                 await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
@@ -140,11 +142,26 @@ class Server:
                 yield listener.getsockname()[1], grpc_port
             finally:
                 watch.cancel()
+                page_end.set()
                 rest_server.should_exit = True
                 await self._health.enter_graceful_shutdown()
                 await asyncio.gather(rest, grpc_server.stop(settings.stop_seconds))
                 await self.repository.close()
                 self.runner.close()
+
+    @contextlib.asynccontextmanager
+    async def _page(self) -> AsyncIterator[asyncio.Event]:
+        """The page within the context; gives what ends its open connections."""
+        if not self._settings.ui:
+            yield asyncio.Event()
+            return
+        # Late, since few servers have it and its imports take seconds.
+        from .ui.mounting import mounted
+
+        given = (self.repository, self.runner, self.metrics)
+        most_bytes = self._settings.limits.body_bytes
+        async with mounted(self.app, *given, most_bytes) as end:
+            yield end
 
     def _grpc_server(self) -> tuple[grpc.aio.Server, int]:
         settings = self._settings

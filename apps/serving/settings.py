@@ -65,6 +65,7 @@ class Settings(_Section):
     api_key_file: Path | None = pydantic.Field(
         None, description="API keys, one a line; no key is asked for if left out"
     )
+    ui: bool = pydantic.Field(True, description="whether there is a page to try models")
     poll_seconds: float = pydantic.Field(
         1.0, gt=0, description="between two looks at the folder of models"
     )

@@ -52,6 +52,26 @@ class WeatherData:
         """From the training parts alone."""
         return fit_scaling(self.training_parts())
 
+    def example(self) -> dict[str, Any]:
+        """The last training window of the first station that has one.
+
+        Raw, and a batch of one, as an export takes it: `history` `[1, L, F]`, `start`
+        `[1]` and `known_future` `[1, H, V]`.
+        """
+        station, origin = next(
+            (station, origins[-1])
+            for station, spans in zip(self.series.stations, self.spans, strict=True)
+            if (origins := self.shape.origins(spans["train"], reaches_back=True))
+        )
+        shape = self.shape
+        history = station.values[origin + 1 - shape.history : origin + 1]
+        ahead = station.values[np.array(shape.leads) + origin]
+        return {
+            "history": history[np.newaxis],
+            "start": np.array([str(station.times()[origin])]),
+            "known_future": ahead[np.newaxis][..., list(shape.known_future)],
+        }
+
     def facts(self) -> dict[str, Any]:
         """What the data hold, for JSON."""
         return self.series.as_dict() | {

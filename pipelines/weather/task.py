@@ -85,6 +85,8 @@ class WeatherTask(Task[WeatherConfiguration, WeatherData, PreparedWindows]):
         )
         write_json(self._series_file, known.as_dict())
         write_json(self._scaling_file, data.learn_scaling().as_dict())
+        with written_whole(self._example_file) as partial, partial.open("wb") as file:
+            np.savez(file, **data.example())
 
     def build(self) -> keras.Model:
         known = self._series
@@ -153,12 +155,16 @@ class WeatherTask(Task[WeatherConfiguration, WeatherData, PreparedWindows]):
             self.configuration.forecast.monte_carlo_passes,
         )
         signatures = serving.signatures()
+        with np.load(self._example_file) as file:
+            example = dict(file)
+        # As a saved array it has a width, which no tensor of strings has.
+        example["start"] = example["start"].astype(object)
         return Servable(
             module=serving,
             signatures=signatures,
             card=self._card(),
             examples={
-                name: _example(signature, self._scaling, known)
+                name: {each: example[each] for each in _inputs_of(signature)}
                 for name, signature in signatures.items()
             },
         )
@@ -270,6 +276,10 @@ class WeatherTask(Task[WeatherConfiguration, WeatherData, PreparedWindows]):
         return self.run.assets / "scaling.json"
 
     @property
+    def _example_file(self) -> Path:
+        return self.run.assets / "example.npz"
+
+    @property
     def _shifts_file(self) -> Path:
         return self.run.assets / "conformal_shifts.npy"
 
@@ -282,16 +292,8 @@ def _tensor(dtype: str, *sizes: int) -> dict[str, Any]:
     return {"dtype": dtype, "shape": ["N", *sizes]}
 
 
-def _example(
-    signature: Any, scaling: Scaling, known: SeriesKnowledge
-) -> dict[str, np.ndarray]:
-    """One row of inputs: the means of the training part throughout."""
-    shape = known.shape
-    values = {
-        "history": np.tile(scaling.mean, (1, shape.history, 1)),
-        "start": np.array(["2020-06-30T12:00:00"], object),
-        "known_future": np.tile(
-            scaling.mean[list(shape.known_future)], (1, shape.horizon, 1)
-        ),
-    }
-    return {name: values[name] for name in signature.structured_input_signature[1]}
+def _inputs_of(signature: Any) -> list[str]:
+    """The names of a signature's inputs."""
+    positional, _ = signature.structured_input_signature
+    # An argument that has its default has no specification.
+    return [spec.name for spec in positional if spec is not None]

@@ -56,7 +56,8 @@ def _serving(models, **values):
     from recurra.apps.serving.settings import make_settings
 
     given = {"models": models, "rest_port": 0, "grpc_port": 0, "poll_seconds": 0.05}
-    server = Server(make_settings(None, {**given, **values}))
+    # The page takes longer to build than all the rest.
+    server = Server(make_settings(None, {"ui": False, **given, **values}))
     started = threading.Event()
     running, failures, ends = [], [], []
 

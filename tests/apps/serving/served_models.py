@@ -52,6 +52,21 @@ def write_half_plus(folder, addend):
     return folder
 
 
+def write_example_requests(folder, requests):
+    """Warm-up requests of tf.Examples: features by name, and the signature."""
+    extra = folder / "assets.extra"
+    extra.mkdir()
+    with tf.io.TFRecordWriter(str(extra / "tf_serving_warmup_requests")) as writer:
+        for features, signature in requests:
+            log = prediction_log_pb2.PredictionLog()
+            request = getattr(log, f"{signature.partition('_')[0]}_log").request
+            request.model_spec.signature_name = signature
+            example = request.input.example_list.examples.add()
+            for name, values in features.items():
+                example.features.feature[name].float_list.value.extend(values)
+            writer.write(log.SerializeToString())
+
+
 class Kinds(tf.Module):
     """A signature for each kind of input and output."""
 

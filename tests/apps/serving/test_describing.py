@@ -1,5 +1,7 @@
 """What a server tells of itself, and that no request it describes breaks it."""
 
+import itertools
+
 import hypothesis
 import pytest
 import schemathesis
@@ -10,15 +12,45 @@ from schemathesis.checks import not_a_server_error
 def test_openapi_has_an_example_per_signature_that_is_answered(server):
     description = server.http.get("/openapi.json").json()
     assert description["openapi"].startswith("3.")
-    for model in ("half_plus_two", "half_plus_three", "kinds"):
-        path = f"/v1/models/{model}:predict"
-        content = description["paths"][path]["post"]["requestBody"]["content"]
-        examples = content["application/json"]["examples"]
+    for model, path in itertools.product(
+        ("half_plus_two", "half_plus_three", "kinds"),
+        ("/v1/models/{}:predict", "/v2/models/{}/infer"),
+    ):
+        path = path.format(model)
+        examples = content_of(description, path)["examples"]
         assert "serving_default" in examples
         for name, example in examples.items():
             answer = server.post(path, example["value"])
             if (model, name) != ("kinds", "divided") and "plus" not in model:
                 assert answer.status_code == 200, (name, answer.text)
+
+
+def content_of(description, path):
+    body = description["paths"][path]["post"]["requestBody"]
+    return body["content"]["application/json"]
+
+
+def test_classify_and_regress_are_described_with_what_warmed_the_model_up(
+    serving, documented_models, tmp_path
+):
+    version = served_models.put(
+        documented_models / "half_plus_two" / "00000123", tmp_path / "model" / "1"
+    )
+    served_models.write_example_requests(
+        version, [({"x": [2.0]}, "regress_x_to_y"), ({"x": [3.0]}, "classify_x_to_y")]
+    )
+    with serving(tmp_path) as server:
+        description = server.http.get("/openapi.json").json()
+        for method, x in (("regress", 2.0), ("classify", 3.0)):
+            path = f"/v1/models/model:{method}"
+            content = content_of(description, path)
+            example = content["examples"][f"{method}_x_to_y"]["value"]
+            assert example["examples"] == [{"x": [x]}]
+            assert server.post(path, example).status_code == 200
+            (schema,) = content["schema"]["anyOf"]
+            assert f"{method}_x_to_y" in schema["properties"]["signature_name"]["enum"]
+    # A model without such signatures has no such operation.
+    assert "/v1/models/kinds:classify" not in description["paths"]
 
 
 def test_an_example_is_the_first_warm_up_request(serving, scaled, tmp_path):

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
+from tensorflow_serving.apis import prediction_log_pb2
 
 from recurra.apps.main import run as recurra
 from recurra.pipelines import workflow
@@ -174,6 +175,24 @@ def test_the_card_says_how_to_ask(version):
     assert card["inputs"]["history"]["shape"] == ["N", 30, 3]
     signature = tf.saved_model.load(str(version)).signatures["serving_default"]
     assert set(signature.structured_input_signature[1]) == set(card["inputs"])
+
+
+def test_the_warmup_requests_are_windows_of_the_training_part(version):
+    signatures = tf.saved_model.load(str(version)).signatures
+    path = version / "assets.extra" / "tf_serving_warmup_requests"
+    asked = []
+    for record in tf.data.TFRecordDataset(str(path)):
+        log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
+        request = log.predict_log.request
+        inputs = {
+            name: tf.constant(tf.make_ndarray(proto), tf.as_dtype(proto.dtype))
+            for name, proto in request.inputs.items()
+        }
+        answer = signatures[request.model_spec.signature_name](**inputs)
+        assert np.isfinite(answer["forecast"]).all()
+        assert np.nanstd(inputs["history"], axis=1).min() > 0
+        asked.append(request.model_spec.signature_name)
+    assert asked == ["serving_default"]
 
 
 def test_backtest_tells_of_each_stretch(run):

@@ -1,0 +1,70 @@
+"""Questions of the page to the served models, on the way that the APIs' requests go."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from ..errors import as_serving_error, not_found
+from ..loading import LoadedModel
+from ..metrics import Metrics
+from ..running import Runner
+from ..versions import Repository, Version
+
+AnswerT = TypeVar("AnswerT")
+
+
+class Asker:
+    """Asks models within the limits that hold for every request.
+
+    Args:
+        repository: The models.
+        runner: Runs them.
+        metrics: Are told of each answer.
+    """
+
+    def __init__(self, repository: Repository, runner: Runner, metrics: Metrics):
+        self._repository = repository
+        self._runner = runner
+        self._metrics = metrics
+
+    def versions(self) -> list[Version]:
+        """The version of each model that answers, by the models' names."""
+        models = sorted(self._repository.models.items())
+        available = [model.available for _, model in models]
+        return [versions[max(versions)] for versions in available if versions]
+
+    def find(self, name: str | None) -> Version:
+        """The version of a model that answers.
+
+        Raises:
+            ServingError: If there is none.
+        """
+        for version in self.versions():
+            if version.model == name:
+                return version
+        raise not_found(
+            f"{name} is not served any more; choose another model."
+            if name
+            else "Choose a model first."
+        )
+
+    async def ask(
+        self, name: str | None, work: Callable[[LoadedModel], AnswerT]
+    ) -> AnswerT:
+        """What the work makes of a model; done in a thread.
+
+        Raises:
+            ServingError: If the model is gone, or a limit is passed.
+        """
+        begun = time.perf_counter()
+        version = self.find(name)
+        code = "OK"
+        try:
+            async with self._runner.admitted():
+                return await self._runner.run(version, work)
+        except Exception as error:
+            told = as_serving_error(error)
+            code = told.code.name
+            raise told from None
+        finally:
+            self._metrics.answered(version.model, "page", "predict", code, begun)
