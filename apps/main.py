@@ -71,14 +71,12 @@ def run(arguments: Sequence[str]) -> int:
         return _say("stopped", 130)
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
-        serves = list(arguments[:1]) == ["serve"]
-        if package in _TRANSLATION_EXTRA:
-            user, extra = "translation", "translation"
-        elif package in (_SERVE_EXTRA if serves else _TASKS_EXTRA):
-            user, extra = (
-                ("the server", "serve") if serves else ("the command line", "tasks")
-            )
-        else:
+        user, extra, packages = "the command line", "tasks", _TASKS_EXTRA
+        if list(arguments[:1]) == ["serve"]:
+            user, extra, packages = "the server", "serve", _SERVE_EXTRA
+        elif package in _TRANSLATION_EXTRA:
+            user, extra, packages = "translation", "translation", _TRANSLATION_EXTRA
+        if package not in packages:
             raise
         return _say(
             f"error: {package} is not installed; {user} needs the extra {extra}: "

@@ -9,11 +9,11 @@ RUN/
   assets/             what preprocessing learned from the training part
   checkpoints/        the best weights, and the state to go on from
   history.csv         losses and metrics of each epoch
-  baselines/          the fitted baselines
+  baselines/          the fitted baselines, by joblib
   metrics.json        the model beside the baselines
   predictions.csv     what the model answered, row by row
   report.html         the same to look at, with figures/
-  padding.json        the padded share of the training batches (texts)
+  padding.json        the padded share of the training batches, where they have any
 ```
 
 A file is written whole or not at all, and a stage whose file is there is done, so a
@@ -163,6 +163,10 @@ class Run:
     @property
     def baselines(self) -> Path:
         return self.path / "baselines"
+
+    @property
+    def padding(self) -> Path:
+        return self.path / "padding.json"
 
     @property
     def metrics(self) -> Path:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
+import joblib
 import keras
 import pandas
 import pydantic
@@ -18,6 +19,7 @@ import tensorflow as tf
 
 from .configuration import Section
 from .errors import UserError
+from .files import written_whole
 from .runs import Run
 from .training import TrainingSection
 
@@ -113,9 +115,9 @@ class Task(abc.ABC, Generic[ConfigurationT, DataT, PreparedT]):
 
     `recipes` is the folder of the task's recipes, `monitor` the column of the history
     whose smallest value marks the best epoch, or, where `monitors_highest`, its
-    highest value. Everything that `learn` finds out from
-    the training part goes to `run.assets`, so `build`, `evaluate` and `servable` need
-    the run alone and not the training data.
+    highest value. Everything that `learn` finds out from the training part goes to
+    `run.assets`, so `build`, `evaluate` and `servable` need the run alone and not the
+    training data.
     """
 
     name: ClassVar[str]
@@ -172,8 +174,19 @@ class Task(abc.ABC, Generic[ConfigurationT, DataT, PreparedT]):
         """Fits on validation what corrects the trained model's confidence."""
 
     @abc.abstractmethod
-    def fit_baselines(self, prepared: PreparedT) -> None:
-        """Fits the baselines to the training part and writes them to the run."""
+    def fit_baselines(self, prepared: PreparedT) -> Any:
+        """The baselines, fitted to the training part, in a form that joblib saves."""
+
+    def keep_baselines(self, prepared: PreparedT) -> None:
+        """Fits the baselines and writes them to the run, where that is not done."""
+        if not self._baselines_file.is_file():
+            fitted = self.fit_baselines(prepared)
+            with written_whole(self._baselines_file) as partial:
+                joblib.dump(fitted, partial)
+
+    def kept_baselines(self) -> Any:
+        """What `fit_baselines` gave."""
+        return joblib.load(self._baselines_file)
 
     @abc.abstractmethod
     def evaluate(
@@ -206,3 +219,7 @@ class Task(abc.ABC, Generic[ConfigurationT, DataT, PreparedT]):
     @abc.abstractmethod
     def servable(self, model: keras.Model) -> Servable:
         """The model with its preprocessing, to be exported."""
+
+    @property
+    def _baselines_file(self) -> Path:
+        return self.run.baselines / "baselines.joblib"

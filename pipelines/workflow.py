@@ -79,7 +79,7 @@ def train(
     )
     task.calibrate(model, prepared)
     logger.info("Fitting the baselines")
-    task.fit_baselines(prepared)
+    task.keep_baselines(prepared)
     logger.info("Evaluating")
     _write_evaluation(task, model, prepared, task.splits(data))
     return run

@@ -21,25 +21,15 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import normalize
 
+from ..datasets.scripts import HANGUL, MARKS, WITHOUT_SPACES
+
 # Scripts written without spaces, and Hangul, whose words carry long endings: every
 # character is a token, so that the n-grams are of characters.
-_ALONE = (
-    "\u0e00-\u0eff"  # Thai, Lao
-    "\u1000-\u109f"  # Myanmar
-    "\u1100-\u11ff\u3130-\u318f\uac00-\ud7af"  # Hangul
-    "\u1780-\u17ff"  # Khmer
-    "\u3040-\u30ff\u31f0-\u31ff"  # Hiragana, Katakana
-    "\u3005\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # Han
-)
-# Vowel signs and accents, which Python's \w leaves out: Latin, Hebrew, Arabic, Indic.
-_MARK = (
-    "\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0670\u06d6-\u06ed"
-    "\u0900-\u0963\u0970-\u0dff"
-)
+_ALONE = WITHOUT_SPACES + HANGUL
 _WORD = rf"[^\W{_ALONE}]"
 # A word with its apostrophes and marks; else one character that is no space, since
 # exclamation marks, brackets and emoji carry sentiment too.
-_TOKEN = rf"{_WORD}+(?:[{_MARK}]+{_WORD}*|['\u2019]{_WORD}+)*|\S"
+_TOKEN = rf"{_WORD}+(?:[{MARKS}]+{_WORD}*|['\u2019]{_WORD}+)*|\S"
 _LINE_BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 
 # An n-gram seen in one training text only tells nothing of others.

@@ -6,6 +6,7 @@ import pydantic
 from pydantic import Field
 
 from ..configuration import Section
+from ..recurrent_section import RecurrentSection
 from ..task import DataSection, TaskSection
 from ..training import TrainingSection
 
@@ -67,7 +68,7 @@ class WideSection(Section):
     )
 
 
-class ModelSection(Section):
+class ModelSection(RecurrentSection):
     """The recurrent branch."""
 
     embedding_size: int = Field(128, ge=1)
@@ -99,18 +100,10 @@ class ModelSection(Section):
     bidirectional: bool = True
     state_dropout: float = Field(0.0, ge=0, lt=1, description="variational")
     output_dropout: float = Field(0.0, ge=0, lt=1, description="variational")
-    zoneout_hidden: float = Field(0.0, ge=0, lt=1)
-    zoneout_cell: float = Field(0.0, ge=0, lt=1, description="LSTM alone")
     pooling: list[Pooling] = Field(
         ["max", "mean"], min_length=1, description="over time; several are joined"
     )
     dropout: float = Field(0.5, ge=0, lt=1, description="before the classifier")
-
-    @pydantic.model_validator(mode="after")
-    def _zoneout_cell_needs_a_cell_state(self) -> "ModelSection":
-        if self.zoneout_cell and self.cell != "lstm":
-            raise ValueError(f"zoneout_cell: a {self.cell} cell has no cell state")
-        return self
 
     @pydantic.model_validator(mode="after")
     def _stride_needs_a_convolution(self) -> "ModelSection":

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-import joblib
 import keras
 import numpy as np
 import pandas
@@ -17,7 +16,7 @@ from ..datasets.labelled_texts import (
     load_evaluation_texts,
     load_labelled_texts,
 )
-from ..files import read_json, write_json, written_whole
+from ..files import read_json, write_json
 from ..task import Evaluation, Servable, Task
 from .baselines import Baseline, fit_baselines
 from .batches import PreparedTexts
@@ -126,22 +125,16 @@ class SentimentTask(Task[SentimentConfiguration, LabelledTexts, PreparedTexts]):
         branches = self._branch_logits(model, prepared, "validation")
         weights = fit_branch_weights(branches, labels)
         write_json(self._calibration_file, {"branch_weights": weights.tolist()})
-        write_json(
-            self._padding_file, {"padded_share": prepared.training.padded_share()}
-        )
+        write_json(self.run.padding, {"padded_share": prepared.training.padded_share()})
 
-    def fit_baselines(self, prepared: PreparedTexts) -> None:
-        if self._baselines_file.is_file():
-            return
+    def fit_baselines(self, prepared: PreparedTexts) -> dict[str, Baseline]:
         train = prepared.data.splits["train"]
-        fitted = fit_baselines(
+        return fit_baselines(
             train.texts.tolist(),
             train.labels,
             len(prepared.data.classes),
             self.configuration.seed,
         )
-        with written_whole(self._baselines_file) as partial:
-            joblib.dump(fitted, partial)
 
     def evaluate(
         self, model: keras.Model, prepared: PreparedTexts, split: str
@@ -157,7 +150,7 @@ class SentimentTask(Task[SentimentConfiguration, LabelledTexts, PreparedTexts]):
         uncalibrated = softmax(temperature * logits)
         answers = {"model": probabilities} | {
             name: baseline.probabilities(texts)
-            for name, baseline in self._baselines().items()
+            for name, baseline in self.kept_baselines().items()
         }
         metrics = {
             name: classification_metrics(labels, answer)
@@ -176,7 +169,7 @@ class SentimentTask(Task[SentimentConfiguration, LabelledTexts, PreparedTexts]):
             further={
                 "rows": len(labels),
                 "bad_rows": [str(row) for row in data.bad_rows],
-                "padded_share": read_json(self._padding_file)["padded_share"],
+                "padded_share": read_json(self.run.padding)["padded_share"],
                 "classes": list(data.classes),
                 "intervals": intervals,
                 "temperature": temperature,
@@ -208,7 +201,7 @@ class SentimentTask(Task[SentimentConfiguration, LabelledTexts, PreparedTexts]):
                 facts={
                     "columns": dict(data.columns),
                     "texts that stand in two splits": dict(data.duplicates),
-                    "padded share": read_json(self._padding_file)["padded_share"],
+                    "padded share": read_json(self.run.padding)["padded_share"],
                 },
                 configuration=self.configuration.model_dump(mode="json"),
                 history=self._reported_history(),
@@ -271,14 +264,6 @@ class SentimentTask(Task[SentimentConfiguration, LabelledTexts, PreparedTexts]):
     def _calibration_file(self) -> Path:
         return self.run.assets / "calibration.json"
 
-    @property
-    def _padding_file(self) -> Path:
-        return self.run.path / "padding.json"
-
-    @property
-    def _baselines_file(self) -> Path:
-        return self.run.baselines / "baselines.joblib"
-
     @functools.cached_property
     def _preprocessing(self) -> Preprocessing:
         return Preprocessing(self.configuration, self.run.assets)
@@ -303,9 +288,6 @@ class SentimentTask(Task[SentimentConfiguration, LabelledTexts, PreparedTexts]):
                 (RECURRENT, WIDE), branches.swapaxes(0, 1), strict=False
             )
         }
-
-    def _baselines(self) -> dict[str, Baseline]:
-        return joblib.load(self._baselines_file)
 
     def _reported_history(self) -> pandas.DataFrame:
         """The history with the joint likelihood for a loss, without the branches'."""

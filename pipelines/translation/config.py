@@ -7,6 +7,7 @@ from pydantic import Field
 
 from ..configuration import Section
 from ..datasets.pair_rules import PairRulesSection
+from ..recurrent_section import RecurrentSection
 from ..task import DataSection, TaskSection
 from ..training import TrainingSection
 
@@ -60,7 +61,7 @@ class SubwordsSection(Section):
     )
 
 
-class ModelSection(Section):
+class ModelSection(RecurrentSection):
     """A recurrent encoder and a recurrent decoder that attends to it."""
 
     embedding_size: int = Field(256, ge=1)
@@ -87,17 +88,9 @@ class ModelSection(Section):
         0.2, ge=0, lt=1, description="variational, of what recurrent layers read"
     )
     state_dropout: float = Field(0.0, ge=0, lt=1, description="variational")
-    zoneout_hidden: float = Field(0.0, ge=0, lt=1)
-    zoneout_cell: float = Field(0.0, ge=0, lt=1, description="LSTM alone")
     output_dropout: float = Field(
         0.2, ge=0, lt=1, description="variational, before the output's projection"
     )
-
-    @pydantic.model_validator(mode="after")
-    def _zoneout_cell_needs_a_cell_state(self) -> "ModelSection":
-        if self.zoneout_cell and self.cell != "lstm":
-            raise ValueError(f"zoneout_cell: a {self.cell} cell has no cell state")
-        return self
 
     @pydantic.model_validator(mode="after")
     def _dot_attention_needs_equal_sizes(self) -> "ModelSection":

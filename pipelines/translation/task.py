@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-import joblib
 import keras
 import numpy as np
 import pandas
@@ -19,10 +18,10 @@ from ..datasets.sentence_pairs import (
     load_test_pairs,
 )
 from ..errors import UserError
-from ..files import read_json, write_json, written_whole
+from ..files import read_json, write_json
 from ..runs import Run
 from ..task import Evaluation, Servable, Task
-from .baselines import fit_baselines
+from .baselines import Baseline, fit_baselines
 from .batches import PreparedPairs
 from .config import TranslationConfiguration
 from .diagnostics import describe_subwords
@@ -152,16 +151,10 @@ class TranslationTask(Task[TranslationConfiguration, SentencePairs, PreparedPair
 
     def calibrate(self, model: keras.Model, prepared: PreparedPairs) -> None:
         """Writes the padded share; of probabilities there is nothing to correct."""
-        write_json(
-            self._padding_file, {"padded_share": prepared.training.padded_share()}
-        )
+        write_json(self.run.padding, {"padded_share": prepared.training.padded_share()})
 
-    def fit_baselines(self, prepared: PreparedPairs) -> None:
-        if self._baselines_file.is_file():
-            return
-        fitted = fit_baselines(prepared.data.splits["train"], self.configuration.seed)
-        with written_whole(self._baselines_file) as partial:
-            joblib.dump(fitted, partial)
+    def fit_baselines(self, prepared: PreparedPairs) -> dict[str, Baseline]:
+        return fit_baselines(prepared.data.splits["train"], self.configuration.seed)
 
     def evaluate(
         self, model: keras.Model, prepared: PreparedPairs, split: str
@@ -173,7 +166,7 @@ class TranslationTask(Task[TranslationConfiguration, SentencePairs, PreparedPair
         log_probabilities, pieces = translator.score(sources, pairs.target.tolist())
         baselines = {
             name: baseline.translate(sources)
-            for name, baseline in joblib.load(self._baselines_file).items()
+            for name, baseline in self.kept_baselines().items()
         }
         return make_evaluation(
             {"model": translations, **baselines},
@@ -188,7 +181,7 @@ class TranslationTask(Task[TranslationConfiguration, SentencePairs, PreparedPair
             history=pandas.read_csv(self.run.history),
             facts={
                 "subwords": describe_subwords(self._subwords, pairs),
-                "padded share": read_json(self._padding_file)["padded_share"],
+                "padded share": read_json(self.run.padding)["padded_share"],
             },
         )
 
@@ -283,14 +276,6 @@ class TranslationTask(Task[TranslationConfiguration, SentencePairs, PreparedPair
     @property
     def _lengths_file(self) -> Path:
         return self.run.assets / "lengths.json"
-
-    @property
-    def _padding_file(self) -> Path:
-        return self.run.path / "padding.json"
-
-    @property
-    def _baselines_file(self) -> Path:
-        return self.run.baselines / "baselines.joblib"
 
 
 def _content(path: Path) -> bytes | None:

@@ -2,21 +2,11 @@
 
 import re
 
+from ..datasets.scripts import MARKS, TIBETAN, WITHOUT_SPACES
+
 # Every character of these scripts, written without spaces, is a word.
-_ALONE = (
-    "\u0e00-\u0eff"  # Thai, Lao
-    "\u0f00-\u0fff"  # Tibetan
-    "\u1000-\u109f"  # Myanmar
-    "\u1780-\u17ff"  # Khmer
-    "\u3040-\u30ff\u31f0-\u31ff"  # Hiragana, Katakana
-    "\u3005\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # Han
-)
-# Vowel signs and accents, which Python's \w leaves out: Latin, Hebrew, Arabic, Indic.
-_MARK = (
-    "\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0670\u06d6-\u06ed"
-    "\u0900-\u0963\u0970-\u0dff"
-)
-_LETTER = rf"(?:[^\W{_ALONE}]|[{_MARK}])"
+_ALONE = WITHOUT_SPACES + TIBETAN
+_LETTER = rf"(?:[^\W{_ALONE}]|[{MARKS}])"
 _SPACED = rf"{_LETTER}+(?:[-'\u2019.,:]{_LETTER}+)*"
 _WORD = re.compile(rf"{_SPACED}|[{_ALONE}]")
 

@@ -10,6 +10,7 @@ from pydantic import Field
 from ..configuration import Section
 from ..datasets.measured_values import USUAL_SENTINELS
 from ..datasets.measured_variables import Rule
+from ..recurrent_section import RecurrentSection
 from ..task import DataSection, TaskSection
 from ..training import TrainingSection
 
@@ -106,7 +107,7 @@ class WeatherDataSection(DataSection):
     )
 
 
-class ModelSection(Section):
+class ModelSection(RecurrentSection):
     """The recurrent model."""
 
     kind: Literal["direct", "encoder_decoder", "segments"] = Field(
@@ -136,18 +137,10 @@ class ModelSection(Section):
     input_dropout: float = Field(0.0, ge=0, lt=1, description="variational")
     state_dropout: float = Field(0.0, ge=0, lt=1, description="variational")
     output_dropout: float = Field(0.0, ge=0, lt=1, description="variational")
-    zoneout_hidden: float = Field(0.0, ge=0, lt=1)
-    zoneout_cell: float = Field(0.0, ge=0, lt=1, description="LSTM alone")
     dropout: float = Field(0.0, ge=0, lt=1, description="before the head")
     precision: Literal["float32", "bfloat16"] = Field(
         "float32", description="that is computed in; weights are always float32"
     )
-
-    @pydantic.model_validator(mode="after")
-    def _zoneout_cell_needs_a_cell_state(self) -> "ModelSection":
-        if self.zoneout_cell and self.cell != "lstm":
-            raise ValueError(f"zoneout_cell: a {self.cell} cell has no cell state")
-        return self
 
     @pydantic.model_validator(mode="after")
     def _segments_alone(self) -> "ModelSection":

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-import joblib
 import keras
 import numpy as np
 import pandas
@@ -14,7 +13,7 @@ import pandas
 from ..datasets.chronological_split import SPLITS
 from ..files import read_json, write_json, written_whole
 from ..task import Evaluation, Servable, Task
-from .baselines import fit_baselines, season_steps
+from .baselines import Baseline, fit_baselines, season_steps
 from .config import WeatherConfiguration
 from .data import PreparedWindows, WeatherData, load_test_data, load_weather_data
 from .evaluation import (
@@ -113,10 +112,10 @@ class WeatherTask(Task[WeatherConfiguration, WeatherData, PreparedWindows]):
         with written_whole(self._shifts_file) as partial, partial.open("wb") as file:
             np.save(file, shifts)
 
-    def fit_baselines(self, prepared: PreparedWindows) -> None:
-        if self._baselines_file.is_file():
-            return
-        fitted = {}
+    def fit_baselines(
+        self, prepared: PreparedWindows
+    ) -> dict[str, tuple[Baseline, np.ndarray | None]]:
+        fitted: dict[str, tuple[Baseline, np.ndarray | None]] = {}
         for name, baseline in fit_baselines(prepared).items():
             offsets = None
             if self.configuration.forecast.quantiles:
@@ -124,8 +123,7 @@ class WeatherTask(Task[WeatherConfiguration, WeatherData, PreparedWindows]):
                 system = baseline_system(baseline, prepared.data.series, None)
                 offsets = self._shifts_of(system, prepared)
             fitted[name] = (baseline, offsets)
-        with written_whole(self._baselines_file) as partial:
-            joblib.dump(fitted, partial)
+        return fitted
 
     def evaluate(
         self, model: keras.Model, prepared: PreparedWindows, split: str
@@ -177,7 +175,7 @@ class WeatherTask(Task[WeatherConfiguration, WeatherData, PreparedWindows]):
         if self._shifts_file.is_file():
             bare = Forecaster(model, self._scaling_of_targets, None)
             systems[UNCORRECTED] = model_system(bare)
-        for name, (baseline, offsets) in joblib.load(self._baselines_file).items():
+        for name, (baseline, offsets) in self.kept_baselines().items():
             systems[name] = baseline_system(baseline, series, offsets)
         known = self._series
         return judge(
@@ -282,10 +280,6 @@ class WeatherTask(Task[WeatherConfiguration, WeatherData, PreparedWindows]):
     @property
     def _shifts_file(self) -> Path:
         return self.run.assets / "conformal_shifts.npy"
-
-    @property
-    def _baselines_file(self) -> Path:
-        return self.run.baselines / "baselines.joblib"
 
 
 def _tensor(dtype: str, *sizes: int) -> dict[str, Any]:
