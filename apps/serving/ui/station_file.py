@@ -4,7 +4,7 @@ Simple files alone: a row each step, named columns. `recurra predict` reads the 
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -70,7 +70,9 @@ def write_example(card: Mapping[str, Any], history: np.ndarray, start: str) -> s
     step = pd.Timedelta(seconds=card["step_seconds"])
     times = pd.date_range(end=pd.Timestamp(start), periods=len(history), freq=step)
     frame = pd.DataFrame(
-        history, pd.Index(times, name="time"), [each["column"] for each in _all(card)]
+        history,
+        pd.Index(times, name="time"),
+        [each["column"] for each in card["variables"]],
     )
     return frame.to_csv(date_format="%Y-%m-%dT%H:%M:%S", float_format="%.6g")
 
@@ -83,10 +85,6 @@ def shown_step(step: pd.Timedelta) -> str:
             number = seconds // size
             return f"{number} {unit}{'' if number == 1 else 's'}"
     return f"{seconds} seconds"
-
-
-def _all(card: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    return card["variables"]
 
 
 def _read(file: Path | IO[str]) -> pd.DataFrame:
@@ -107,11 +105,11 @@ def _columns(card: Mapping[str, Any], frame: pd.DataFrame) -> list[str]:
     """The file's columns in the order of the model's variables."""
     found = [
         next((name for name in (each["column"], each["name"]) if name in frame), None)
-        for each in _all(card)
+        for each in card["variables"]
     ]
     missing = [
         each["column"]
-        for each, name in zip(_all(card), found, strict=True)
+        for each, name in zip(card["variables"], found, strict=True)
         if name is None
     ]
     if missing:
@@ -201,7 +199,7 @@ def _check_steps(times: pd.Index, step: pd.Timedelta) -> None:
 def _last_window(
     card: Mapping[str, Any], times: pd.DatetimeIndex, values: np.ndarray
 ) -> Window:
-    names = [each["name"] for each in _all(card)]
+    names = [each["name"] for each in card["variables"]]
     known = [names.index(name) for name in card.get("known_future", [])]
     measured = [number for number in range(len(names)) if number not in known]
     there = np.flatnonzero(np.isfinite(values[:, measured]).any(axis=1))
