@@ -22,8 +22,6 @@ from .metrics import (
 from .report import write_translation_report
 from .words import count_words
 
-__all__ = ["Attention", "make_evaluation"]
-
 #: The key of the model among the systems.
 MODEL = "model"
 

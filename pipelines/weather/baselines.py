@@ -8,11 +8,9 @@ import numpy as np
 from ..datasets.time_series import TimeSeries
 from .climatology import fit_climatology
 from .data import PreparedWindows
-from .origins import OriginBatch, values_around
+from .origins import OriginBatch, last_values, values_around
 from .ridge import fit_ridge
 from .windows import WindowShape
-
-__all__ = ["Baseline", "OriginBatch", "fit_baselines", "season_steps"]
 
 _DAY = 86_400
 # Of a seasonal naive forecast: the value at the first of these that has one.
@@ -87,12 +85,9 @@ class RepeatLast:
         self, series: TimeSeries, stations: np.ndarray, origins: np.ndarray
     ) -> np.ndarray:
         """Float32 `[N, 1, T]`."""
-        back = np.arange(0, -self.shape.history, -1)
-        values = values_around(series, stations, origins, back, self.shape.targets)
-        there = np.isfinite(values)
-        latest = there.argmax(axis=1)[:, None]
-        last = np.take_along_axis(values, latest, axis=1)
-        return np.where(there.any(axis=1)[:, None], last, self.means)
+        history, targets = self.shape.history, self.shape.targets
+        last = last_values(series, stations, origins, history, targets)
+        return np.where(np.isnan(last), self.means, last)[:, None]
 
 
 @dataclass(frozen=True)

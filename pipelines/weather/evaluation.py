@@ -8,10 +8,11 @@ import numpy as np
 import tensorflow as tf
 
 from ..datasets.time_series import TimeSeries
-from .baselines import Baseline, OriginBatch
+from .baselines import Baseline
 from .conformal import quantile_shifts
 from .forecaster import Forecaster
 from .metrics import ForecastScores
+from .origins import OriginBatch
 from .windows import Windows
 
 MODEL, UNCORRECTED = "model", "uncorrected"

@@ -54,6 +54,31 @@ def values_around(
     return values
 
 
+def last_values(
+    series: TimeSeries,
+    stations: np.ndarray,
+    origins: np.ndarray,
+    history: int,
+    variables: Sequence[int],
+) -> np.ndarray:
+    """The last value of each history that is there.
+
+    Args:
+        series: All stations.
+        stations: Their numbers, `[N]`.
+        origins: The last step of each history, `[N]`.
+        history: Steps of a history.
+        variables: Their numbers, `V`.
+
+    Returns:
+        Raw, float32 `[N, V]`, NaN where a history has none.
+    """
+    back = np.arange(0, -history, -1)
+    values = values_around(series, stations, origins, back, variables)
+    latest = np.isfinite(values).argmax(axis=1)[:, None]
+    return np.take_along_axis(values, latest, axis=1)[:, 0]
+
+
 def times_of(series: TimeSeries, stations: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """The times of some rows of each of the stations `[N]`.
 

@@ -21,6 +21,7 @@ from .diagnostics import (
 from .evaluation import MODEL, UNCORRECTED, Judgement, KeptForecasts
 from .knowledge import SeriesKnowledge
 from .metrics import ForecastScores
+from .origins import last_values
 from .report import write_weather_report
 from .report_terms import SystemScores
 
@@ -231,23 +232,17 @@ def _successive(kept: KeptForecasts, prepared: PreparedWindows) -> SuccessiveFor
 def _sample(kept: KeptForecasts, prepared: PreparedWindows) -> ForecastSample:
     """Forecasts of any lead, drawn from those that were kept."""
     windows, horizon, _ = kept.truth.shape
+    shape = prepared.data.shape
     drawn = np.random.default_rng(0).permutation(windows * horizon)[:_SAMPLE]
     window, lead = np.sort(drawn) // horizon, np.sort(drawn) % horizon
     return ForecastSample(
         kept.truth[window, lead],
         kept.point[window, lead],
-        _last_values(kept, prepared)[window],
+        last_values(
+            prepared.data.series,
+            kept.origins.stations[window],
+            kept.origins.origins[window],
+            shape.history,
+            shape.targets,
+        ),
     )
-
-
-def _last_values(kept: KeptForecasts, prepared: PreparedWindows) -> np.ndarray:
-    """Of the targets in each history, `[N, T]`, NaN where there is none."""
-    shape = prepared.data.shape
-    last = np.full((len(kept.numbers), len(shape.targets)), np.nan, np.float32)
-    for number, station in enumerate(prepared.data.series.stations):
-        own = kept.origins.stations == number
-        steps = kept.origins.origins[own, None] + np.arange(1 - shape.history, 1)
-        values = station.values[steps[..., None], list(shape.targets)]
-        place = np.isfinite(values)[:, ::-1].argmax(axis=1)
-        last[own] = np.take_along_axis(values[:, ::-1], place[:, None], axis=1)[:, 0]
-    return last

@@ -231,7 +231,7 @@ CONFIGURATION = {
     "section as a value": (
         {},
         ["--set", "model=3"],
-        ["--set", "model is a section", "model.embedding_size"],
+        ["--set", "model is a section", "model.cell"],
     ),
     "missing file": ({}, ["--config", "mine.yaml"], ["mine.yaml", "no such"]),
     "folder for a file": ({"f/a": ""}, ["--config", "f"], ["f: cannot be read"]),

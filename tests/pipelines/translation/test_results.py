@@ -11,12 +11,16 @@ from recurra.pipelines.datasets.sentence_pairs import load_sentence_pairs
 from recurra.pipelines.task import TaskSection
 from recurra.pipelines.translation.baselines import fit_baselines
 from recurra.pipelines.translation.config import SubwordsSection
-from recurra.pipelines.translation.diagnostics import count_ngrams, describe_subwords
+from recurra.pipelines.translation.diagnostics import (
+    Attention,
+    count_ngrams,
+    describe_subwords,
+)
 from recurra.pipelines.translation.metrics import (
     bootstrap_intervals,
     translation_metrics,
 )
-from recurra.pipelines.translation.results import Attention, make_evaluation
+from recurra.pipelines.translation.results import make_evaluation
 from recurra.pipelines.translation.subwords import Subwords, learn_subwords
 from recurra.pipelines.translation.words import count_words
 

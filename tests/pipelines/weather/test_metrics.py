@@ -32,9 +32,16 @@ def forecasts(windows=200, horizon=30, seed=0):
     return truth, point, quantiles, times
 
 
-def scores_of(truth, point, quantiles, times, batch_size=64, **changed):
-    arguments = {"scale": SCALE, "naive_error": NAIVE, "quantiles": LEVELS} | changed
-    scores = ForecastScores(TARGETS, range(1, truth.shape[1] + 1), **arguments)
+def scores_of(
+    truth, point, quantiles, times, batch_size=64, levels=LEVELS, naive_error=NAIVE
+):
+    scores = ForecastScores(
+        TARGETS,
+        range(1, truth.shape[1] + 1),
+        scale=SCALE,
+        naive_error=naive_error,
+        quantiles=levels,
+    )
     for begin in range(0, len(truth), batch_size):
         own = slice(begin, begin + batch_size)
         scores.add(
@@ -187,7 +194,7 @@ def test_the_ends_of_an_interval_belong_to_it():
 def test_intervals_are_of_symmetric_quantiles(levels, shares):
     truth, point, _, times = forecasts(windows=5)
     quantiles = point[..., None] + np.array(levels, np.float32)
-    overall = scores_of(truth, point, quantiles, times, quantiles=levels).overall()
+    overall = scores_of(truth, point, quantiles, times, levels=levels).overall()
     names = [name for name in overall if name.startswith("coverage")]
     assert names == [f"coverage_{share}" for share in shares]
 
