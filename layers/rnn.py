@@ -134,6 +134,15 @@ class RNN(keras.layers.RNN):
             for regulariser in self.regularisers
         ]
 
+    @property
+    def variables(self) -> list[keras.Variable]:
+        """Also the states kept between calls: `fit` on JAX carries variables alone.
+
+        They are no weights.
+        """
+        states = keras.tree.flatten(self.states) if self.states is not None else []
+        return [*super().variables, *states]
+
     def reset_state(self) -> None:
         """Sets the states kept between calls to zero, also those of a stack."""
         if self.states is not None:
@@ -147,6 +156,10 @@ class RNN(keras.layers.RNN):
         mask: Tensor | None = None,
         training: bool | None = False,
     ) -> Any:
+        if initial_state is None and self.stateful:
+            # Torch overwrites the states at the end of the call and needs what they
+            # were for the gradients.
+            initial_state = keras.tree.map_structure(ops.copy, self.states)
         # Outside the steps of a training call there is no noise, and none is missing.
         with noise_at_hand({}):
             return super().call(

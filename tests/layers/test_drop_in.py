@@ -395,6 +395,23 @@ def test_stateful_continues_where_it_stopped(policy, rates):
     assert any(to_numpy(state).any() for state in stateful.states)
 
 
+@pytest.mark.parametrize("rates", [{}, {"dropout": 0.2, "recurrent_dropout": 0.2}])
+@pytest.mark.parametrize("make", [VanillaRNN, LSTM, GRU])
+def test_stateful_trains(make, rates):
+    x = sequences()
+    inputs = keras.Input(batch_shape=x.shape)
+    layer = make(UNITS, stateful=True, return_sequences=True, **rates)
+    model = keras.Model(inputs, make(1, stateful=True)(layer(inputs)))
+    model.compile("adam", "mse")
+    before = [weight.copy() for weight in model.get_weights()]
+    model.fit(x, np.ones((len(x), 1)), batch_size=len(x), epochs=3, verbose=0)
+    assert all(
+        (new != old).any()
+        for new, old in zip(model.get_weights(), before, strict=True)
+    )
+    assert all(to_numpy(state).any() for state in layer.states)
+
+
 @pytest.mark.parametrize("merge_mode", ["concat", "sum", None])
 def test_bidirectional_with_padding_and_noise(merge_mode):
     both = keras.layers.Bidirectional(
