@@ -406,8 +406,7 @@ def test_stateful_trains(make, rates):
     before = [weight.copy() for weight in model.get_weights()]
     model.fit(x, np.ones((len(x), 1)), batch_size=len(x), epochs=3, verbose=0)
     assert all(
-        (new != old).any()
-        for new, old in zip(model.get_weights(), before, strict=True)
+        (new != old).any() for new, old in zip(model.get_weights(), before, strict=True)
     )
     assert all(to_numpy(state).any() for state in layer.states)
 
