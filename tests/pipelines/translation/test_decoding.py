@@ -9,6 +9,7 @@ import pytest
 tf = pytest.importorskip("tensorflow")
 pytest.importorskip("tensorflow_text")
 
+from recurra.pipelines.translation import decoding  # noqa: E402
 from recurra.pipelines.translation.decoding import (  # noqa: E402
     Draws,
     Penalties,
@@ -29,13 +30,13 @@ class Toy:
     Its state counts the pieces; it looks at the source by a table too.
     """
 
-    def __init__(self, seed=0, sharpness=1.5):
+    def __init__(self, seed=0, sharpness=1.5, vocabulary=VOCABULARY):
         generator = np.random.default_rng(seed)
-        logits = generator.normal(size=(9, 12, VOCABULARY, VOCABULARY)) * sharpness
+        logits = generator.normal(size=(9, 12, vocabulary, vocabulary)) * sharpness
         logits[..., :END] = NEVER
         self.logits = logits.astype("float32")
         self.weights = generator.dirichlet(
-            np.ones(POSITIONS), size=(12, VOCABULARY)
+            np.ones(POSITIONS), size=(12, vocabulary)
         ).astype("float32")
 
     def begin(self, source):
@@ -125,6 +126,18 @@ def test_stopping_early_finds_the_same_best(length, coverage):
     every = beam_search(toy, source, limits, Search(70, 70, penalties))
     one = beam_search(toy, source, limits, Search(70, 1, penalties))
     np.testing.assert_allclose(one.scores[:, 0], every.scores[:, 0], 1e-5)
+
+
+@pytest.mark.parametrize("vocabulary", [160, 167])
+def test_pieces_of_a_large_vocabulary(vocabulary, monkeypatch):
+    toy, search = Toy(4, vocabulary=vocabulary), Search(4, 4, Penalties(1.0))
+    source, limits = sources([4, 5, 6, 7, 8]), tf.constant([8, 9, 2, 0, 9])
+    found = beam_search(toy, source, limits, search)
+    # Looks through all pieces at once.
+    monkeypatch.setattr(decoding, "_BLOCK", vocabulary)
+    plainly = beam_search(toy, source, limits, search)
+    np.testing.assert_array_equal(found.ids, plainly.ids)
+    np.testing.assert_array_equal(found.scores, plainly.scores)
 
 
 @pytest.mark.parametrize("penalties", [Penalties(), Penalties(1.0, 0.5)])

@@ -1,0 +1,129 @@
+"""Speed of translation: training, greedy and beam search, in batches and one by one.
+
+The model has the size that Joey NMT's small examples have: a bidirectional GRU of 256
+units, a GRU decoder of 256 with additive attention of 256, embeddings of 256, and a
+joint vocabulary of 8,000 pieces. It is trained for some epochs, in batches of up to 64
+pairs, as `recurra train` trains, and then translates the test set from raw strings, so
+that translations have their true lengths. Prints the target pieces per second of each
+epoch (the end of a sentence counts, padding does not), the padded share, and for each
+search the sentences per second, the median of some rounds, with its BLEU.
+
+    python benchmarks/translation_speed.py --data multi30k
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import keras
+
+from recurra.pipelines.configuration import make_configuration
+from recurra.pipelines.runs import Run
+from recurra.pipelines.translation.batches import PreparedPairs, encode_pairs
+from recurra.pipelines.translation.config import TranslationConfiguration
+from recurra.pipelines.translation.metrics import translation_metrics
+from recurra.pipelines.translation.model import TranslationModel
+from recurra.pipelines.translation.subwords import Subwords
+from recurra.pipelines.translation.task import TranslationTask
+from recurra.pipelines.translation.translator import Translator
+
+# Pieces of a source beyond which it would be split; no test sentence is.
+LONGEST = 200
+
+
+def main() -> None:
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", default="sample", help="as for recurra train")
+    parser.add_argument("--source", default="en")
+    parser.add_argument("--target", default="de")
+    parser.add_argument("--vocabulary-size", type=int, default=8_000)
+    parser.add_argument("--epochs", type=int, default=5, help="of training")
+    parser.add_argument("--rounds", type=int, default=3, help="of each search")
+    arguments = parser.parse_args()
+
+    configuration = make_configuration(
+        TranslationConfiguration,
+        [
+            (
+                "command line",
+                {
+                    "data": {
+                        "spec": arguments.data,
+                        "source": arguments.source,
+                        "target": arguments.target,
+                    },
+                    "subwords": {"vocabulary_size": arguments.vocabulary_size},
+                    "model": {
+                        "cell": "gru",
+                        "embedding_size": 256,
+                        "encoder_units": 256,
+                        "decoder_units": 256,
+                        "attention": "additive",
+                        "attention_units": 256,
+                    },
+                    "training": {"batch_size": 64, "learning_rate": 0.001},
+                },
+            )
+        ],
+    )
+    keras.utils.set_random_seed(0)
+    data = TranslationTask.load(configuration)
+    with tempfile.TemporaryDirectory() as folder:
+        run = Run.create(Path(folder) / "run", "translation", configuration, [])
+        task = TranslationTask(configuration, run)
+        task.learn(data)
+        subwords = Subwords(run.assets)
+        pieces = encode_pairs(data.splits["train"], subwords).lengths[:, 1].sum()
+        model = trained(task, task.prepare(data), int(pieces), arguments.epochs)
+    test = data.splits[data.test_sets[0]]
+    sources, references = test.source.tolist(), test.target.tolist()
+    print(f"\n{len(test):,} sentences              sentences/s   of rounds     BLEU")
+    for beams, together in ((1, 64), (5, 64), (1, 1), (5, 1)):
+        decoding = configuration.decoding.model_copy(
+            update={"beam_size": beams, "sentences_together": together}
+        )
+        translator = Translator([model], subwords, decoding, LONGEST, arguments.target)
+        translator.translate(sources[:together])
+        rates = []
+        for _ in range(arguments.rounds):
+            begun = time.perf_counter()
+            translations, _ = translator.translate(sources)
+            rates.append(len(sources) / (time.perf_counter() - begun))
+        bleu = translation_metrics(translations, [references], arguments.target)["bleu"]
+        print(
+            f"{'greedy' if beams == 1 else f'beam of {beams}':9}, batches of "
+            f"{together:2}: {statistics.median(rates):10.1f}   "
+            f"{min(rates):.1f} to {max(rates):.1f}   {bleu:.1f}",
+            flush=True,
+        )
+
+
+def trained(
+    task: TranslationTask, prepared: PreparedPairs, pieces: int, epochs: int
+) -> TranslationModel:
+    """The model after epochs of so many target pieces, whose rates it prints."""
+    model = task.build()
+    task.compile(model, int(prepared.training_batches(0).cardinality()))
+    share = prepared.training.padded_share()
+    print(f"{pieces:,} target pieces in an epoch, padded share {share:.1%}")
+    rates = []
+    for epoch in range(epochs):
+        batches = prepared.training_batches(epoch)
+        begun = time.perf_counter()
+        loss = model.fit(batches, verbose=0).history["loss"][0]
+        rates.append(pieces / (time.perf_counter() - begun))
+        print(
+            f"epoch {epoch + 1}/{epochs}: {rates[-1]:,.0f} target pieces/s, "
+            f"loss {loss:.3f}",
+            flush=True,
+        )
+    # The first epoch traces.
+    print(f"median without the first: {statistics.median(rates[1:]):,.0f}")
+    return model
+
+
+if __name__ == "__main__":
+    main()
