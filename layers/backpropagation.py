@@ -181,7 +181,7 @@ def _has_usual_activations(cell: Any) -> bool:
     )
 
 
-class _NoiseOfSteps(NamedTuple):
+class NoiseOfSteps(NamedTuple):
     """The noise that steps written out take: a mask on what is read of the hidden
     state, or `None`, and by the number of a state the bool mask that keeps it."""
 
@@ -193,28 +193,38 @@ class WrittenOut:
     """The recurrence of a regularised cell, with its gradient written out.
 
     Args:
-        cell: A cell with `steps`, bare or in regularisers that `noise_of_steps` knows.
-        noise: For each regulariser what noise is left for the steps.
+        cell: A cell with `steps`.
+        noise: What of the noise around it acts within the steps.
     """
 
-    def __init__(self, cell: Any, noise: list[CellNoise]) -> None:
-        self.cell = innermost_cell(cell)
-        self.steps: Steps = self.cell.steps
-        noise_of_steps = _noise_of_steps(cell, noise)
-        assert noise_of_steps is not None
-        self.noise = noise_of_steps
+    def __init__(self, cell: Any, noise: NoiseOfSteps) -> None:
+        self.cell = cell
+        self.steps: Steps = cell.steps
+        self.noise = noise
 
-    @staticmethod
-    def pays_off(cell: Any, noise: list[CellNoise]) -> bool:
-        """Whether the cell in its regularisers can be run so, and faster."""
+    @classmethod
+    def where_it_pays_off(
+        cls, cell: Any, noise: list[CellNoise], dtype: str
+    ) -> WrittenOut | None:
+        """The recurrence, where it can be run so, and faster; otherwise `None`.
+
+        Args:
+            cell: A cell, bare or in regularisers.
+            noise: For each regulariser what noise is left for the steps.
+            dtype: What the layer computes in. A cell with another one casts at each
+                step.
+        """
         inner = innermost_cell(cell)
-        return (
+        fewest = UNITS_TO_PAY_OFF.get(keras.backend.backend(), float("inf"))
+        if not (
             is_one_of_ours(inner)
             and inner.steps.fit(inner)
-            and inner.units
-            >= UNITS_TO_PAY_OFF.get(keras.backend.backend(), float("inf"))
-            and _noise_of_steps(cell, noise) is not None
-        )
+            and inner.units >= fewest
+            and inner.compute_dtype == dtype
+        ):
+            return None
+        within_steps = _noise_of_steps(cell, noise)
+        return None if within_steps is None else cls(inner, within_steps)
 
     def run(
         self, sequences: Tensor, initial_states: list[Tensor], every_state: bool
@@ -357,10 +367,10 @@ class WrittenOut:
 def is_one_of_ours(cell: Any) -> bool:
     """Whether the cell is of a class of this package, and of no subclass, which may
     step otherwise."""
-    return "steps" in vars(type(cell))
+    return vars(type(cell)).get("steps") in (VanillaSteps, LSTMSteps, GRUSteps)
 
 
-def _noise_of_steps(cell: Any, noise: list[CellNoise]) -> _NoiseOfSteps | None:
+def _noise_of_steps(cell: Any, noise: list[CellNoise]) -> NoiseOfSteps | None:
     """The noise of the regularisers around the cell; `None` where it is of another
     kind than steps written out take."""
     state_mask = None
@@ -385,7 +395,7 @@ def _noise_of_steps(cell: Any, noise: list[CellNoise]) -> _NoiseOfSteps | None:
                 return None
         elif kind not in (FeedForwardDropout, WeightDrop) or not drawn.is_empty:
             return None
-    return _NoiseOfSteps(state_mask, keeps)
+    return NoiseOfSteps(state_mask, keeps)
 
 
 def _scan(

@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 import keras
 
-from .backpropagation import WrittenOut
 from .regulariser import Tensor, checked_rate, innermost_cell, wrappers_of
 from .rnn import RNN, Run
 from .variational_dropout import VariationalDropout
@@ -22,6 +21,11 @@ class OfCell:
 
     def __get__(self, layer: Any, owner: type | None = None) -> Any:
         return self if layer is None else getattr(layer.plain_cell, self.name)
+
+    def __set__(self, layer: Any, value: Any) -> None:
+        raise AttributeError(
+            f"`{self.name}` belongs to the layer's cell: set `plain_cell.{self.name}`"
+        )
 
 
 class RecurrentLayer(RNN):
@@ -39,11 +43,25 @@ class RecurrentLayer(RNN):
     def __init__(
         self, cell: keras.layers.Layer, shorthand: dict[str, Any], **kwargs: Any
     ) -> None:
+        if "zoneout_cell" in kwargs:
+            raise ValueError(
+                f"`{type(self).__name__}` has no cell state that `zoneout_cell` could "
+                "keep: its one state is that of `zoneout_hidden`. Received: "
+                f"zoneout_cell={kwargs['zoneout_cell']}"
+            )
         super().__init__(regularised(cell, **shorthand), **kwargs)
         self.input_spec = keras.layers.InputSpec(ndim=3)
-        self._shorthand = tuple(shorthand)
         for name, value in shorthand.items():
             setattr(self, name, value)
+        self._shorthand = tuple(shorthand)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in self.__dict__.get("_shorthand", ()):
+            raise AttributeError(
+                f"`{name}` is of the regularisers that the layer was made with: make "
+                "another layer"
+            )
+        super().__setattr__(name, value)
 
     @property
     def plain_cell(self) -> Any:
@@ -135,8 +153,8 @@ class FusedRecurrentLayer(RecurrentLayer):
         if self.use_cudnn is True:
             return is_plain
         # On a GPU nothing is faster; elsewhere the loop written out may be.
-        pays_off = WrittenOut.pays_off(self.cell, run.noise) and not _has_gpu()
-        return is_plain and run.mask is None and not run.every_state and not pays_off
+        may = is_plain and run.mask is None and not run.every_state
+        return may and (self.written_out(run) is None or _has_gpu())
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "use_cudnn": self.use_cudnn}

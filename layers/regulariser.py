@@ -285,6 +285,15 @@ def regularisers_within(cell: Any) -> list[CellRegulariser]:
     ]
 
 
+def _takes_states(cell: keras.layers.Layer) -> bool:
+    """Whether the cell's `call` takes a second argument, by whatever name."""
+    try:
+        inspect.signature(cell.call).bind(None, None)
+    except TypeError:
+        return False
+    return True
+
+
 def _refuse_what_cannot_be_wrapped(wrapper: str, cell: Any) -> None:
     if isinstance(cell, keras.layers.RNN):
         raise TypeError(
@@ -294,7 +303,7 @@ def _refuse_what_cannot_be_wrapped(wrapper: str, cell: Any) -> None:
     if not (
         isinstance(cell, keras.layers.Layer)
         and hasattr(cell, "state_size")
-        and takes_argument(cell, "states")
+        and _takes_states(cell)
     ):
         raise TypeError(
             f"`{wrapper}` wraps a Keras cell: a `keras.layers.Layer` with a method "

@@ -136,18 +136,32 @@ class RNN(keras.layers.RNN):
 
     @property
     def variables(self) -> list[keras.Variable]:
-        """Also the states kept between calls: `fit` on JAX carries variables alone.
+        """On JAX also the states kept between calls: `fit` carries variables alone.
 
         They are no weights.
         """
-        states = keras.tree.flatten(self.states) if self.states is not None else []
-        return [*super().variables, *states]
+        if keras.backend.backend() != "jax" or self.states is None:
+            return super().variables
+        return [*super().variables, *keras.tree.flatten(self.states)]
 
     def reset_state(self) -> None:
-        """Sets the states kept between calls to zero, also those of a stack."""
-        if self.states is not None:
-            for state in keras.tree.flatten(self.states):
-                state.assign(ops.zeros_like(state.value))
+        """Sets the states kept between calls to zero, also those of a stack.
+
+        Raises:
+            RuntimeError: On JAX within an epoch, when `fit` holds the states.
+        """
+        if self.states is None:
+            return
+        for state in keras.tree.flatten(self.states):
+            try:
+                zeros = ops.zeros_like(state.value)
+            except TypeError:
+                raise RuntimeError(
+                    f"`{self.name}.reset_state()` on JAX within an epoch, when the "
+                    "training loop holds the states: reset them where an epoch begins "
+                    "or ends"
+                ) from None
+            state.assign(zeros)
 
     def call(
         self,
@@ -156,15 +170,18 @@ class RNN(keras.layers.RNN):
         mask: Tensor | None = None,
         training: bool | None = False,
     ) -> Any:
-        if initial_state is None and self.stateful:
+        if self.stateful:
             # Torch overwrites the states at the end of the call and needs what they
             # were for the gradients.
-            initial_state = keras.tree.map_structure(ops.copy, self.states)
+            initial_state = self.states if initial_state is None else initial_state
+            initial_state = keras.tree.map_structure(ops.copy, initial_state)
         # Outside the steps of a training call there is no noise, and none is missing.
         with noise_at_hand({}):
-            return super().call(
+            outputs = super().call(
                 sequences, initial_state=initial_state, mask=mask, training=training
             )
+        # On JAX `fit` gives away what it carries, the states that are kept.
+        return keras.tree.map_structure(ops.copy, outputs) if self.stateful else outputs
 
     def inner_loop(
         self,
@@ -173,6 +190,8 @@ class RNN(keras.layers.RNN):
         mask: Tensor | None,
         training: bool | None = False,
     ) -> tuple[Tensor, Tensor, list[Tensor]]:
+        if mask is not None and mask.ndim == 3:
+            mask = ops.squeeze(mask, axis=-1)
         regularisers = self.regularisers
         if training and regularisers:
             noise = self.draw_noise(*ops.shape(sequences)[:2])
@@ -202,7 +221,7 @@ class RNN(keras.layers.RNN):
             else:
                 last_output, outputs, states = self.loop(run)
 
-        for wrapper, drawn in zip(outermost, noise, strict=False):
+        for wrapper, drawn in reversed([*zip(outermost, noise, strict=False)]):
             if not wrapper.acts_after_loop:
                 continue
             at_outputs, at_last = self._noise_at_outputs(drawn, mask)
@@ -230,18 +249,21 @@ class RNN(keras.layers.RNN):
                 noise=[at_steps(drawn, _flipped) for drawn in run.noise],
                 go_backwards=False,
             )
-        if (
-            run.training
-            and run.mask is None
-            and not self.unroll
-            and WrittenOut.pays_off(self.cell, run.noise)
-        ):
-            return self._loop_written_out(run)
-        return self._loop_of_keras(run)
+        written_out = self.written_out(run)
+        if written_out is None:
+            return self._loop_of_keras(run)
+        return self._loop_written_out(written_out, run)
 
-    def _loop_written_out(self, run: Run) -> tuple[Tensor, Tensor, list[Tensor]]:
-        """The loop whose way back is written out too."""
-        states = WrittenOut(self.cell, run.noise).run(
+    def written_out(self, run: Run) -> WrittenOut | None:
+        """The recurrence with its way back written out, where that is faster."""
+        if not run.training or run.mask is not None or self.unroll:
+            return None
+        return WrittenOut.where_it_pays_off(self.cell, run.noise, self.compute_dtype)
+
+    def _loop_written_out(
+        self, written_out: WrittenOut, run: Run
+    ) -> tuple[Tensor, Tensor, list[Tensor]]:
+        states = written_out.run(
             run.sequences,
             run.initial_state,
             every_state=run.every_state or self.return_state or self.stateful,

@@ -13,6 +13,7 @@ from .regulariser import (
     Tensor,
     checked_rate,
     draw_dropout_mask,
+    innermost_cell,
     takes_argument,
     wrappers_of,
 )
@@ -98,6 +99,17 @@ class VariationalDropout(CellRegulariser):
                 "`tied_masks=False` needs a cell whose `call` takes `input_mask` and "
                 "`state_mask` and applies them gate by gate, such as "
                 f"`recurra.layers.LSTMCell`. Received: cell={cell}"
+            )
+        if (
+            self.recurrent_dropout
+            and getattr(innermost_cell(cell), "takes_tied_masks", False)
+            and not takes_argument(_reader(cell), "state_mask")
+        ):
+            raise ValueError(
+                "`recurrent_dropout` masks what the gates of this cell read, not the "
+                "state that it carries on, so the masks have to reach the cell: put "
+                "`VariationalDropout` within the other wrappers, next to the cell or "
+                f"its `WeightDrop`. Received: cell={cell}"
             )
         if self.recurrent_dropout and any(
             isinstance(wrapper, Zoneout) for wrapper in wrappers_of(cell)

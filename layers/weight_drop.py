@@ -204,12 +204,14 @@ def _is_weight(cell: keras.layers.Layer, name: str) -> bool:
     return isinstance(weight, keras.Variable)
 
 
-def _names_of_weights(cell: keras.layers.Layer) -> list[str]:
-    """The weights of a cell by name, then those of layers within it by path."""
-    own = {
-        name: value
-        for name, value in vars(cell).items()
-        if isinstance(value, keras.Variable)
-    }
-    known = {id(weight) for weight in own.values()}
-    return [*own, *(weight.path for weight in cell.weights if id(weight) not in known)]
+def _names_of_weights(layer: keras.layers.Layer, prefix: str = "") -> list[str]:
+    """The weights of a layer, and dotted those of layers that it has by name."""
+    names = []
+    for name, value in vars(layer).items():
+        if isinstance(value, keras.Variable):
+            # Such as `kernel` of a `Dense` layer, which it keeps as `_kernel`.
+            public = value.name if hasattr(layer, value.name) else name
+            names.append(prefix + public)
+        elif isinstance(value, keras.layers.Layer):
+            names += _names_of_weights(value, f"{prefix}{name}.")
+    return names

@@ -24,6 +24,7 @@ from .cases import (
     PADDINGS,
     TIME,
     UNITS,
+    LeakyCell,
     randomise,
     sequences,
     to_numpy,
@@ -211,12 +212,21 @@ class LSTMWithoutMemory(LSTMCell):
         return super().call(inputs, [states[0], 0 * states[1]], training=training)
 
 
+class CellWithSteps(LeakyCell):
+    """A cell of a user whose attribute means something else."""
+
+    steps = 3
+
+
 @pytest.mark.parametrize(
     "cell",
     [
         LSTMWithoutMemory(UNITS),
         LSTMCell(UNITS, activation="relu"),
         LSTMCell(UNITS, layer_norm=True),
+        # The layer computes in float32.
+        LSTMCell(UNITS, dtype="mixed_bfloat16"),
+        CellWithSteps(UNITS),
         GRUCell(UNITS, reset_after=False),
         keras.layers.LSTMCell(UNITS),
         VariationalDropout(LSTMCell(UNITS), recurrent_dropout=0.2, tied_masks=False),
@@ -228,8 +238,15 @@ def test_what_is_not_written_out(cell, written_out):
     assert not written_out
 
 
-def test_small_layers_and_inference_are_not_written_out():
-    assert not backpropagation.WrittenOut.pays_off(LSTMCell(8), [])
-    large = LSTMCell(1024)
-    pays_off = backpropagation.WrittenOut.pays_off(large, [])
+def test_small_layers_are_not_written_out():
+    where_it_pays_off = backpropagation.WrittenOut.where_it_pays_off
+    assert where_it_pays_off(LSTMCell(8), [], "float32") is None
+    pays_off = where_it_pays_off(LSTMCell(1024), [], "float32") is not None
     assert pays_off == (keras.backend.backend() in backpropagation.UNITS_TO_PAY_OFF)
+
+
+@pytest.mark.parametrize("make", [LSTM, GRU])
+def test_inference_and_unrolled_loops_are_not_written_out(make, written_out):
+    make(UNITS, return_sequences=True)(sequences())
+    make(UNITS, unroll=True)(sequences(), training=True)
+    assert not written_out

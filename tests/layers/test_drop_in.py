@@ -13,8 +13,10 @@ from recurra.layers import (
     LSTM,
     RNN,
     CellRegulariser,
+    FeedForwardDropout,
     GRUCell,
     LSTMCell,
+    TemporalSkip,
     VanillaRNN,
     VanillaRNNCell,
     VariationalDropout,
@@ -34,6 +36,7 @@ from .cases import (
     sequences,
     to_numpy,
 )
+from .differentiation import gradients
 
 PAIRS = [
     (VanillaRNN, keras.layers.SimpleRNN),
@@ -411,6 +414,89 @@ def test_stateful_trains(make, rates):
     assert all(to_numpy(state).any() for state in layer.states)
 
 
+def test_gradients_from_the_states_of_the_layer():
+    class FromStates(LSTM):
+        def call(self, sequences, mask=None, training=False):
+            return super().call(sequences, self.states, mask, training)
+
+    x = sequences()
+    layer = FromStates(UNITS, stateful=True)
+    layer.build(x.shape)
+    for gradient in gradients(layer, x, None, np.ones((BATCH, UNITS), "float32")):
+        assert np.abs(to_numpy(gradient)).max() > 0
+
+
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="fit carries it there")
+def test_what_fit_on_jax_does_to_the_states():
+    x = sequences()
+    layer = GRU(UNITS, stateful=True)
+    model = keras.Sequential([layer])
+    output = layer(x)
+    model.compile("sgd", "mse")
+    model.fit(x, to_numpy(output), batch_size=len(x), verbose=0)
+    assert np.isfinite(to_numpy(output)).all()
+
+    class Resets(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            layer.reset_state()
+
+    with pytest.raises(RuntimeError, match="where an epoch begins or ends"):
+        model.fit(x, to_numpy(output), batch_size=len(x), callbacks=[Resets()])
+
+
+@pytest.mark.parametrize("name", ["recurrent_dropout", "zoneout_hidden", "units"])
+def test_what_the_cell_was_made_with_cannot_be_set(name):
+    layer = LSTM(UNITS, recurrent_dropout=0.1)
+    with pytest.raises(AttributeError, match=name):
+        setattr(layer, name, 0.9)
+    assert layer.get_config()["recurrent_dropout"] == 0.1
+
+
+def test_masks_as_a_column():
+    mask = PADDINGS["right"]
+    layer = LSTM(UNITS)
+    np.testing.assert_array_equal(
+        to_numpy(layer(sequences(), mask=mask[..., None])),
+        to_numpy(layer(sequences(), mask=mask)),
+    )
+
+
+def test_cells_may_name_their_arguments_as_they_like():
+    class Leaky(LeakyCell):
+        def call(self, x, state):
+            return super().call(x, state)
+
+    x = sequences()
+    expected, got = (
+        RNN(Zoneout(cell(UNITS), 0.2), seed=1) for cell in (LeakyCell, Leaky)
+    )
+    expected.build(x.shape)
+    got.build(x.shape)
+    got.set_weights(expected.get_weights())
+    np.testing.assert_array_equal(
+        to_numpy(got(x, training=True)), to_numpy(expected(x, training=True))
+    )
+
+
+def test_what_follows_the_loop_goes_from_the_inside_out():
+    class Scaled(CellRegulariser):
+        def call(self, inputs, states, training=False):
+            return self.run_cell(inputs, states, training)
+
+        def after_loop(self, outputs, noise):
+            return outputs * 2
+
+    class Shifted(Scaled):
+        def after_loop(self, outputs, noise):
+            return outputs + 1
+
+    x, cell = sequences(), LSTMCell(UNITS)
+    plain = to_numpy(RNN(cell)(x))
+    np.testing.assert_array_equal(
+        to_numpy(RNN(Scaled(Shifted(cell)))(x)), (plain + 1) * 2
+    )
+
+
 @pytest.mark.parametrize("merge_mode", ["concat", "sum", None])
 def test_bidirectional_with_padding_and_noise(merge_mode):
     both = keras.layers.Bidirectional(
@@ -544,6 +630,15 @@ REFUSED = {
     ),
     "state mask around zoneout": lambda: VariationalDropout(
         Zoneout(lstm_cell(), 0.1), recurrent_dropout=0.1
+    ),
+    "state mask that cannot reach the gates": lambda: VariationalDropout(
+        FeedForwardDropout(GRUCell(UNITS), 0.1), recurrent_dropout=0.1
+    ),
+    "state mask around a skip": lambda: VariationalDropout(
+        TemporalSkip(GRUCell(UNITS), 3), recurrent_dropout=0.1
+    ),
+    "zoneout of the cell state that a GRU has not": lambda: GRU(
+        UNITS, zoneout_cell=0.1
     ),
     "output mask within zoneout": lambda: Zoneout(
         VariationalDropout(lstm_cell(), output_dropout=0.1), 0.1
