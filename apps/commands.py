@@ -1,6 +1,7 @@
 """The commands of `recurra`. What takes time to import is imported inside them."""
 
 import json
+import shlex
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -112,6 +113,10 @@ def train(
 
     task_class = workflow.find_task(task)
     layers: list[tuple[str, Any]] = []
+    begun = workflow.run_to_resume(task_class, run) if resume and run else None
+    if begun is not None:
+        file = begun.configuration_file
+        layers.append((str(file), configurations.read_yaml(file)))
     if recipe is not None:
         path = configurations.find_recipe(task_class.recipes, recipe)
         layers.append((f"recipe {recipe}", configurations.read_yaml(path)))
@@ -147,7 +152,8 @@ def train(
         )
     except Interrupted as stop:
         messages.print(
-            f"{stop}. Go on with the same command and --run {path} --resume",
+            f"{stop}. Go on with: recurra train {task} --run "
+            f"{shlex.quote(str(path))} --resume",
             markup=False,
             soft_wrap=True,
         )

@@ -43,13 +43,15 @@ def train(
             directory exists, or its configuration is another.
         Interrupted: If training was asked to stop; its state is saved.
     """
-    run = _existing_run(task_class, configuration, path) if resume else None
+    run = run_to_resume(task_class, path) if resume else None
     if run is None:
         # Said before the data are read, which may take long.
         Run.refuse_existing(path)
-    elif run.is_finished:
-        logger.info("%s is finished already", path)
-        return run
+    else:
+        _refuse_other_configuration(run, configuration)
+        if run.is_finished:
+            logger.info("%s is finished already", path)
+            return run
     logger.info("Reading %s", configuration.data.spec)
     data = task_class.load(configuration)
     if run is None:
@@ -82,6 +84,20 @@ def train(
     task.keep_baselines(prepared)
     logger.info("Evaluating")
     _write_evaluation(task, model, prepared, task.splits(data))
+    return run
+
+
+def run_to_resume(task_class: type[Task], path: Path) -> Run | None:
+    """The run to go on with; None where it was killed before it began.
+
+    Raises:
+        UserError: If what stands there is no run of this task.
+    """
+    if Run.is_free(path):
+        return None
+    run = Run.open(path)
+    if run.task != task_class.name:
+        raise UserError(f"{path}: is a run of {run.task}, not of {task_class.name}")
     return run
 
 
@@ -195,23 +211,13 @@ def find_task(name: str) -> type[Task]:
 TASK_NAMES = ("sentiment", "weather", "translation")
 
 
-def _existing_run(
-    task_class: type[Task], configuration: TaskSection, path: Path
-) -> Run | None:
-    """The run to go on with; None where it was killed before it began."""
-    if Run.is_free(path):
-        return None
-    run = Run.open(path)
-    if run.task != task_class.name:
-        raise UserError(f"{path}: is a run of {run.task}, not of {task_class.name}")
-    own = open_task(run).configuration
-    key = first_difference(own, configuration)
+def _refuse_other_configuration(run: Run, configuration: TaskSection) -> None:
+    key = first_difference(open_task(run).configuration, configuration)
     if key is not None:
         raise UserError(
-            f"{path}: was begun with another {key}; resume it with the same options, "
-            "or train anew in another --run"
+            f"{run.path}: was begun with another {key}; resume it without options, or "
+            "train anew in another --run"
         )
-    return run
 
 
 def _prepared_split(

@@ -60,7 +60,7 @@ def test_ctrl_c_stops_training_with_one_message_on_how_to_go_on(stopped):
     assert output == ""
     assert messages[-1].startswith("stopped ")
     assert "the state is saved" in messages[-1]
-    assert f"--run {path} --resume" in messages[-1]
+    assert f"recurra train sentiment --run '{path}' --resume" in messages[-1]
     assert sum("--resume" in line for line in messages) == 1
     assert not any("Traceback" in line for line in messages)
 
@@ -77,16 +77,16 @@ def test_while_training_each_line_says_what_is_done_without_noise(stopped):
         assert part in epoch
 
 
-def test_the_same_command_with_resume_finishes_the_run(recurra, stopped):
+def test_resume_finishes_the_run_as_it_was_begun(recurra, stopped):
     arguments, path, *_ = stopped
     assert not Run.open(path).is_finished
-    ended = recurra(*arguments, "--resume")
+    ended = recurra("train", "sentiment", "--run", str(path), "--resume")
     assert ended.status == 0, ended.messages
     assert_metrics_table(ended.output)
     assert f"Run: {path}, report: {path / 'report.html'}" in ended.messages
     history = pandas.read_csv(path / "history.csv")
     assert history["epoch"].tolist() == [1, 2, 3]
-    # Once more there is nothing to do.
+    # With the same options there is nothing more to do.
     again = recurra(*arguments, "--resume")
     assert again.status == 0
     assert "finished already" in again.messages
