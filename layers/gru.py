@@ -84,6 +84,9 @@ class GRUCell(NoSeedGenerator, keras.layers.GRUCell):
 
     Returns of a call: output `(batch, units)` and the list of the new state.
 
+    Raises:
+        ValueError: `dropout` or `recurrent_dropout` is given, which wrappers do.
+
     Example:
 
     >>> import keras
@@ -308,6 +311,10 @@ class GRU(FusedRecurrentLayer):
 
     Output shape: `(batch, units)`, with `return_sequences` `(batch, time, units)`;
     with `return_state` followed by the last hidden state, `(batch, units)`.
+
+    Raises:
+        ValueError: A rate is outside `[0, 1)`, `zoneout_cell` is given, or
+            `use_cudnn=True` meets `layer_norm` or, in a call, noise within the steps.
 
     Example:
 

@@ -76,6 +76,9 @@ class LSTMCell(NoSeedGenerator, keras.layers.LSTMCell):
 
     Returns of a call: output `(batch, units)` and the list of the new states.
 
+    Raises:
+        ValueError: `dropout` or `recurrent_dropout` is given, which wrappers do.
+
     Example:
 
     >>> import keras
@@ -259,6 +262,10 @@ class LSTM(FusedRecurrentLayer):
 
     Output shape: `(batch, units)`, with `return_sequences` `(batch, time, units)`;
     with `return_state` followed by the last hidden and cell state, `(batch, units)`.
+
+    Raises:
+        ValueError: A rate is outside `[0, 1)`, or `use_cudnn=True` meets `layer_norm`
+            or, in a call, noise within the steps.
 
     Example:
 

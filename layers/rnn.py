@@ -77,6 +77,10 @@ class RNN(keras.layers.RNN):
     Output shape: `(batch, units)`, with `return_sequences` `(batch, time, units)`;
     with `return_state` followed by the last states, `(batch, units)` each.
 
+    Raises:
+        ValueError: As `keras.layers.RNN` does, such as for a stateful layer whose batch
+            size is not fixed.
+
     Example:
 
     >>> import keras

@@ -57,6 +57,9 @@ class VanillaRNNCell(NoSeedGenerator, keras.layers.SimpleRNNCell):
 
     Returns of a call: output `(batch, units)` and the list of the new state.
 
+    Raises:
+        ValueError: `dropout` or `recurrent_dropout` is given, which wrappers do.
+
     Example:
 
     >>> import keras
@@ -176,6 +179,9 @@ class VanillaRNN(RecurrentLayer):
 
     Output shape: `(batch, units)`, with `return_sequences` `(batch, time, units)`;
     with `return_state` followed by the last state, `(batch, units)`.
+
+    Raises:
+        ValueError: A rate is outside `[0, 1)`, or `zoneout_cell` is given.
 
     Example:
 

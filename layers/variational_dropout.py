@@ -42,7 +42,7 @@ class VariationalDropout(CellRegulariser):
     masked state. A cell of your own does if its `call` takes `input_mask` and
     `state_mask`, `(batch, features)` and `(batch, units)` or `None`, and it has an
     attribute `takes_tied_masks = True`. No wrapper but `WeightDrop` may stand between
-    such a cell and this one.
+    such a cell and `recurrent_dropout`.
 
     Source: Gal and Ghahramani, "A Theoretically Grounded Application of Dropout in
     Recurrent Neural Networks", https://arxiv.org/abs/1512.05287
@@ -68,8 +68,9 @@ class VariationalDropout(CellRegulariser):
     Raises:
         TypeError: `cell` is no cell.
         ValueError: A rate is outside `[0, 1)`, the cell cannot apply untied masks,
-            or `recurrent_dropout` stands outside a `Zoneout`, which would then keep
-            the masked state.
+            `recurrent_dropout` stands outside a `Zoneout`, which would then keep the
+            masked state, or another wrapper than `WeightDrop` keeps its masks from a
+            cell that applies them itself.
 
     Example:
 
