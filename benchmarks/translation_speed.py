@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--source", default="en")
     parser.add_argument("--target", default="de")
     parser.add_argument("--vocabulary-size", type=int, default=8_000)
-    parser.add_argument("--epochs", type=int, default=5, help="of training")
+    parser.add_argument("--epochs", type=int, default=5, help="of training, at least 2")
     parser.add_argument("--rounds", type=int, default=3, help="of each search")
     arguments = parser.parse_args()
 
@@ -113,7 +113,7 @@ def trained(
     for epoch in range(epochs):
         batches = prepared.training_batches(epoch)
         begun = time.perf_counter()
-        loss = model.fit(batches, verbose=0).history["loss"][0]
+        loss = model.fit(batches, shuffle=False, verbose=0).history["loss"][0]
         rates.append(pieces / (time.perf_counter() - begun))
         print(
             f"epoch {epoch + 1}/{epochs}: {rates[-1]:,.0f} target pieces/s, "

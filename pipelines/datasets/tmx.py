@@ -27,7 +27,8 @@ def read_tmx(path: Path) -> Iterator[dict[str, str]]:
     codes.
 
     Raises:
-        UserError: the file cannot be read, or is no whole XML.
+        UserError: the file cannot be read, is no whole XML, or is in an encoding that
+            the XML parser does not know.
     """
     try:
         compressed = path.name.lower().endswith(".gz")
@@ -39,6 +40,8 @@ def read_tmx(path: Path) -> Iterator[dict[str, str]]:
         raise UserError(f"{path}: not a whole gzip file ({error})") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    except (LookupError, ValueError) as error:
+        raise UserError(f"{path}: {error}; convert the file to UTF-8") from None
 
 
 def languages_of(units: Iterator[dict[str, str]]) -> list[str]:

@@ -204,7 +204,14 @@ class TranslationTask(Task[TranslationConfiguration, SentencePairs, PreparedPair
     def join(
         self, models: Sequence[keras.Model], others: Sequence[Task]
     ) -> JoinedModels:
+        own = read_json(self.run.data)
         for other in others:
+            its = read_json(other.run.data)
+            if any(its[key] != own[key] for key in ("source", "target", "sha256")):
+                raise UserError(
+                    f"{other.run.path}: has other pairs or languages than "
+                    f"{self.run.path}; join runs with the same data and the same split"
+                )
             for name in _SUBWORDS:
                 if _content(self.run.assets / name) != _content(
                     other.run.assets / name

@@ -33,7 +33,12 @@ _SENTENCE_ENDS = (
     (r"([.!?…]['\")\]”’»“]*) (['\"(\[“‘„«¿¡]*[^\p{Ll}\p{P}\p{Z}])", "\\1\n\\2"),
     (r"([。！？｡][”’」』）]*)", "\\1\n"),
 )
-_WRITTEN_WITHOUT_SPACES = ("zh", "zho", "cmn", "yue", "ja", "jpn")
+_WRITTEN_WITHOUT_SPACES = (
+    *("zh", "zho", "chi", "cmn", "yue", "wuu", "lzh"),
+    *("ja", "jpn"),
+)
+# Beyond these a draw is greedy, or of pieces that are all alike.
+_TEMPERATURES = 1e-6, 1e3
 # Seeds of two batches, of which each step takes another, are so far apart.
 _STEPS_APART = 100_003
 
@@ -157,10 +162,13 @@ class Translator:
 
         Args:
             text: string `[N]`.
-            temperature: float32; below 1 the likely pieces get likelier.
+            temperature: float32; below 1 the likely pieces get likelier. What is no
+                number counts as 1, and what is 0 or less as next to 0.
             seed: int32 of the draws.
         """
         search = self._search(1)
+        temperature = tf.where(tf.math.is_nan(temperature), 1.0, temperature)
+        temperature = tf.clip_by_value(temperature, *_TEMPERATURES)
 
         def draw(source: tf.Tensor, limits: tf.Tensor, begin: tf.Tensor) -> Hypotheses:
             seeds = tf.stack([seed, begin * _STEPS_APART])

@@ -254,6 +254,8 @@ def test_undecodable_line_of_either_side(tmp_path):
         ("empty.tsv", "not one of the 0 rows"),
         ("broken.tmx", "not a whole TMX file"),
         ("french.tmx", "no unit with en and de; its languages are fr"),
+        ("shift.tmx", "shift.tmx: .*; convert the file to UTF-8"),
+        ("unheard.tmx", "unheard.tmx: .*; convert the file to UTF-8"),
         ("a.csv", "no columns for en and de; its columns are a, b"),
         ("not.tsv.gz", "not a whole gzip file"),
     ],
@@ -264,6 +266,10 @@ def test_files_that_are_refused(tmp_path, spec, message):
     write(tmp_path / "broken.tmx", TMX[:-40])
     french = re.sub('lang="..(-..)?"', 'lang="fr"', TMX)
     write(tmp_path / "french.tmx", french)
+    for name, encoding in (("shift", "shift_jis"), ("unheard", "of-no-kind")):
+        text = re.sub(r"<\?xml.*?\?>", "", TMX).strip()
+        declared = f'<?xml version="1.0" encoding="{encoding}"?>\n{text}'
+        (tmp_path / f"{name}.tmx").write_bytes(declared.encode("ascii", "ignore"))
     write(tmp_path / "a.csv", "a,b\n1,2\n")
     (tmp_path / "not.tsv.gz").write_bytes(b"plain text")
     with pytest.raises(UserError, match=message) as error:

@@ -130,6 +130,8 @@ CELLS = [
     {"cell": "lstm"},
     {"cell": "gru", "input_dropout": 0.3, "state_dropout": 0.2},
     {"cell": "lstm", "input_dropout": 0.3, "zoneout_hidden": 0.2, "zoneout_cell": 0.4},
+    {"cell": "lstm", "input_dropout": 0.3, "state_dropout": 0.2},
+    {"cell": "gru", "state_dropout": 0.2, "zoneout_hidden": 0.3},
     {"cell": "gru", "attention": "general"},
     {"cell": "lstm", "attention": "dot", "decoder_units": 12},
     {"cell": "lstm", "layer_norm": True},
@@ -169,7 +171,15 @@ def test_the_gradient_written_out_is_that_of_automatic_differentiation(
             )  # fmt: skip
         return loss, tape.gradient(loss, model.trainable_variables)
 
+    parts_of, written_out = attention_loop._parts_of, []
+    monkeypatch.setattr(
+        attention_loop,
+        "_parts_of",
+        lambda *given: written_out.append(parts_of(*given)) or written_out[-1],
+    )
     loss, gradients = loss_and_gradients()
+    # Normalised layers alone are left to automatic differentiation.
+    assert [part is None for part in written_out] == [bool(options.get("layer_norm"))]
     monkeypatch.setattr(attention_loop.AttentionRNN, "loop", RNN.loop)
     expected_loss, expected = loss_and_gradients()
     np.testing.assert_allclose(loss, expected_loss, rtol=1e-5)

@@ -98,6 +98,15 @@ def test_runs_are_joined(runs):
     assert not np.allclose(alone, both)
 
 
+def test_runs_of_other_pairs_are_not_joined(runs, tmp_path):
+    other = Run(shutil.copytree(runs[1].path, tmp_path / "other"))
+    facts = other.data.read_text("utf-8")
+    other.data.write_text(facts.replace('"source": "en"', '"source": "nl"'), "utf-8")
+    task, unlike = (workflow.open_task(run) for run in (runs[0], other))
+    with pytest.raises(UserError, match="other pairs or languages"):
+        task.join([], [unlike])
+
+
 def test_runs_with_other_subwords_are_not_joined(runs, tmp_path):
     other = tmp_path / "other"
     shutil.copytree(runs[1].path, other)

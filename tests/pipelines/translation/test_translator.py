@@ -156,6 +156,14 @@ def test_draws_at_no_temperature_are_greedy(models, subwords):
     assert greedy.sample(ENGLISH[:6], 1e-4) == greedy.translate(ENGLISH[:6])[0]
 
 
+@pytest.mark.parametrize("temperature", [0.0, -1.0, np.nan, np.inf])
+def test_any_temperature_draws_translations(one, temperature):
+    greedy_like = temperature <= 0
+    drawn = one.sample(ENGLISH[:6], temperature, seed=1)
+    assert any(drawn)
+    assert (drawn == one.sample(ENGLISH[:6], 1e-6, seed=2)) == greedy_like
+
+
 def test_a_long_text_is_its_sentences_translated(one, subwords):
     sentences = [text for text in ENGLISH if len(text) < 60][:6]
     single, _ = one.translate(sentences)
