@@ -1,7 +1,6 @@
-"""Batches of sentence pairs by tf.data: encoded once, bucketed by both lengths."""
+"""Batches of sentence pairs by tf.data: encoded once, of like lengths together."""
 
 import functools
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,10 +9,6 @@ import tensorflow as tf
 from ..datasets.sentence_pairs import PairSplit, SentencePairs
 from .subwords import BEGIN, END, PADDING, Subwords
 
-# Of target lengths, and within each of source lengths.
-TARGET_BUCKETS, SOURCE_BUCKETS = 16, 6
-# A bucket that a batch or two would empty costs more by its last batch than it saves.
-BATCHES_PER_BUCKET = 2
 ENCODED_TOGETHER = 1024
 
 Batch = tuple[dict[str, tf.Tensor], tf.Tensor, tf.Tensor]
@@ -77,10 +72,6 @@ class BatchSize:
     tokens: int
     pairs: int
 
-    def of_length(self, length: int) -> int:
-        """The pairs of a batch as long as this; one at least."""
-        return max(1, min(self.pairs, self.tokens // length))
-
 
 @dataclass(frozen=True)
 class EncodedPairs:
@@ -128,10 +119,8 @@ def with_end(ids: tf.RaggedTensor) -> tf.RaggedTensor:
 class TrainingBatches:
     """The shuffled batches of each epoch over the training part.
 
-    Pairs of like target length, and of these such of like source length, make a
-    bucket. Each batch of a bucket has the shape of its longest source and target, so
-    there are at most two shapes by bucket: a bucket's pairs are dealt out evenly, to
-    batches of two sizes that differ by one.
+    Pairs of like target length, and among these of like source length, share a batch;
+    which of the pairs of equal lengths do is drawn anew in each epoch.
 
     Args:
         pairs: The training part.
@@ -158,30 +147,12 @@ class TrainingBatches:
         return 1.0 - float(self._pairs.lengths.sum()) / positions
 
     def _plan(self, epoch: int) -> list["_PlannedBatch"]:
-        generator = np.random.default_rng([self._seed, epoch])
-        planned: list[_PlannedBatch] = []
-        for bucket in self._buckets:
-            shape = self._pairs.lengths[bucket].max(axis=0)
-            number = math.ceil(len(bucket) / self._size.of_length(int(shape.max())))
-            parts = np.array_split(generator.permutation(bucket), number)
-            planned += [(rows, shape) for rows in parts]
-        return planned
-
-    @functools.cached_property
-    def _buckets(self) -> list[np.ndarray]:
-        """The numbers of the pairs of each bucket."""
         source, target = self._pairs.lengths.T
-        typical = self._size.of_length(int(np.ceil(self._pairs.lengths.max(1).mean())))
-        affordable = len(self._pairs) / (typical * BATCHES_PER_BUCKET)
-        share = min(1.0, affordable / (TARGET_BUCKETS * SOURCE_BUCKETS))
-        by_target = _quantile_buckets(target, math.ceil(TARGET_BUCKETS * share**0.5))
-        buckets = []
-        for rows in by_target:
-            inner = _quantile_buckets(
-                source[rows], math.ceil(SOURCE_BUCKETS * share**0.5)
-            )
-            buckets += [rows[part] for part in inner]
-        return buckets
+        chance = np.random.default_rng([self._seed, epoch]).random(len(source))
+        # The decoder's steps cost most, so target lengths come first. Where one ends
+        # and the next begins, source lengths turn back, so that they stay alike.
+        order = np.lexsort((chance, np.where(target % 2, source, -source), target))
+        return _cut(order, self._pairs.lengths, self._size)
 
 
 class EvaluationBatches:
@@ -196,15 +167,7 @@ class EvaluationBatches:
         lengths = pairs.lengths
         # By source length, since that is what decoding knows.
         self._order = np.lexsort((lengths[:, 1], lengths[:, 0]))
-        plan: list[_PlannedBatch] = []
-        rest = self._order
-        while len(rest):
-            longest = np.maximum.accumulate(lengths[rest].max(axis=1))
-            fits = longest * np.arange(1, len(rest) + 1) <= size.tokens
-            rows = rest[: max(1, min(int(fits.sum()), size.pairs))]
-            plan.append((rows, lengths[rows].max(axis=0)))
-            rest = rest[len(rows) :]
-        self.batches = _batches(pairs, plan)
+        self.batches = _batches(pairs, _cut(self._order, lengths, size))
         self.lengths = lengths
 
     def in_split_order(self, rows: np.ndarray) -> np.ndarray:
@@ -218,15 +181,20 @@ class EvaluationBatches:
 _PlannedBatch = tuple[np.ndarray, np.ndarray]
 
 
-def _quantile_buckets(lengths: np.ndarray, number: int) -> list[np.ndarray]:
-    """The numbers of the rows in buckets of rising length and about equal size.
-
-    Rows of equal length are in one bucket.
-    """
-    shares = np.linspace(0, 1, number + 1)[1:-1]
-    boundaries = np.unique(np.quantile(lengths, shares, method="higher"))
-    bucket = np.searchsorted(boundaries, lengths, side="left")
-    return [np.flatnonzero(bucket == each) for each in np.unique(bucket)]
+def _cut(
+    order: np.ndarray, lengths: np.ndarray, size: BatchSize
+) -> list[_PlannedBatch]:
+    """Batches of neighbours in the order, each padded to its own longest sides."""
+    plan = []
+    begin = 0
+    while begin < len(order):
+        rows = order[begin : begin + size.pairs]
+        longest = np.maximum.accumulate(lengths[rows].max(axis=1))
+        fits = longest * np.arange(1, len(rows) + 1) <= size.tokens
+        rows = rows[: max(1, int(fits.sum()))]
+        plan.append((rows, lengths[rows].max(axis=0)))
+        begin += len(rows)
+    return plan
 
 
 def _batches(pairs: EncodedPairs, plan: list[_PlannedBatch]) -> tf.data.Dataset:

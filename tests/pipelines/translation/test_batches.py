@@ -1,0 +1,123 @@
+"""Batches of pairs: of like lengths, each pair once, no larger than allowed."""
+
+import numpy as np
+import pytest
+
+tf = pytest.importorskip("tensorflow")
+pytest.importorskip("tensorflow_text")
+
+from recurra.pipelines.translation.batches import (  # noqa: E402
+    BatchSize,
+    EncodedPairs,
+    EvaluationBatches,
+    TrainingBatches,
+)
+from recurra.pipelines.translation.subwords import BEGIN, END, PADDING  # noqa: E402
+
+
+def encoded(lengths):
+    """Pairs of these lengths, END included, whose pieces tell which pair it is."""
+    lengths = np.array(lengths, np.int64)
+    sides = []
+    for side in (0, 1):
+        rows = [
+            [4 + 2 * number + side] * (length - 1) + [END]
+            for number, length in enumerate(lengths[:, side])
+        ]
+        sides.append(tf.ragged.constant(rows, dtype=tf.int32, row_splits_dtype="int64"))
+    return EncodedPairs(*sides, lengths)
+
+
+def random_lengths(number):
+    generator = np.random.default_rng(0)
+    target = generator.integers(2, 30, number)
+    return np.stack([target + generator.integers(0, 6, number), target], 1)
+
+
+def numbers_of(batch):
+    return ((batch[0]["source"][:, 0].numpy() - 4) // 2).tolist()
+
+
+def plain(batches):
+    return [
+        (features["source"].numpy().tolist(), target.numpy().tolist())
+        for features, target, _ in batches
+    ]
+
+
+@pytest.mark.parametrize("number", [1, 7, 500])
+def test_an_epoch_has_each_pair_once(number):
+    training = TrainingBatches(encoded(random_lengths(number)), BatchSize(300, 16), 0)
+    seen = [each for batch in training.of_epoch(0) for each in numbers_of(batch)]
+    assert sorted(seen) == list(range(number))
+
+
+def test_no_batch_is_larger_than_allowed():
+    lengths = [*random_lengths(300).tolist(), [400, 3], [3, 400]]
+    training = TrainingBatches(encoded(lengths), BatchSize(200, 16), 0)
+    sizes = []
+    for features, target, _ in training.of_epoch(0):
+        longest = max(features["source"].shape[1], target.shape[1])
+        # A pair that is longer than a batch has one to itself.
+        assert len(target) == 1 or longest * len(target) <= 200
+        sizes.append(len(target))
+    assert max(sizes) == 16
+    assert sizes.count(1) >= 2
+
+
+def test_what_a_batch_holds():
+    lengths = random_lengths(40)
+    for features, target, weights in TrainingBatches(
+        encoded(lengths), BatchSize(200, 8), 0
+    ).of_epoch(3):
+        rows = numbers_of((features, target, weights))
+        source, target, weights = features["source"].numpy(), target.numpy(), weights
+        assert [source.shape[1], target.shape[1]] == lengths[rows].max(0).tolist()
+        for row, number in enumerate(rows):
+            of_source, of_target = lengths[number]
+            assert source[row].tolist() == (
+                [4 + 2 * number] * (of_source - 1)
+                + [END]
+                + [PADDING] * (source.shape[1] - of_source)
+            )
+            said = [5 + 2 * number] * (of_target - 1)
+            padding = [PADDING] * (target.shape[1] - of_target)
+            assert target[row].tolist() == [*said, END, *padding]
+            assert features["target_in"][row].numpy().tolist() == (
+                [BEGIN, *said, *padding]
+            )
+        np.testing.assert_array_equal(weights, target != PADDING)
+
+
+def test_epochs_differ_and_the_same_one_repeats():
+    pairs = encoded(random_lengths(300))
+    training, again, other = (
+        TrainingBatches(pairs, BatchSize(300, 8), seed) for seed in (5, 5, 6)
+    )
+    first = plain(training.of_epoch(0))
+    assert first == plain(again.of_epoch(0))
+    assert first != plain(training.of_epoch(1))
+    assert first != plain(other.of_epoch(0))
+    # Neither are the batches the same ones in another order.
+    assert sorted(first) != sorted(plain(training.of_epoch(1)))
+
+
+def test_the_padded_share_is_that_of_the_batches_and_small():
+    lengths = random_lengths(3_000)
+    training = TrainingBatches(encoded(lengths), BatchSize(2_000, 32), 0)
+    batches = list(training.of_epoch(0))
+    positions = sum(
+        int(tf.size(features["source"])) + int(tf.size(target))
+        for features, target, _ in batches
+    )
+    share = training.padded_share()
+    assert share == pytest.approx(1 - lengths.sum() / positions)
+    assert share < 0.05
+
+
+def test_answers_stand_in_the_order_of_the_split():
+    evaluation = EvaluationBatches(encoded(random_lengths(90)), BatchSize(120, 16))
+    numbers = [each for batch in evaluation.batches for each in numbers_of(batch)]
+    assert numbers != sorted(numbers)
+    ordered = evaluation.in_split_order(np.array(numbers))
+    assert ordered.tolist() == list(range(90))
