@@ -28,7 +28,7 @@ from .signatures import Arrays, Signature, TensorInfo
 
 _MODEL = re.compile(r"/v2/models/([^/]+)(?:/versions/(\d+))?(?:/(ready|infer))?")
 
-DATATYPES = {
+_DATATYPES = {
     tf.bool: "BOOL",
     tf.uint8: "UINT8",
     tf.uint16: "UINT16",
@@ -121,11 +121,16 @@ def _json(document: Any, status: int = 200) -> Answer:
     return Answer(json.dumps(document, ensure_ascii=False).encode(), status)
 
 
+def datatype(dtype: tf.DType) -> str:
+    """What the protocol calls a type of tensors."""
+    return _DATATYPES.get(dtype, dtype.name)
+
+
 def _tensors(infos: Mapping[str, TensorInfo]) -> list[dict[str, Any]]:
     return [
         {
             "name": info.name,
-            "datatype": DATATYPES.get(info.dtype, info.dtype.name),
+            "datatype": datatype(info.dtype),
             "shape": [-1 if size is None else size for size in info.shape or ()],
         }
         for info in infos.values()
@@ -171,7 +176,7 @@ def _inputs(document: Mapping[str, Any], signature: Signature) -> Arrays:
 
 
 def _array(given: Mapping[str, Any], info: TensorInfo, path: str) -> np.ndarray:
-    expected = DATATYPES.get(info.dtype, info.dtype.name)
+    expected = datatype(info.dtype)
     if given.get("datatype") != expected:
         raise invalid(
             f"{path}.datatype: expected {expected}; received "
@@ -251,7 +256,7 @@ def _output(
     output: dict[str, Any] = {
         "name": name,
         "shape": list(array.shape),
-        "datatype": DATATYPES.get(dtype, dtype.name),
+        "datatype": datatype(dtype),
     }
     if array.dtype == object and name.endswith("_bytes"):
         output["parameters"] = {"content_type": BASE64}

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from .examples import CLASSIFY, REGRESS, to_json
 from .json_tensors import as_json, is_finite
-from .kserve import DATATYPES
+from .kserve import datatype
 from .loading import LoadedModel
 from .signatures import Arrays, Signature, TensorInfo
 from .tensor_protos import array_of
@@ -232,7 +232,7 @@ def _infer_schema(signature: Signature) -> dict[str, Any]:
             "type": "object",
             "properties": {
                 "name": {"const": info.name},
-                "datatype": {"const": _datatype(info)},
+                "datatype": {"const": datatype(info.dtype)},
                 "shape": {"type": "array", "items": {"type": "integer", "minimum": 0}},
                 "data": {"type": "array", "items": _value_schema(info.dtype)},
             },
@@ -265,17 +265,13 @@ def _infer_example(signature: Signature, arrays: Arrays) -> dict[str, Any]:
     inputs = [
         {
             "name": name,
-            "datatype": _datatype(signature.inputs[name]),
+            "datatype": datatype(signature.inputs[name].dtype),
             "shape": list(array.shape),
             "data": as_json("", array.ravel(), False),
         }
         for name, array in arrays.items()
     ]
     return {"parameters": {"signature_name": signature.name}, "inputs": inputs}
-
-
-def _datatype(info: TensorInfo) -> str:
-    return DATATYPES.get(info.dtype, info.dtype.name)
 
 
 def _examples_schema(signatures: list[str]) -> dict[str, Any]:

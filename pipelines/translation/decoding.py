@@ -321,7 +321,7 @@ def _next_scores(
 
 
 def _best(scores: tf.Tensor, number: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """As `tf.math.top_k`, in a third of the time where rows are long.
+    """As `tf.math.top_k`, faster where rows are long.
 
     The best of a row are in the blocks whose largest scores are the largest ones.
     """

@@ -33,10 +33,7 @@ _SENTENCE_ENDS = (
     (r"([.!?…]['\")\]”’»“]*) (['\"(\[“‘„«¿¡]*[^\p{Ll}\p{P}\p{Z}])", "\\1\n\\2"),
     (r"([。！？｡][”’」』）]*)", "\\1\n"),
 )
-_WRITTEN_WITHOUT_SPACES = (
-    *("zh", "zho", "chi", "cmn", "yue", "wuu", "lzh"),
-    *("ja", "jpn"),
-)
+_WRITTEN_WITHOUT_SPACES = ["zh", "zho", "chi", "cmn", "yue", "wuu", "lzh", "ja", "jpn"]
 # Beyond these a draw is greedy, or of pieces that are all alike.
 _TEMPERATURES = 1e-6, 1e3
 # Seeds of two batches, of which each step takes another, are so far apart.

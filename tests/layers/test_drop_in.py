@@ -36,7 +36,6 @@ from .cases import (
     sequences,
     to_numpy,
 )
-from .differentiation import gradients
 
 PAIRS = [
     (VanillaRNN, keras.layers.SimpleRNN),
@@ -374,76 +373,6 @@ def test_layer_normalisation_is_exact_where_half_precision_overflows(make):
     )
 
 
-@pytest.mark.parametrize("rates", [{}, {"zoneout_hidden": 0.3, "zoneout_cell": 0.2}])
-@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16"])
-def test_stateful_continues_where_it_stopped(policy, rates):
-    if keras.backend.backend() == "torch" and policy != "float32":
-        pytest.skip("Keras on torch assigns such a state to a cast copy of it")
-    x = sequences()
-    stateful = LSTM(UNITS, stateful=True, dtype=policy, **rates)
-    whole = LSTM(UNITS, dtype=policy, **rates)
-    stateful.build(x.shape)
-    whole.build(x.shape)
-    whole.set_weights(stateful.get_weights())
-    stateful(x[:, :3])
-    continued = stateful(x[:, 3:])
-    np.testing.assert_allclose(
-        to_numpy(keras.ops.cast(continued, "float32")),
-        to_numpy(keras.ops.cast(whole(x), "float32")),
-        atol=1e-5 if policy == "float32" else 0.05,
-    )
-    stateful.reset_state()
-    assert all(not to_numpy(state).any() for state in stateful.states)
-    stateful(x, training=True)
-    assert any(to_numpy(state).any() for state in stateful.states)
-
-
-@pytest.mark.parametrize("rates", [{}, {"dropout": 0.2, "recurrent_dropout": 0.2}])
-@pytest.mark.parametrize("make", [VanillaRNN, LSTM, GRU])
-def test_stateful_trains(make, rates):
-    x = sequences()
-    inputs = keras.Input(batch_shape=x.shape)
-    layer = make(UNITS, stateful=True, return_sequences=True, **rates)
-    model = keras.Model(inputs, make(1, stateful=True)(layer(inputs)))
-    model.compile("adam", "mse")
-    before = [weight.copy() for weight in model.get_weights()]
-    model.fit(x, np.ones((len(x), 1)), batch_size=len(x), epochs=3, verbose=0)
-    assert all(
-        (new != old).any() for new, old in zip(model.get_weights(), before, strict=True)
-    )
-    assert all(to_numpy(state).any() for state in layer.states)
-
-
-def test_gradients_from_the_states_of_the_layer():
-    class FromStates(LSTM):
-        def call(self, sequences, mask=None, training=False):
-            return super().call(sequences, self.states, mask, training)
-
-    x = sequences()
-    layer = FromStates(UNITS, stateful=True)
-    layer.build(x.shape)
-    for gradient in gradients(layer, x, None, np.ones((BATCH, UNITS), "float32")):
-        assert np.abs(to_numpy(gradient)).max() > 0
-
-
-@pytest.mark.skipif(keras.backend.backend() != "jax", reason="fit carries it there")
-def test_what_fit_on_jax_does_to_the_states():
-    x = sequences()
-    layer = GRU(UNITS, stateful=True)
-    model = keras.Sequential([layer])
-    output = layer(x)
-    model.compile("sgd", "mse")
-    model.fit(x, to_numpy(output), batch_size=len(x), verbose=0)
-    assert np.isfinite(to_numpy(output)).all()
-
-    class Resets(keras.callbacks.Callback):
-        def on_train_batch_begin(self, batch, logs=None):
-            layer.reset_state()
-
-    with pytest.raises(RuntimeError, match="where an epoch begins or ends"):
-        model.fit(x, to_numpy(output), batch_size=len(x), callbacks=[Resets()])
-
-
 @pytest.mark.parametrize("name", ["recurrent_dropout", "zoneout_hidden", "units"])
 def test_what_the_cell_was_made_with_cannot_be_set(name):
     layer = LSTM(UNITS, recurrent_dropout=0.1)
@@ -458,42 +387,6 @@ def test_masks_as_a_column():
     np.testing.assert_array_equal(
         to_numpy(layer(sequences(), mask=mask[..., None])),
         to_numpy(layer(sequences(), mask=mask)),
-    )
-
-
-def test_cells_may_name_their_arguments_as_they_like():
-    class Leaky(LeakyCell):
-        def call(self, x, state):
-            return super().call(x, state)
-
-    x = sequences()
-    expected, got = (
-        RNN(Zoneout(cell(UNITS), 0.2), seed=1) for cell in (LeakyCell, Leaky)
-    )
-    expected.build(x.shape)
-    got.build(x.shape)
-    got.set_weights(expected.get_weights())
-    np.testing.assert_array_equal(
-        to_numpy(got(x, training=True)), to_numpy(expected(x, training=True))
-    )
-
-
-def test_what_follows_the_loop_goes_from_the_inside_out():
-    class Scaled(CellRegulariser):
-        def call(self, inputs, states, training=False):
-            return self.run_cell(inputs, states, training)
-
-        def after_loop(self, outputs, noise):
-            return outputs * 2
-
-    class Shifted(Scaled):
-        def after_loop(self, outputs, noise):
-            return outputs + 1
-
-    x, cell = sequences(), LSTMCell(UNITS)
-    plain = to_numpy(RNN(cell)(x))
-    np.testing.assert_array_equal(
-        to_numpy(RNN(Scaled(Shifted(cell)))(x)), (plain + 1) * 2
     )
 
 

@@ -71,7 +71,7 @@ def test_what_a_batch_holds():
         encoded(lengths), BatchSize(200, 8), 0
     ).of_epoch(3):
         rows = numbers_of((features, target, weights))
-        source, target, weights = features["source"].numpy(), target.numpy(), weights
+        source, target = features["source"].numpy(), target.numpy()
         assert [source.shape[1], target.shape[1]] == lengths[rows].max(0).tolist()
         for row, number in enumerate(rows):
             of_source, of_target = lengths[number]
