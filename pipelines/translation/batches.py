@@ -1,6 +1,7 @@
 """Batches of sentence pairs by tf.data: encoded once, of like lengths together."""
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,12 +11,16 @@ from ..datasets.sentence_pairs import PairSplit, SentencePairs
 from .subwords import BEGIN, END, PADDING, Subwords
 
 ENCODED_TOGETHER = 1024
+# Of draws from a seed and an epoch: beside the order's 0 and 1.
+_PIECES = 2
 
 Batch = tuple[dict[str, tf.Tensor], tf.Tensor, tf.Tensor]
 
 
 class PreparedPairs:
     """The splits of sentence pairs as batches, each encoded when first asked for.
+
+    With `sampling_alpha` the training part is cut into other pieces in each epoch.
 
     A batch is `({"source": int32 [N, S], "target_in": int32 [N, T]}, target_out,
     weights)`: `source` ends in `END`; `target_in` is `BEGIN` and the target,
@@ -27,7 +32,8 @@ class PreparedPairs:
         subwords: Makes the ids.
         batch_tokens: Positions of the longer side of a batch, padding included.
         batch_size: Pairs of a batch at most.
-        seed: Of the order of training.
+        seed: Of the order of training, and of the pieces that are drawn.
+        sampling_alpha: As in `SubwordsSection`.
     """
 
     def __init__(
@@ -38,18 +44,32 @@ class PreparedPairs:
         batch_tokens: int,
         batch_size: int,
         seed: int,
+        sampling_alpha: float | None = None,
     ):
         self.data = data
         self._subwords = subwords
         self._size = BatchSize(batch_tokens, batch_size)
         self._seed = seed
+        self._sampling_alpha = sampling_alpha
         self._evaluation: dict[str, EvaluationBatches] = {}
 
     @functools.cached_property
     def training(self) -> "TrainingBatches":
         """The training part, in shuffled batches."""
-        pairs = encode_pairs(self.data.splits["train"], self._subwords)
-        return TrainingBatches(pairs, self._size, self._seed)
+        split, alpha = self.data.splits["train"], self._sampling_alpha
+        if alpha is None:
+            pairs = encode_pairs(split, self._subwords)
+            return TrainingBatches(lambda epoch: pairs, self._size, self._seed)
+
+        # What needs an epoch's pairs needs them several times, and then the next ones.
+        @functools.lru_cache(maxsize=1)
+        def of_epoch(epoch: int) -> EncodedPairs:
+            generator = np.random.default_rng([self._seed, epoch, _PIECES])
+            return sample_pairs(
+                split, self._subwords, alpha, generator.integers(2**31, size=2).tolist()
+            )
+
+        return TrainingBatches(of_epoch, self._size, self._seed)
 
     def evaluation(self, split: str) -> "EvaluationBatches":
         """A split once through."""
@@ -106,7 +126,23 @@ def encode_pairs(split: PairSplit, subwords: Subwords) -> EncodedPairs:
         )
     )
     sources, targets = zip(*batches, strict=True)
-    source, target = tf.concat(sources, 0), tf.concat(targets, 0)
+    return _with_lengths(tf.concat(sources, 0), tf.concat(targets, 0))
+
+
+def sample_pairs(
+    split: PairSplit, subwords: Subwords, alpha: float, seeds: list[int]
+) -> EncodedPairs:
+    """The ids of drawn pieces of a split; one seed for each side."""
+    sides = (subwords.source, split.source), (subwords.target, split.target)
+    return _with_lengths(
+        *(
+            with_end(pieces.sample(texts.tolist(), alpha, seed))
+            for (pieces, texts), seed in zip(sides, seeds, strict=True)
+        )
+    )
+
+
+def _with_lengths(source: tf.RaggedTensor, target: tf.RaggedTensor) -> EncodedPairs:
     lengths = np.stack([side.row_lengths().numpy() for side in (source, target)], 1)
     return EncodedPairs(source, target, lengths)
 
@@ -123,12 +159,12 @@ class TrainingBatches:
     which of the pairs of equal lengths do is drawn anew in each epoch.
 
     Args:
-        pairs: The training part.
+        pairs: The training part in an epoch, given its number.
         size: Of a batch.
         seed: Of the order, together with the epoch's number.
     """
 
-    def __init__(self, pairs: EncodedPairs, size: BatchSize, seed: int):
+    def __init__(self, pairs: Callable[[int], EncodedPairs], size: BatchSize, seed: int):
         self._pairs = pairs
         self._size = size
         self._seed = seed
@@ -137,22 +173,23 @@ class TrainingBatches:
         """The batches of that epoch: the same ones for the same number."""
         plan = self._plan(epoch)
         order = np.random.default_rng([self._seed, epoch, 1]).permutation(len(plan))
-        return _batches(self._pairs, [plan[number] for number in order])
+        return _batches(self._pairs(epoch), [plan[number] for number in order])
 
     def padded_share(self) -> float:
         """The part of all positions of an epoch, of both sides, that is padding."""
         positions = sum(
             len(rows) * (shape[0] + shape[1]) for rows, shape in self._plan(0)
         )
-        return 1.0 - float(self._pairs.lengths.sum()) / positions
+        return 1.0 - float(self._pairs(0).lengths.sum()) / positions
 
     def _plan(self, epoch: int) -> list["_PlannedBatch"]:
-        source, target = self._pairs.lengths.T
+        lengths = self._pairs(epoch).lengths
+        source, target = lengths.T
         chance = np.random.default_rng([self._seed, epoch]).random(len(source))
         # The decoder's steps cost most, so target lengths come first. Where one ends
         # and the next begins, source lengths turn back, so that they stay alike.
         order = np.lexsort((chance, np.where(target % 2, source, -source), target))
-        return _cut(order, self._pairs.lengths, self._size)
+        return _cut(order, lengths, self._size)
 
 
 class EvaluationBatches:

@@ -59,6 +59,14 @@ class SubwordsSection(Section):
     max_training_sentences: int = Field(
         1_000_000, ge=1, description="that a vocabulary is learned from"
     )
+    sampling_alpha: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="training cuts words into other pieces in each epoch: the exponent "
+        "of their probabilities (unigram, lower is wilder), or the share of merges left "
+        "out (bpe, higher is wilder); null for always the best pieces",
+    )
 
 
 class ModelSection(RecurrentSection):
@@ -88,6 +96,9 @@ class ModelSection(RecurrentSection):
         0.2, ge=0, lt=1, description="variational, of what recurrent layers read"
     )
     state_dropout: float = Field(0.0, ge=0, lt=1, description="variational")
+    encoder_dropout: float = Field(
+        0.0, ge=0, lt=1, description="of what the encoder gives attention to read"
+    )
     output_dropout: float = Field(
         0.2, ge=0, lt=1, description="variational, before the output's projection"
     )

@@ -113,6 +113,9 @@ class TranslationModel(keras.Model):
             for number, units in enumerate(self.decoder_cell.state_sizes)
         ]
         self.readout = layers.Dense(size, "tanh", name="readout")
+        self.memory_noise = layers.Dropout(
+            section.encoder_dropout, seed=_seed(seed, _MEMORY)
+        )
         self.output_noise = layers.Dropout(
             section.output_dropout,
             noise_shape=(None, 1, None),
@@ -168,7 +171,8 @@ class TranslationModel(keras.Model):
             for state in layer.cell.get_initial_state(batch_size=rows)
         ]
         starts = [start(mean) for start in self.starts]
-        return self.attention.memory(values, real), [*starts, context, *upper]
+        read = self.memory_noise(values, training=training)
+        return self.attention.memory(read, real), [*starts, context, *upper]
 
     def decode(
         self,
@@ -309,7 +313,8 @@ def compile_model(
     )
 
 
-_SOURCE_WORDS, _TARGET_WORDS, _ENCODER, _DECODER, _OUTPUT = range(5)
+# The upper layers' purposes count on from the last one.
+_SOURCE_WORDS, _TARGET_WORDS, _ENCODER, _DECODER, _MEMORY, _OUTPUT = range(6)
 
 
 def _seed(seed: int | None, purpose: int) -> int | None:

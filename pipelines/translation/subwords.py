@@ -6,9 +6,11 @@ vocabulary begins with the same four signals.
 
 import hashlib
 import io
+import itertools
 import logging
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -169,6 +171,7 @@ class Pieces(tf.Module):
     def __init__(self, path: Path):
         super().__init__(name=path.stem)
         model = path.read_bytes()
+        self._model = model
         self._tokenizer = tensorflow_text.SentencepieceTokenizer(model=model)
         self._tokenizer._model_resource = _SharedModel(model)
         self.vocabulary_size = int(self._tokenizer.vocab_size())
@@ -183,6 +186,40 @@ class Pieces(tf.Module):
             Ragged int32 `[N, (pieces)]`; a text without a character has none.
         """
         return self._tokenizer.tokenize(normalise(text))
+
+    def sample(self, texts: list[str], alpha: float, seed: int) -> tf.RaggedTensor:
+        """Ids of pieces drawn for each text: the same ones for the same seed.
+
+        From a unigram model a cut is drawn in proportion to its probability to the
+        power of `alpha` (Kudo, "Subword Regularization", 2018); with byte-pair
+        encoding, each merge is left out with probability `alpha` (Provilkov et al.,
+        "BPE-Dropout", 2020).
+
+        Args:
+            texts: Normalised, as data sets of this project are.
+            alpha: Of the draw.
+            seed: Of the draw.
+
+        Returns:
+            Ragged int32 `[N, (pieces)]`.
+        """
+        processor = sentencepiece.SentencePieceProcessor(model_proto=self._model)
+        sentencepiece.set_random_generator_seed(seed)
+        # A thread's generator takes the seed when it first draws: each draw has its own.
+        with ThreadPoolExecutor(max_workers=1) as thread:
+            ids = thread.submit(
+                processor.encode,
+                texts,
+                out_type=int,
+                enable_sampling=True,
+                alpha=alpha,
+                nbest_size=-1,
+                num_threads=1,
+            ).result()
+        return tf.RaggedTensor.from_row_lengths(
+            np.fromiter(itertools.chain.from_iterable(ids), np.int32),
+            [len(row) for row in ids],
+        )
 
     def decode(self, ids: tf.Tensor | tf.RaggedTensor) -> tf.Tensor:
         """The texts of ids: up to the first `END`, without signals.

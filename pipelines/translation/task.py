@@ -131,6 +131,7 @@ class TranslationTask(Task[TranslationConfiguration, SentencePairs, PreparedPair
             batch_tokens=training.batch_tokens,
             batch_size=training.batch_size,
             seed=self.configuration.seed,
+            sampling_alpha=self.configuration.subwords.sampling_alpha,
         )
 
     def epoch_metrics(

@@ -10,9 +10,25 @@ from recurra.pipelines.translation.batches import (  # noqa: E402
     BatchSize,
     EncodedPairs,
     EvaluationBatches,
+    PreparedPairs,
     TrainingBatches,
 )
-from recurra.pipelines.translation.subwords import BEGIN, END, PADDING  # noqa: E402
+from recurra.pipelines.translation.config import (  # noqa: E402
+    SubwordsSection,
+    TranslationConfiguration,
+)
+from recurra.pipelines.translation.subwords import (  # noqa: E402
+    BEGIN,
+    END,
+    PADDING,
+    Subwords,
+    learn_subwords,
+)
+from recurra.pipelines.translation.task import TranslationTask  # noqa: E402
+
+
+def training_batches(pairs, size, seed=0):
+    return TrainingBatches(lambda epoch: pairs, size, seed)
 
 
 def encoded(lengths):
@@ -47,14 +63,14 @@ def plain(batches):
 
 @pytest.mark.parametrize("number", [1, 7, 500])
 def test_an_epoch_has_each_pair_once(number):
-    training = TrainingBatches(encoded(random_lengths(number)), BatchSize(300, 16), 0)
+    training = training_batches(encoded(random_lengths(number)), BatchSize(300, 16))
     seen = [each for batch in training.of_epoch(0) for each in numbers_of(batch)]
     assert sorted(seen) == list(range(number))
 
 
 def test_no_batch_is_larger_than_allowed():
     lengths = [*random_lengths(300).tolist(), [400, 3], [3, 400]]
-    training = TrainingBatches(encoded(lengths), BatchSize(200, 16), 0)
+    training = training_batches(encoded(lengths), BatchSize(200, 16))
     sizes = []
     for features, target, _ in training.of_epoch(0):
         longest = max(features["source"].shape[1], target.shape[1])
@@ -67,8 +83,8 @@ def test_no_batch_is_larger_than_allowed():
 
 def test_what_a_batch_holds():
     lengths = random_lengths(40)
-    for features, target, weights in TrainingBatches(
-        encoded(lengths), BatchSize(200, 8), 0
+    for features, target, weights in training_batches(
+        encoded(lengths), BatchSize(200, 8)
     ).of_epoch(3):
         rows = numbers_of((features, target, weights))
         source, target = features["source"].numpy(), target.numpy()
@@ -92,7 +108,7 @@ def test_what_a_batch_holds():
 def test_epochs_differ_and_the_same_one_repeats():
     pairs = encoded(random_lengths(300))
     training, again, other = (
-        TrainingBatches(pairs, BatchSize(300, 8), seed) for seed in (5, 5, 6)
+        training_batches(pairs, BatchSize(300, 8), seed) for seed in (5, 5, 6)
     )
     first = plain(training.of_epoch(0))
     assert first == plain(again.of_epoch(0))
@@ -102,9 +118,40 @@ def test_epochs_differ_and_the_same_one_repeats():
     assert sorted(first) != sorted(plain(training.of_epoch(1)))
 
 
+def test_sampling_cuts_training_anew_in_each_epoch_and_nothing_else(tmp_path):
+    data = TranslationTask.load(TranslationConfiguration(data={"spec": "sample:600"}))
+    train = data.splits["train"]
+    learn_subwords(
+        SubwordsSection(vocabulary_size=500), train.source, train.target, tmp_path, 0
+    )
+    subwords = Subwords(tmp_path)
+
+    def prepared(alpha, seed=0):
+        return PreparedPairs(
+            data, subwords, batch_tokens=2_000, batch_size=64, seed=seed,
+            sampling_alpha=alpha,
+        )  # fmt: skip
+
+    def pieces(batches):
+        return sum(int(weights.numpy().sum()) for *_, weights in batches)
+
+    def texts(batches):
+        return sorted(
+            text
+            for _, target, _ in batches
+            for text in subwords.target.decode(target).numpy()
+        )
+
+    sampled, best = prepared(0.1), prepared(None)
+    assert plain(sampled.training_batches(1)) == plain(prepared(0.1).training_batches(1))
+    assert pieces(sampled.training_batches(0)) > 1.1 * pieces(best.training_batches(0))
+    assert texts(sampled.training_batches(0)) == texts(best.training_batches(0))
+    assert plain(sampled.validation_batches()) == plain(best.validation_batches())
+
+
 def test_the_padded_share_is_that_of_the_batches_and_small():
     lengths = random_lengths(3_000)
-    training = TrainingBatches(encoded(lengths), BatchSize(2_000, 32), 0)
+    training = training_batches(encoded(lengths), BatchSize(2_000, 32))
     batches = list(training.of_epoch(0))
     positions = sum(
         int(tf.size(features["source"])) + int(tf.size(target))

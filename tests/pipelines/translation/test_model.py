@@ -132,7 +132,7 @@ CELLS = [
     {"cell": "lstm", "input_dropout": 0.3, "zoneout_hidden": 0.2, "zoneout_cell": 0.4},
     {"cell": "lstm", "input_dropout": 0.3, "state_dropout": 0.2},
     {"cell": "gru", "state_dropout": 0.2, "zoneout_hidden": 0.3},
-    {"cell": "gru", "attention": "general"},
+    {"cell": "gru", "attention": "general", "encoder_dropout": 0.4},
     {"cell": "lstm", "attention": "dot", "decoder_units": 12},
     {"cell": "lstm", "layer_norm": True},
 ]

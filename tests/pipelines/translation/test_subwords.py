@@ -96,6 +96,31 @@ def test_the_graph_normalises_as_the_loader_does(text):
     assert normalised.decode() == normalise_text(text)
 
 
+@pytest.mark.parametrize(
+    ("algorithm", "mild", "wild"), [("unigram", 0.9, 0.1), ("bpe", 0.05, 0.5)]
+)
+def test_drawn_pieces_are_other_cuts_of_the_same_texts(
+    tmp_path, algorithm, mild, wild
+):
+    section = SubwordsSection(vocabulary_size=500, algorithm=algorithm)
+    learn_subwords(section, strings(ENGLISH), strings(GERMAN), tmp_path, seed=0)
+    pieces = Subwords(tmp_path).source
+    texts = ["", *ENGLISH[:50], "never seen: 漢字 <s>"]
+    best = pieces.encode(tf.constant(texts))
+    drawn = pieces.sample(texts, wild, seed=7)
+    assert drawn.dtype == best.dtype
+    assert [text.decode() for text in pieces.decode(drawn).numpy()] == texts
+    assert UNKNOWN not in drawn.flat_values
+    assert drawn.to_list() == pieces.sample(texts, wild, seed=7).to_list()
+    assert drawn.to_list() != pieces.sample(texts, wild, seed=8).to_list()
+
+    def others(ids):
+        return sum(a != b for a, b in zip(ids.to_list(), best.to_list(), strict=True))
+
+    assert others(drawn) > 45
+    assert others(pieces.sample(texts, mild, seed=7)) < 40
+
+
 def test_bytes_that_are_no_utf_8_give_an_answer(joint):
     pieces = Subwords(joint).source
     broken = tf.constant([b"\xff\xfe old", b"old \xe6\xbc", b"\xed\xa0\x80"])
