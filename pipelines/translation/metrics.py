@@ -8,10 +8,12 @@ import pandas
 from sacrebleu.metrics import BLEU, CHRF
 from sacrebleu.metrics.base import Metric
 
+from .words import CHINESE, JAPANESE
+
 #: By language, the tokenizer where words have no spaces between them, by codes of two
 #: and of three letters. That of Chinese parts Han characters alone.
-TOKENIZERS = dict.fromkeys(("zh", "zho", "chi", "cmn", "yue", "wuu", "lzh"), "zh") | (
-    dict.fromkeys(("ja", "jpn", "th", "tha", "lo", "lao", "km", "khm"), "char")
+TOKENIZERS = dict.fromkeys(CHINESE, "zh") | (
+    dict.fromkeys((*JAPANESE, "th", "tha", "lo", "lao", "km", "khm"), "char")
     | dict.fromkeys(("my", "mya", "bur", "bo", "bod", "tib", "dz", "dzo"), "char")
 )
 

@@ -32,9 +32,6 @@ from .serving import TranslationServing
 from .subwords import Subwords, learn_subwords
 from .translator import Translator
 
-# Of training sources that are translated as a whole; the longer ones are too rare for
-# a model to have learned from.
-_SHARE_OF_LENGTHS = 0.999
 _ATTENTIONS_SHOWN = 12
 # The files of the vocabularies, of which a run has the first or the others.
 _SUBWORDS = ("subwords.model", "source.model", "target.model")
@@ -114,7 +111,7 @@ class TranslationTask(Task[TranslationConfiguration, SentencePairs, PreparedPair
             self.configuration.seed,
         )
         lengths = self._subwords.source.encode(train.source.tolist()).row_lengths()
-        longest = int(np.quantile(lengths, _SHARE_OF_LENGTHS, method="higher"))
+        longest = int(lengths.numpy().max())
         write_json(self._lengths_file, {"longest_source": max(1, longest)})
 
     def build(self) -> TranslationModel:

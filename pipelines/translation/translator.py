@@ -21,19 +21,14 @@ from .decoding import (
 )
 from .diagnostics import Attention
 from .ensemble import Ensemble, mean_of_logs
+from .long_texts import separator, split_long
 from .model import TranslationModel
-from .subwords import BEGIN, PADDING, Pieces, Subwords, normalise
+from .subwords import BEGIN, PADDING, Pieces, Subwords
 
 # Pieces of either side that pairs are scored by; none that occurs has more.
 _LONGEST_SCORED = 1_000
 # Hypotheses that n-best lists are made from, at least.
 _LEAST_NBEST_BEAMS = 5
-# Where a sentence ends and another one begins.
-_SENTENCE_ENDS = (
-    (r"([.!?…]['\")\]”’»“]*) (['\"(\[“‘„«¿¡]*[^\p{Ll}\p{P}\p{Z}])", "\\1\n\\2"),
-    (r"([。！？｡][”’」』）]*)", "\\1\n"),
-)
-_WRITTEN_WITHOUT_SPACES = ["zh", "zho", "chi", "cmn", "yue", "wuu", "lzh", "ja", "jpn"]
 # Beyond these a draw is greedy, or of pieces that are all alike.
 _TEMPERATURES = 1e-6, 1e3
 # Seeds of two batches, of which each step takes another, are so far apart.
@@ -48,9 +43,9 @@ class Translator:
     Several models with the same subwords make an ensemble: the probability of a piece
     is the mean of theirs.
 
-    A text with more pieces than `longest` is split into its sentences, and a sentence
-    that is still longer into even parts; their translations are joined. Texts of like
-    length are decoded together, whatever order and number they come in.
+    A text with more pieces than `longest` is split as `long_texts` tells, and the
+    translations of its parts are joined. Texts of like length are decoded together,
+    whatever order and number they come in.
 
     Args:
         models: Trained, one at least.
@@ -72,8 +67,7 @@ class Translator:
         self._subwords = subwords
         self._decoding = decoding
         self._longest = longest
-        code = language.replace("_", "-").split("-")[0].lower()
-        self._space = "" if code in _WRITTEN_WITHOUT_SPACES else " "
+        self._space = separator(language)
         self._scorer = Ensemble(self.models)
 
     def translate(self, texts: Sequence[str]) -> tuple[list[str], np.ndarray]:
@@ -140,7 +134,9 @@ class Translator:
         """The best translations of texts string `[N]`, K of them, the best first.
 
         K is `number`, or as many beams as there are, if that is less. Where a text has
-        fewer, the rest is "".
+        fewer, the rest is "". The search is wider than that for one translation where
+        `beam_size` is less than 5, so its best may be a better one. Different pieces
+        can make the same translation, which then stands twice.
 
         Returns:
             Translations string, scores float32 and log-probabilities float32, all
@@ -206,7 +202,7 @@ class Translator:
     def attend_in_graph(
         self, text: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """The attention of each text's translation, all in one batch.
+        """The attention of each text's translation.
 
         A text is not split here, but cut off after `longest` pieces.
 
@@ -215,25 +211,41 @@ class Translator:
             string `[N, T]`, the end included and "" behind it; the weights, float32
             `[N, T, S]`, 0 there.
         """
-        asked = tf.shape(text)[0]
-        ids = self._subwords.source.encode(_at_least_one(text))[:, : self._longest]
-        source = _padded(ids)
-        limits = self._limits(ids)
-        target = self._best(source, limits, self._search(self._decoding.beam_size)).ids
-        # Behind the signal of the beginning.
-        target = target[:, 0, 1:]
-        target = target[:, : tf.reduce_max(tf.math.count_nonzero(target, 1))]
-        weights = tf.add_n(
-            [
-                model.decode(_shifted(target), *model.begin(source)).weights
-                for model in self.models
+        ids = self._subwords.source.encode(text)[:, : self._longest]
+        source, limits = _padded(ids), self._limits(ids)
+        search = self._search(self._decoding.beam_size)
+        # With the ends; of no texts there is no longest one.
+        most = tf.reduce_max(tf.concat([limits, [0]], 0)) + 1
+
+        def attended(rows: tf.Tensor, begin: tf.Tensor) -> list[tf.Tensor]:
+            of_batch = _padded(tf.gather(ids, rows))
+            found = self._best(of_batch, tf.gather(limits, rows), search)
+            # Behind the signal of the beginning.
+            target = found.ids[:, 0, 1:]
+            weights = tf.add_n(
+                [
+                    model.decode(_shifted(target), *model.begin(of_batch)).weights
+                    for model in self.models
+                ]
+            ) / len(self.models)
+            weights *= tf.cast(target != PADDING, tf.float32)[:, :, tf.newaxis]
+            missing = most - tf.shape(target)[1]
+            absent = tf.shape(source)[1] - tf.shape(of_batch)[1]
+            return [
+                tf.pad(target, [[0, 0], [0, missing]]),
+                tf.pad(weights, [[0, 0], [0, missing], [0, absent]]),
             ]
-        ) / len(self.models)
-        real = tf.cast(target != PADDING, tf.float32)
+
+        target, weights = self._in_batches(
+            ids.row_lengths(),
+            attended,
+            [(tf.int32, [None]), (tf.float32, [None, None])],
+        )
+        said = tf.reduce_sum(tf.cast(tf.reduce_any(target != PADDING, 0), tf.int32))
         return (
-            _pieces(self._subwords.source, source)[:asked],
-            _pieces(self._subwords.target, target)[:asked],
-            (weights * real[:, :, tf.newaxis])[:asked],
+            _pieces(self._subwords.source, source),
+            _pieces(self._subwords.target, target[:, :said]),
+            weights[:, :said],
         )
 
     @functools.cached_property
@@ -289,7 +301,7 @@ class Translator:
         `find` gives the hypotheses of a batch of sources, given their limits and the
         number of the batch's first row.
         """
-        ids, owner = self._split(text)
+        ids, owner = split_long(text, self._subwords.source, self._longest)
         limits = self._limits(ids)
 
         def searched(rows: tf.Tensor, begin: tf.Tensor) -> list[tf.Tensor]:
@@ -321,30 +333,6 @@ class Translator:
             tf.math.unsorted_segment_sum(log_probabilities, owner, number),
         )
 
-    def _split(self, text: tf.Tensor) -> tuple[tf.RaggedTensor, tf.Tensor]:
-        """Ids of sentences int32 `[M, (pieces)]`, and whose of the texts each is."""
-        encode = self._subwords.source.encode
-        text = normalise(text)
-        sentences = text
-        for end, parted in _SENTENCE_ENDS:
-            sentences = tf.strings.regex_replace(sentences, end, parted)
-        is_long = encode(text).row_lengths() > self._longest
-        parts = tf.strings.split(tf.where(is_long, sentences, text), "\n")
-        ids, owner = encode(parts.flat_values), parts.value_rowids()
-        # Without a look at words, since what is still too long is none of any language.
-        lengths = ids.row_lengths()
-        counts = tf.maximum((lengths + self._longest - 1) // self._longest, 1)
-        of = tf.repeat(tf.range(ids.nrows()), counts)
-        part = tf.range(tf.reduce_sum(counts)) - tf.gather(
-            tf.cumsum(counts, exclusive=True), of
-        )
-        length, count = tf.gather(lengths, of), tf.gather(counts, of)
-        cut = (part + 1) * length // count - part * length // count
-        return (
-            tf.RaggedTensor.from_row_lengths(ids.flat_values, cut),
-            tf.gather(owner, of),
-        )
-
     def _limits(self, ids: tf.RaggedTensor) -> tf.Tensor:
         """Pieces of a translation at most; none of a text without any."""
         pieces = tf.cast(ids.row_lengths(), tf.float32)
@@ -356,7 +344,7 @@ class Translator:
         self,
         lengths: tf.Tensor,
         function: Callable[[tf.Tensor, tf.Tensor], list[tf.Tensor]],
-        results: Sequence[tuple[tf.DType, list[int]]],
+        results: Sequence[tuple[tf.DType, list[int | None]]],
     ) -> list[tf.Tensor]:
         """What a function of rows says of all of them, in batches of like lengths.
 
@@ -398,7 +386,10 @@ class Translator:
             tf.gather(tf.cond(number > 0, array.concat, lambda e=empty: e), back)
             for array, empty in zip(
                 arrays,
-                [tf.zeros([0, *shape], kind) for kind, shape in results],
+                [
+                    tf.zeros([0, *(size or 0 for size in shape)], kind)
+                    for kind, shape in results
+                ],
                 strict=True,
             )
         ]
@@ -431,12 +422,6 @@ def _shifted(target: tf.Tensor) -> tf.Tensor:
     """What the decoder reads to say `target`, the beginning first."""
     before = tf.pad(target[:, :-1], [[0, 0], [1, 0]], constant_values=BEGIN)
     return tf.where(target == PADDING, PADDING, before)
-
-
-def _at_least_one(text: tf.Tensor) -> tf.Tensor:
-    """The texts, or an empty one for none: not all operations bear an empty batch."""
-    missing = tf.maximum(0, 1 - tf.shape(text)[0])
-    return tf.concat([text, tf.fill([missing], "")], 0)
 
 
 def _pieces(vocabulary: Pieces, ids: tf.Tensor) -> tf.Tensor:

@@ -1,4 +1,4 @@
-"""The words of a text in any language, for counts and the baselines."""
+"""The words of a text in any language, and what languages there are without spaces."""
 
 import re
 
@@ -10,6 +10,9 @@ _LETTER = rf"(?:[^\W{_ALONE}]|[{MARKS}])"
 _SPACED = rf"{_LETTER}+(?:[-'\u2019.,:]{_LETTER}+)*"
 _WORD = re.compile(rf"{_SPACED}|[{_ALONE}]")
 
+#: Codes of languages that have no spaces between sentences either.
+CHINESE = ("zh", "zho", "chi", "cmn", "yue", "wuu", "lzh")
+JAPANESE = ("ja", "jpn")
 #: A word with its hyphens and apostrophes, a number with its points; else one
 #: character that is no space.
 TOKEN = re.compile(rf"{_SPACED}|\S")

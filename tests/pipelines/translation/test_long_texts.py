@@ -1,0 +1,100 @@
+"""Long texts in parts: at lines, at sentences, between words, never within characters."""
+
+import numpy as np
+import pytest
+
+tf = pytest.importorskip("tensorflow")
+pytest.importorskip("tensorflow_text")
+
+from recurra.pipelines.datasets.translation_sample import sample_pairs  # noqa: E402
+from recurra.pipelines.translation.config import SubwordsSection  # noqa: E402
+from recurra.pipelines.translation.long_texts import (  # noqa: E402
+    separator,
+    split_long,
+)
+from recurra.pipelines.translation.subwords import Subwords, learn_subwords  # noqa: E402
+
+ENGLISH, GERMAN = sample_pairs(300).splits["train"]
+LONGEST = 30
+
+
+@pytest.fixture(scope="module")
+def pieces(tmp_path_factory):
+    assets = tmp_path_factory.mktemp("assets")
+    learn_subwords(
+        SubwordsSection(vocabulary_size=400),
+        np.array(ENGLISH, object),
+        np.array(GERMAN, object),
+        assets,
+        seed=0,
+    )
+    return Subwords(assets).source
+
+
+def parts_of(pieces, *texts, longest=LONGEST):
+    ids, owner = split_long(tf.constant(texts, tf.string), pieces, longest)
+    lengths = ids.row_lengths().numpy()
+    said = [text.decode() for text in pieces.decode(ids).numpy()]
+    parts = [[] for _ in texts]
+    for text, row in zip(said, owner.numpy(), strict=True):
+        parts[row].append(text)
+    return parts, lengths
+
+
+def test_a_short_text_is_one_part_whatever_stands_in_it(pieces):
+    texts = ["One. Two.\nThree", "", " \n ", "No end"]
+    parts, _ = parts_of(pieces, *texts, longest=200)
+    assert parts == [["One. Two. Three"], [""], [""], ["No end"]]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("This is one sentence. This is two! Is it? Yes… So", 5),
+        ("He said “Go.” Then e.g. nothing more came, 3.5 times.", 2),
+        ("a line without an end\r\nanother line of it\n\n \nthe last one", 3),
+        ("यह पहला वाक्य है। यह दूसरा वाक्य है।", 2),
+        ("هل هذا سؤال؟ نعم، هذا جواب۔ حسنا", 3),
+        ("これは一つ目の文です。二つ目の文！三つ目", 3),
+    ],
+)
+def test_a_long_text_is_parted_at_lines_and_sentences(pieces, text, expected):
+    # One piece less than it has, so that no sentence is too long.
+    longest = len(pieces.encode([text]).values) - 1
+    (parts,), _ = parts_of(pieces, text, longest=longest)
+    assert len(parts) == expected
+    assert "".join("".join(parts).split()) == "".join(text.split())
+
+
+def test_a_sentence_that_is_too_long_is_parted_between_its_words(pieces):
+    text = " ".join(" ".join(ENGLISH[:20]).replace(".", "").lower().split())
+    (parts,), lengths = parts_of(pieces, text)
+    assert len(parts) > 5
+    # Nothing is lost, and no word is cut: a space joins them to the same text.
+    assert " ".join(parts) == text
+    assert lengths.max() < 1.5 * LONGEST
+
+
+@pytest.mark.parametrize("text", ["漢字" * 60, "👩‍👧" * 40, "x" * 400, "é́" * 100])
+@pytest.mark.parametrize("longest", [1, 2, 7, LONGEST])
+def test_no_character_is_cut(pieces, text, longest):
+    (parts,), lengths = parts_of(pieces, text, longest=longest)
+    assert len(parts) > 3
+    assert "\ufffd" not in "".join(parts)
+    assert "".join(parts) == parts_of(pieces, text, longest=10_000)[0][0][0]
+    assert lengths.sum() == len(pieces.encode([text]).values)
+
+
+def test_parts_stand_in_the_order_of_their_texts(pieces):
+    texts = [" ".join(ENGLISH[:6]), "short", " ".join(ENGLISH[6:12])]
+    together, _ = parts_of(pieces, *texts)
+    assert together == [parts_of(pieces, text)[0][0] for text in texts]
+    assert parts_of(pieces)[0] == []
+
+
+@pytest.mark.parametrize(
+    ("language", "expected"),
+    [("de", " "), ("zh-Hant", ""), ("ja_JP", ""), ("JPN", ""), ("th", " ")],
+)
+def test_what_stands_between_sentences(language, expected):
+    assert separator(language) == expected
