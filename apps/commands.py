@@ -1,9 +1,10 @@
 """The commands of `recurra`. What takes time to import is imported inside them."""
 
+import contextlib
 import json
 import shlex
 import sys
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -58,6 +59,18 @@ SourceLanguage = Annotated[
 TargetLanguage = Annotated[
     str | None, typer.Option(help="The language to translate to.")
 ]
+Assignments = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="One key of the configuration."),
+]
+DecodingAssignments = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="One key of the section decoding, other than it was in training.",
+    ),
+]
 RunArguments = Annotated[
     list[Path],
     typer.Argument(
@@ -74,12 +87,7 @@ def train(
     ],
     recipe: Annotated[str | None, typer.Option(help="A recipe's name.")] = None,
     config: Annotated[Path | None, typer.Option(help="A YAML file.")] = None,
-    assignments: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="KEY=VALUE", help="One key of the configuration."
-        ),
-    ] = None,
+    assignments: Assignments = None,
     data: Spec = None,
     run: Annotated[
         Path | None, typer.Option(help="Run directory; runs/TASK-N if left out.")
@@ -227,6 +235,11 @@ def evaluate(
             "stands in the data.",
         ),
     ] = False,
+    predictions: Annotated[
+        Path | None,
+        typer.Option(help="Also write the prediction for each row to this CSV file."),
+    ] = None,
+    assignments: DecodingAssignments = None,
     text_column: TextColumn = None,
     label_column: LabelColumn = None,
     time_column: TimeColumn = None,
@@ -237,7 +250,9 @@ def evaluate(
     """Judge a finished run and its baselines; with --data, every row is the test."""
     import_tensorflow_quietly()
     from recurra.pipelines import workflow
+    from recurra.pipelines.configuration import parse_assignments
     from recurra.pipelines.errors import UserError
+    from recurra.pipelines.files import write_json
     from recurra.pipelines.runs import Run
 
     show_log()
@@ -251,35 +266,48 @@ def evaluate(
         target=target,
     )
     _refuse_foreign(opened.task, columns, _data_keys(workflow.find_task(opened.task)))
+    changes = parse_assignments(assignments or ())
     if score:
         if backtest is not None:
             raise UserError(
                 "--score: judges no stretches of time; leave out --backtest"
             )
+        if predictions is not None or changes:
+            raise UserError(
+                "--score: nothing is predicted; leave out --predictions and --set"
+            )
         scores = workflow.score(opened, data, split, others, **columns)
         if json_file is not None:
-            _write_json(json_file, scores.to_dict("records"))
+            with _writing("--json", json_file):
+                write_json(json_file, scores.to_dict("records"))
         scores.to_csv(sys.stdout, sep="\t", index=False)
         return
     evaluation = workflow.evaluate(
-        opened, data, split, backtest, others, **columns
-    ).as_json(opened.task)
+        opened, data, split, backtest, others, changes, **columns
+    )
+    metrics = evaluation.as_json(opened.task)
     if json_file is not None:
-        _write_json(json_file, evaluation)
-    output.print(metrics_table(evaluation))
-    if "backtest" in evaluation:
-        output.print(backtest_table(evaluation))
+        with _writing("--json", json_file):
+            write_json(json_file, metrics)
+    if predictions is not None:
+        with _writing("--predictions", predictions):
+            evaluation.write_predictions(predictions)
+    output.print(metrics_table(metrics))
+    if "backtest" in metrics:
+        output.print(backtest_table(metrics))
 
 
-def _write_json(path: Path, content: Any) -> None:
-    """Writes what `--json` asks for."""
+@contextlib.contextmanager
+def _writing(option: str, path: Path) -> Iterator[None]:
+    """Says which option's file could not be written, if so."""
     from recurra.pipelines.errors import UserError
-    from recurra.pipelines.files import write_json
 
     try:
-        write_json(path, content)
+        yield
     except OSError as error:
-        raise UserError(f"--json {path}: cannot be written: {error.strerror}") from None
+        raise UserError(
+            f"{option} {path}: cannot be written: {error.strerror}"
+        ) from None
 
 
 @app.command()
@@ -289,15 +317,17 @@ def export(
     name: Annotated[
         str | None, typer.Option(help="The model's name; the first run's if left out.")
     ] = None,
+    assignments: DecodingAssignments = None,
 ) -> None:
     """Export a finished run as the next version of a SavedModel."""
     import_tensorflow_quietly()
     from recurra.pipelines import exporting, workflow
+    from recurra.pipelines.configuration import parse_assignments
     from recurra.pipelines.runs import Run
 
     show_log()
     opened = [Run.open(run) for run in runs]
-    task, model = workflow.open_trained(opened)
+    task, model = workflow.open_trained(opened, parse_assignments(assignments or ()))
     version = exporting.export(
         task.servable(model), to, opened[0].name if name is None else name
     )

@@ -7,7 +7,7 @@ model answers. `workflow` does with any task what the command line offers, and
 
 import abc
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -92,6 +92,11 @@ class Evaluation:
             **self.further,
         }
 
+    def write_predictions(self, path: Path) -> None:
+        """Writes them as CSV."""
+        with written_whole(path) as partial:
+            self.predictions.to_csv(partial, index=False)
+
 
 @dataclasses.dataclass(frozen=True)
 class Servable:
@@ -115,9 +120,10 @@ class Task(abc.ABC, Generic[ConfigurationT, DataT, PreparedT]):
 
     `recipes` is the folder of the task's recipes, `monitor` the column of the history
     whose smallest value marks the best epoch, or, where `monitors_highest`, its
-    highest value. Everything that `learn` finds out from the training part goes to
-    `run.assets`, so `build`, `evaluate` and `servable` need the run alone and not the
-    training data.
+    highest value. `set_afterwards` are the sections of the configuration that a trained
+    model depends on no more. Everything that `learn` finds out from the training part
+    goes to `run.assets`, so `build`, `evaluate` and `servable` need the run alone and
+    not the training data.
     """
 
     name: ClassVar[str]
@@ -125,6 +131,7 @@ class Task(abc.ABC, Generic[ConfigurationT, DataT, PreparedT]):
     recipes: ClassVar[Path]
     monitor: ClassVar[str]
     monitors_highest: ClassVar[bool] = False
+    set_afterwards: ClassVar[Collection[str]] = ()
 
     def __init__(self, configuration: ConfigurationT, run: Run):
         self.configuration = configuration

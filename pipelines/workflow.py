@@ -2,7 +2,7 @@
 
 import functools
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import pandas
 
 from .configuration import first_difference, make_configuration, read_yaml
 from .errors import UserError
-from .files import read_json, write_json, written_whole
+from .files import read_json, write_json
 from .runs import Run
 from .task import Evaluation, Task, TaskSection
 from .training import Progress, fit, load_best
@@ -101,14 +101,33 @@ def run_to_resume(task_class: type[Task], path: Path) -> Run | None:
     return run
 
 
-def open_task(run: Run) -> Task:
-    """The task that the run belongs to, bound to it."""
+def open_task(run: Run, changes: Mapping[str, Any] | None = None) -> Task:
+    """The task that the run belongs to, bound to it.
+
+    Args:
+        run: Of any task.
+        changes: Values over those of the run's configuration, by section, as `--set`
+            gives them.
+
+    Raises:
+        UserError: For changes of what the trained model depends on.
+    """
     task_class = find_task(run.task)
-    configuration = make_configuration(
-        task_class.configuration_class,
-        [(str(run.configuration_file), read_yaml(run.configuration_file))],
-    )
-    return task_class(configuration, run)
+    file = run.configuration_file
+    layers = [(str(file), read_yaml(file))]
+    if changes:
+        for section in changes:
+            if section not in task_class.set_afterwards:
+                raise UserError(_cannot_be_set(task_class, section))
+        layers.append(("--set", changes))
+    return task_class(make_configuration(task_class.configuration_class, layers), run)
+
+
+def _cannot_be_set(task_class: type[Task], section: str) -> str:
+    message = f"--set {section}: the trained model depends on it; train anew"
+    if task_class.set_afterwards:
+        return f"{message}, or set keys of {', '.join(task_class.set_afterwards)}"
+    return f"{message}; no key of {task_class.name} can be set afterwards"
 
 
 def trained_model(task: Task) -> keras.Model:
@@ -127,13 +146,20 @@ def trained_model(task: Task) -> keras.Model:
     return model
 
 
-def open_trained(runs: Sequence[Run]) -> tuple[Task, Any]:
+def open_trained(
+    runs: Sequence[Run], changes: Mapping[str, Any] | None = None
+) -> tuple[Task, Any]:
     """The first run's task, and its trained model, or all runs' models as one.
+
+    Args:
+        runs: Finished, of one task.
+        changes: As for `open_task`, to the first run's configuration.
 
     Raises:
         UserError: If a run is not finished, or the models cannot be joined.
     """
-    task, *others = (open_task(run) for run in runs)
+    task = open_task(runs[0], changes)
+    others = [open_task(run) for run in runs[1:]]
     for other in others:
         if other.name != task.name:
             raise UserError(
@@ -150,6 +176,7 @@ def evaluate(
     split: str | None = None,
     backtest: int | None = None,
     others: Sequence[Run] = (),
+    changes: Mapping[str, Any] | None = None,
     **columns: str | None,
 ) -> Evaluation:
     """Judges a finished run's model, on its own data or on other data.
@@ -161,13 +188,14 @@ def evaluate(
             validation.
         backtest: Also judge each of so many stretches of the split's time.
         others: Runs whose models are joined with this one's.
+        changes: As for `open_task`.
         **columns: Names of columns in the other data.
 
     Raises:
         UserError: If the run is not finished, the data or the split are wrong, or the
             run's own data have changed.
     """
-    task, model = open_trained([run, *others])
+    task, model = open_trained([run, *others], changes)
     prepared, split = _prepared_split(task, spec, split, **columns)
     if backtest is None:
         return task.evaluate(model, prepared, split)
@@ -254,8 +282,7 @@ def _write_evaluation(
 ) -> None:
     split = _reported_split(splits)
     evaluation = task.evaluate(model, prepared, split)
-    with written_whole(task.run.predictions) as partial:
-        evaluation.predictions.to_csv(partial, index=False)
+    evaluation.write_predictions(task.run.predictions)
     metrics = evaluation.as_json(task.name)
     if split != "validation":
         # What the choice of a configuration may look at, beside what it may not.

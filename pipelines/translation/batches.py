@@ -164,7 +164,9 @@ class TrainingBatches:
         seed: Of the order, together with the epoch's number.
     """
 
-    def __init__(self, pairs: Callable[[int], EncodedPairs], size: BatchSize, seed: int):
+    def __init__(
+        self, pairs: Callable[[int], EncodedPairs], size: BatchSize, seed: int
+    ):
         self._pairs = pairs
         self._size = size
         self._seed = seed

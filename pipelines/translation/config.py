@@ -32,6 +32,12 @@ class TranslationDataSection(DataSection):
     max_carved: int = Field(
         3_000, ge=1, description="pairs of a split that is made by a share, at most"
     )
+    split_seed: int = Field(
+        0,
+        ge=0,
+        description="that draws such splits; apart from seed, so that runs of several "
+        "seeds have the same ones and can be joined",
+    )
     test_data: str | None = Field(None, description="spec of separate test sets")
     max_bad_share: float = Field(
         0.01, ge=0, le=1, description="of unreadable rows, over which a run stops"
@@ -63,9 +69,9 @@ class SubwordsSection(Section):
         None,
         gt=0,
         lt=1,
-        description="training cuts words into other pieces in each epoch: the exponent "
-        "of their probabilities (unigram, lower is wilder), or the share of merges left "
-        "out (bpe, higher is wilder); null for always the best pieces",
+        description="training cuts words into other pieces in each epoch: the "
+        "exponent of their probabilities (unigram, lower is wilder), or the share of "
+        "merges left out (bpe, higher is wilder); null for always the best pieces",
     )
 
 

@@ -205,7 +205,7 @@ class Pieces(tf.Module):
         """
         processor = sentencepiece.SentencePieceProcessor(model_proto=self._model)
         sentencepiece.set_random_generator_seed(seed)
-        # A thread's generator takes the seed when it first draws: each draw has its own.
+        # A thread takes the seed when it first draws, so that each draw needs its own.
         with ThreadPoolExecutor(max_workers=1) as thread:
             ids = thread.submit(
                 processor.encode,

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -55,6 +55,7 @@ class TranslationTask(Task[TranslationConfiguration, SentencePairs, PreparedPair
     recipes: ClassVar[Path] = Path(__file__).parent / "recipes"
     monitor: ClassVar[str] = "val_bleu"
     monitors_highest: ClassVar[bool] = True
+    set_afterwards: ClassVar[Collection[str]] = ("decoding",)
 
     def __init__(self, configuration: TranslationConfiguration, run: Run):
         super().__init__(configuration, run)
@@ -74,7 +75,7 @@ class TranslationTask(Task[TranslationConfiguration, SentencePairs, PreparedPair
             max_carved=data.max_carved,
             test_data=data.test_data,
             max_bad_share=data.max_bad_share,
-            seed=configuration.seed,
+            seed=data.split_seed,
         )
 
     def load_test(self, spec: str, **columns: str | None) -> SentencePairs:

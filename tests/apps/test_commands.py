@@ -102,10 +102,13 @@ def test_the_command_line_is_kept_in_the_run(stopped):
 def test_evaluate_says_what_the_run_said_and_writes_it(
     recurra, sentiment_run, tmp_path
 ):
-    file = tmp_path / "metrics.json"
-    ended = recurra("evaluate", sentiment_run.path, "--json", file)
+    file, predictions = tmp_path / "metrics.json", tmp_path / "predictions.csv"
+    ended = recurra(
+        "evaluate", sentiment_run.path, "--json", file, "--predictions", predictions
+    )
     assert ended.status == 0, ended.messages
     assert_metrics_table(ended.output)
+    assert predictions.read_bytes() == sentiment_run.predictions.read_bytes()
     written = json.loads(file.read_text("utf-8"))
     own = sentiment_run.read_metrics()
     assert {"task", "data", "split", "model", "baselines"} <= set(written)

@@ -143,7 +143,9 @@ def test_sampling_cuts_training_anew_in_each_epoch_and_nothing_else(tmp_path):
         )
 
     sampled, best = prepared(0.1), prepared(None)
-    assert plain(sampled.training_batches(1)) == plain(prepared(0.1).training_batches(1))
+    assert plain(sampled.training_batches(1)) == plain(
+        prepared(0.1).training_batches(1)
+    )
     assert pieces(sampled.training_batches(0)) > 1.1 * pieces(best.training_batches(0))
     assert texts(sampled.training_batches(0)) == texts(best.training_batches(0))
     assert plain(sampled.validation_batches()) == plain(best.validation_batches())

@@ -1,4 +1,4 @@
-"""Long texts in parts: at lines, at sentences, between words, never within characters."""
+"""Long texts in parts: of lines, of sentences, of whole words, of whole characters."""
 
 import numpy as np
 import pytest

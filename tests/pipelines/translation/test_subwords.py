@@ -99,9 +99,7 @@ def test_the_graph_normalises_as_the_loader_does(text):
 @pytest.mark.parametrize(
     ("algorithm", "mild", "wild"), [("unigram", 0.9, 0.1), ("bpe", 0.05, 0.5)]
 )
-def test_drawn_pieces_are_other_cuts_of_the_same_texts(
-    tmp_path, algorithm, mild, wild
-):
+def test_drawn_pieces_are_other_cuts_of_the_same_texts(tmp_path, algorithm, mild, wild):
     section = SubwordsSection(vocabulary_size=500, algorithm=algorithm)
     learn_subwords(section, strings(ENGLISH), strings(GERMAN), tmp_path, seed=0)
     pieces = Subwords(tmp_path).source

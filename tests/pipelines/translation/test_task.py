@@ -13,6 +13,7 @@ from recurra.apps.predicting import ExportedModel  # noqa: E402
 from recurra.pipelines import exporting, workflow  # noqa: E402
 from recurra.pipelines.configuration import make_configuration  # noqa: E402
 from recurra.pipelines.errors import UserError  # noqa: E402
+from recurra.pipelines.files import read_json  # noqa: E402
 from recurra.pipelines.runs import Run  # noqa: E402
 from recurra.pipelines.translation.metrics import translation_metrics  # noqa: E402
 from recurra.pipelines.translation.task import TranslationTask  # noqa: E402
@@ -84,6 +85,35 @@ def test_bleu_of_the_exported_model_is_the_same(runs, tmp_path):
     )
     expected = runs[0].read_metrics()["model"]
     assert metrics == {name: expected[name] for name in metrics}
+
+
+def test_decoding_is_set_afterwards(runs):
+    greedy = {"decoding": {"beam_size": 1, "longest_share": 0.1, "longest_extra": 1}}
+    task, _ = workflow.open_trained(runs, greedy)
+    assert task.configuration.decoding.beam_size == 1
+    assert task.configuration.model.decoder_units == 8
+    short = workflow.evaluate(runs[0], changes=greedy).predictions["translation"]
+    whole = workflow.evaluate(runs[0]).predictions["translation"]
+    assert short.str.len().mean() < 0.5 * whole.str.len().mean()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model": {"decoder_units": 9}}, "--set model: .* keys of decoding"),
+        ({"seed": 3}, "--set seed: .* train anew"),
+        ({"decoding": {"beams": 3}}, "--set: unknown key decoding.beams"),
+        ({"decoding": {"beam_size": 0}}, "--set: decoding.beam_size"),
+    ],
+)
+def test_what_a_trained_model_depends_on_is_not_set_afterwards(runs, changes, message):
+    with pytest.raises(UserError, match=message):
+        workflow.open_trained(runs, changes)
+
+
+def test_runs_of_other_seeds_have_the_same_splits(runs):
+    one, other = (read_json(run.data)["sha256"] for run in runs)
+    assert one == other
 
 
 def test_runs_are_joined(runs):
