@@ -114,7 +114,7 @@ def open_task(run: Run, changes: Mapping[str, Any] | None = None) -> Task:
     """
     task_class = find_task(run.task)
     file = run.configuration_file
-    layers = [(str(file), read_yaml(file))]
+    layers: list[tuple[str, Mapping[str, Any]]] = [(str(file), read_yaml(file))]
     if changes:
         for section in changes:
             if section not in task_class.set_afterwards:
