@@ -345,8 +345,8 @@ def predict(
     file: Annotated[
         Path | None,
         typer.Option(
-            help="Texts from a .txt file (one a line) or from a table; for a weather "
-            "model recent measurements."
+            help="Texts: the lines of a file, or a column of a table (.csv, .tsv, "
+            ".jsonl, .parquet); for a weather model recent measurements."
         ),
     ] = None,
     as_json: Annotated[

@@ -1,5 +1,6 @@
 """From a spec to pairs of sentences, as they stand in the user's files."""
 
+import logging
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -28,8 +29,12 @@ TRANSLATION_COLUMNS = ("translation", "translations")
 _TRAIN = re.compile(r"train(?![a-z])", re.IGNORECASE)
 _VALIDATION = re.compile(r"(validation|valid|val|dev)(?![a-z])", re.IGNORECASE)
 _TEST = re.compile(r"test", re.IGNORECASE)
+_TRAINING_SPLITS = ("train", "validation")
 _UNDECODABLE = "bytes that are neither UTF-8 nor cp1252"
 _PLAIN_PAIRS = (".tsv", ".tsv.gz", ".txt", ".txt.gz")
+
+
+logger = logging.getLogger("recurra")
 
 
 @dataclass
@@ -172,24 +177,37 @@ def _read_folder(folder: Path, source: str, target: str) -> PairSource:
 def _parallel_files(
     folder: Path, files: list[Path], source: str, target: str
 ) -> dict[str, tuple[Path, Path]]:
-    """By split the two files; a lone pair under another name is to train on."""
+    """By split the two files; a lone pair under another name is to train on.
+
+    What there is of files in both languages and is not read, the log tells.
+    """
     by_stem: dict[str, dict[str, Path]] = {}
     for path in files:
         stem, _, ending = _without_gz(path).rpartition(".")
-        if stem:
-            by_stem.setdefault(stem, {})[ending] = path
+        if not stem:
+            continue
+        same = by_stem.setdefault(stem, {}).setdefault(ending, path)
+        if same is not path:
+            raise UserError(
+                f"{folder}: {same.name} and {path.name} are one file twice; leave one"
+            )
     splits: dict[str, tuple[Path, Path]] = {}
     others: list[tuple[Path, Path]] = []
     for stem, by_ending in by_stem.items():
         found = [find_language(by_ending, language) for language in (source, target)]
-        split = split_of_name(stem)
+        # "test.2016" and "test.2017" are two test sets.
+        split = split_of_name(stem.replace(".", "_"))
         if found[0] is None or found[1] is None:
             if split is not None and (found[0] or found[1]):
                 there, missing = (source, target) if found[0] else (target, source)
-                raise UserError(
+                message = (
                     f"{folder}: has {stem}.{there} and no {stem}.{missing}; the two "
                     "sides of a split are files of one name"
                 )
+                # Test sets to be translated come without their translations.
+                if split in _TRAINING_SPLITS:
+                    raise UserError(message)
+                logger.info("%s; it is left out", message)
             continue
         both = by_ending[found[0]], by_ending[found[1]]
         if split is None:
@@ -205,6 +223,8 @@ def _parallel_files(
         raise UserError(
             f"{folder}: has {names} and no train.{source}; rename what to train on"
         )
+    for unused, _ in others:
+        logger.info("%s: %s is left out; its name is no split's", folder, unused.name)
     return splits
 
 

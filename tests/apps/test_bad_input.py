@@ -477,7 +477,7 @@ PREDICTION = {
     "folder for a file": (["--file", "full"], ["full"]),
     "empty file": (["--file", "empty.txt"], ["empty.txt", "empty"]),
     "empty table": (["--file", "empty.csv"], ["empty.csv", "empty"]),
-    "unknown kind of file": (["--file", "a.docx"], ["a.docx", ".csv"]),
+    "file that is no text": (["--file", "a.docx"], ["a.docx", "UTF-8 was expected"]),
     "no text column": (["--file", "words.csv"], ["words.csv", "--text-column"]),
     "wrong text column": (
         ["--file", "good.csv", "--text-column", "txet"],
@@ -495,7 +495,7 @@ def test_wrong_texts_to_predict_on(recurra, folder, sentiment_model, arguments, 
     files = {
         "empty.txt": "",
         "empty.csv": "",
-        "a.docx": "PK",
+        "a.docx": b"PK\x03\x04\x14\x00\x06\x00",
         "words.csv": "words,mood\na,b\n",
         "broken.csv": GOOD + "one,two,three\n",
         "full/something": "precious",

@@ -99,9 +99,10 @@ def test_a_column_can_be_named(tmp_path):
 def test_empty_cells_and_empty_lines_are_texts_too(tmp_path):
     table = tmp_path / "texts.csv"
     table.write_text('text,id\n"",1\nA lovely lamp,2\n', encoding="utf-8")
-    lines = tmp_path / "texts.txt"
-    lines.write_text("\nA lovely lamp\n", encoding="utf-8")
-    for path in (table, lines):
+    lines, german = tmp_path / "texts.txt", tmp_path / "test.de"
+    for path in (lines, german):
+        path.write_text("\nA lovely lamp\n", encoding="utf-8")
+    for path in (table, lines, german):
         assert read_texts(path, None) == ["", "A lovely lamp"]
 
 

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import logging
 import re
 from pathlib import Path
 
@@ -97,6 +98,26 @@ def test_several_test_sets_keep_their_names(tmp_path):
     }
 
 
+def test_points_within_names(tmp_path):
+    write_parallel(tmp_path, "train.tok", made_up(20))
+    for name in ("test.2016", "test.2017"):
+        write_parallel(tmp_path, name, made_up(4, 50))
+    pairs = load(tmp_path, validation_share=0)
+    assert sizes(pairs) == {"train": 20, "test_2016": 4, "test_2017": 4}
+
+
+def test_what_of_a_folder_is_left_out_the_log_tells(tmp_path, caplog):
+    write_parallel(tmp_path, "train", made_up(20))
+    write_parallel(tmp_path, "europarl", made_up(9))
+    write_parallel(tmp_path, "test_2016", made_up(4, 50))
+    write(tmp_path / "test_2018.en", "to be translated\n")
+    with caplog.at_level(logging.INFO, "recurra"):
+        pairs = load(tmp_path, validation_share=0)
+    assert sizes(pairs) == {"train": 20, "test_2016": 4}
+    assert "europarl.en is left out" in caplog.text
+    assert "test_2018.en and no test_2018.de" in caplog.text
+
+
 def test_the_other_direction_and_another_pair_of_languages(tmp_path):
     for language, word in (
         ("en", "one"),
@@ -132,6 +153,7 @@ def test_a_lone_pair_of_files_is_to_train_on(tmp_path):
             ["train.en", "train.de", "val.en", "val.de", "dev.en", "dev.de"],
             "dev.en and val.en are both the validation split",
         ),
+        (["train.en", "train.de", "train.de.gz"], "train.de and train.de.gz are one"),
     ],
 )
 def test_folders_that_are_refused(tmp_path, files, message):
