@@ -152,6 +152,12 @@ def with_end(ids: tf.RaggedTensor) -> tf.RaggedTensor:
     return tf.concat([ids, tf.fill([ids.nrows(), 1], END)], axis=1)
 
 
+def shifted(target: tf.Tensor) -> tf.Tensor:
+    """What the decoder reads to say targets `[N, T]`: the beginning comes first."""
+    before = tf.pad(target[:, :-1], [[0, 0], [1, 0]], constant_values=BEGIN)
+    return tf.where(tf.equal(target, PADDING), PADDING, before)
+
+
 class TrainingBatches:
     """The shuffled batches of each epoch over the training part.
 
@@ -246,9 +252,7 @@ def _batches(pairs: EncodedPairs, plan: list[_PlannedBatch]) -> tf.data.Dataset:
         source = _padded(pairs.source, rows, shape[0])
         target = _padded(pairs.target, rows, shape[1])
         weights = tf.cast(tf.not_equal(target, PADDING), tf.float32)
-        before = tf.pad(target[:, :-1], [[0, 0], [1, 0]], constant_values=BEGIN)
-        target_in = tf.where(tf.equal(target, PADDING), PADDING, before)
-        return {"source": source, "target_in": target_in}, target, weights
+        return {"source": source, "target_in": shifted(target)}, target, weights
 
     return (
         tf.data.Dataset.from_tensor_slices((rows, shapes))

@@ -250,6 +250,7 @@ class TranslationTask(Task[TranslationConfiguration, SentencePairs, PreparedPair
             examples={
                 "serving_default": texts,
                 "nbest": texts | {"k": np.int32(2)},
+                "sample": texts | {"temperature": np.float32(1), "seed": np.int32(0)},
                 "attend": texts,
                 "score": texts | {"translation": texts["text"]},
             },

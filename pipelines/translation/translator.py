@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from .batches import with_end
+from .batches import shifted, with_end
 from .config import DecodingSection
 from .decoding import (
     Draws,
@@ -23,7 +23,7 @@ from .diagnostics import Attention
 from .ensemble import Ensemble, mean_of_logs
 from .long_texts import separator, split_long
 from .model import TranslationModel
-from .subwords import BEGIN, PADDING, Pieces, Subwords
+from .subwords import PADDING, Pieces, Subwords
 
 # Pieces of either side that pairs are scored by; none that occurs has more.
 _LONGEST_SCORED = 1_000
@@ -224,7 +224,7 @@ class Translator:
             target = found.ids[:, 0, 1:]
             weights = tf.add_n(
                 [
-                    model.decode(_shifted(target), *model.begin(of_batch)).weights
+                    model.decode(shifted(target), *model.begin(of_batch)).weights
                     for model in self.models
                 ]
             ) / len(self.models)
@@ -400,7 +400,7 @@ class Translator:
         ids = tf.gather_nd(target, real)
         of_models = []
         for model in self.models:
-            decoded = model.decode(_shifted(target), *model.begin(source))
+            decoded = model.decode(shifted(target), *model.begin(source))
             logits = model.logits(tf.gather_nd(decoded.readouts, real))
             of_models.append(
                 -tf.nn.sparse_softmax_cross_entropy_with_logits(ids, logits)
@@ -416,12 +416,6 @@ def _traced(function: Callable[..., Any], *specs: tf.TensorSpec) -> Any:
 def _padded(ids: tf.RaggedTensor) -> tf.Tensor:
     """`[n, positions]`, with the end behind each row."""
     return with_end(ids).to_tensor(PADDING)
-
-
-def _shifted(target: tf.Tensor) -> tf.Tensor:
-    """What the decoder reads to say `target`, the beginning first."""
-    before = tf.pad(target[:, :-1], [[0, 0], [1, 0]], constant_values=BEGIN)
-    return tf.where(target == PADDING, PADDING, before)
 
 
 def _pieces(vocabulary: Pieces, ids: tf.Tensor) -> tf.Tensor:
