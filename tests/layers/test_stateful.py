@@ -76,5 +76,7 @@ def test_what_fit_on_jax_does_to_the_states():
         def on_train_batch_begin(self, batch, logs=None):
             layer.reset_state()
 
+    # The second of two batches is within the epoch.
+    twice, targets = (np.concatenate([each, each]) for each in (x, to_numpy(output)))
     with pytest.raises(RuntimeError, match="where an epoch begins or ends"):
-        model.fit(x, to_numpy(output), batch_size=len(x), callbacks=[Resets()])
+        model.fit(twice, targets, batch_size=len(x), callbacks=[Resets()])
