@@ -345,7 +345,9 @@ def _log_of_sum(
     """log(sum(exp)) of each row, `[rows, 1]`, given the best score that is allowed."""
     if search.no_repeat_ngram or not is_largest:
         best = tf.reduce_max(scores, -1, keepdims=True)
-    return best + tf.math.log(tf.reduce_sum(tf.exp(scores - best), -1, keepdims=True))
+    # One pass; exponentials and their sum would be three.
+    likeliest = tf.reduce_max(tf.nn.softmax(scores), -1, keepdims=True)
+    return best - tf.math.log(likeliest)
 
 
 def _without_repeats(scores: tf.Tensor, ids: tf.Tensor, size: int) -> tf.Tensor:
