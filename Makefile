@@ -16,8 +16,9 @@ RUFF := $(BIN)/ruff check --select E,F,W,B,I,UP,SIM --config "lint.isort.known-f
 demo: .venv/installed
 	$(BIN)/recurra demo
 
+# A process for each core; the tests of a file stay together, since they share models.
 test: .venv/installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile
 
 # The layers on the other backends, each in an environment of its own, torch's a CPU build.
 test-jax: .venv-jax/installed

@@ -207,7 +207,9 @@ def _is_weight(cell: keras.layers.Layer, name: str) -> bool:
 def _names_of_weights(layer: keras.layers.Layer, prefix: str = "") -> list[str]:
     """The weights of a layer, and dotted those of layers that it has by name."""
     names = []
-    for name, value in vars(layer).items():
+    # On torch, layers within a layer are modules, which it keeps apart.
+    modules = vars(layer).get("_modules", {})
+    for name, value in [*modules.items(), *vars(layer).items()]:
         if isinstance(value, keras.Variable):
             # Such as `kernel` of a `Dense` layer, which it keeps as `_kernel`.
             public = value.name if hasattr(layer, value.name) else name
