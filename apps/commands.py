@@ -387,9 +387,12 @@ def predict(
         _predict_weather(exported, file, to, as_json, **columns)
         return
     _refuse_foreign(task, _given(to=to, **columns), ())
-    from .inputs import read_texts
+    if file is None:
+        texts = _as_texts(inputs or ())
+    else:
+        from .inputs import read_texts
 
-    texts = _as_texts(inputs or ()) if file is None else read_texts(file, text_column)
+        texts = read_texts(file, text_column)
     if task == "translation":
         translations = exported.translate(texts)
         if as_json:
