@@ -163,6 +163,9 @@ class TranslationTrainingSection(TrainingSection):
 class TranslationConfiguration(TaskSection):
     """Everything that a translation run depends on."""
 
+    seed: int = Field(
+        0, ge=0, description="of weights and noise; data.split_seed draws splits"
+    )
     data: TranslationDataSection = TranslationDataSection()
     subwords: SubwordsSection = SubwordsSection()
     model: ModelSection = ModelSection()

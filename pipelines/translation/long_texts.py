@@ -35,17 +35,32 @@ def split_long(
     Returns:
         Ids int32 `[M, (pieces)]`, and the number of each part's text, int64 `[M]`.
     """
+    is_long = vocabulary.encode(text).row_lengths() > longest
+    parts = tf.strings.split(tf.where(is_long, _parted(text), normalise(text)), "\n")
+    ids, of = _even_parts(vocabulary.encode(parts.values), vocabulary, longest)
+    return ids, tf.gather(parts.value_rowids(), of)
+
+
+def separator(language: str) -> str:
+    """What stands between two sentences of a language, given its code."""
+    code = language.replace("_", "-").split("-")[0].lower()
+    return "" if code in CHINESE + JAPANESE else " "
+
+
+def _parted(text: tf.Tensor) -> tf.Tensor:
+    """Normalised, each sentence on a line of its own; no line is empty."""
     lines = tf.strings.split(text, "\n")
     lines = lines.with_values(normalise(lines.values))
     sentences = tf.strings.reduce_join(lines, 1, separator="\n")
     for end, parted in _SENTENCE_ENDS:
         sentences = tf.strings.regex_replace(sentences, end, parted)
-    sentences = tf.strings.regex_replace(sentences, "\n+", "\n")
-    is_long = vocabulary.encode(text).row_lengths() > longest
-    parts = tf.strings.split(
-        tf.where(is_long, tf.strings.strip(sentences), normalise(text)), "\n"
-    )
-    ids, owner = vocabulary.encode(parts.values), parts.value_rowids()
+    return tf.strings.strip(tf.strings.regex_replace(sentences, "\n+", "\n"))
+
+
+def _even_parts(
+    ids: tf.RaggedTensor, vocabulary: Pieces, longest: int
+) -> tuple[tf.RaggedTensor, tf.Tensor]:
+    """Rows that are too long in parts, and the number of each part's row."""
     lengths = ids.row_lengths()
     counts = tf.maximum((lengths + longest - 1) // longest, 1)
     of = tf.repeat(tf.range(ids.nrows()), counts)
@@ -63,13 +78,7 @@ def split_long(
     near = begins - before_word < longest // 2
     moved = tf.where(near, before_word, before_character)
     begins = tf.where(number > 0, moved, begins)
-    return tf.RaggedTensor.from_row_starts(ids.values, begins), tf.gather(owner, of)
-
-
-def separator(language: str) -> str:
-    """What stands between two sentences of a language, given its code."""
-    code = language.replace("_", "-").split("-")[0].lower()
-    return "" if code in CHINESE + JAPANESE else " "
+    return tf.RaggedTensor.from_row_starts(ids.values, begins), of
 
 
 def _last_before(places: tf.Tensor, holds: tf.Tensor) -> tf.Tensor:

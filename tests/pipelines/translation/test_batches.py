@@ -126,9 +126,9 @@ def test_sampling_cuts_training_anew_in_each_epoch_and_nothing_else(tmp_path):
     )
     subwords = Subwords(tmp_path)
 
-    def prepared(alpha, seed=0):
+    def prepared(alpha):
         return PreparedPairs(
-            data, subwords, batch_tokens=2_000, batch_size=64, seed=seed,
+            data, subwords, batch_tokens=2_000, batch_size=64, seed=0,
             sampling_alpha=alpha,
         )  # fmt: skip
 

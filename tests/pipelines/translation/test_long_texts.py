@@ -1,34 +1,23 @@
 """Long texts in parts: of lines, of sentences, of whole words, of whole characters."""
 
-import numpy as np
 import pytest
 
 tf = pytest.importorskip("tensorflow")
 pytest.importorskip("tensorflow_text")
 
 from recurra.pipelines.datasets.translation_sample import sample_pairs  # noqa: E402
-from recurra.pipelines.translation.config import SubwordsSection  # noqa: E402
 from recurra.pipelines.translation.long_texts import (  # noqa: E402
     separator,
     split_long,
 )
-from recurra.pipelines.translation.subwords import Subwords, learn_subwords  # noqa: E402
 
-ENGLISH, GERMAN = sample_pairs(300).splits["train"]
+ENGLISH, _ = sample_pairs(300).splits["train"]
 LONGEST = 30
 
 
 @pytest.fixture(scope="module")
-def pieces(tmp_path_factory):
-    assets = tmp_path_factory.mktemp("assets")
-    learn_subwords(
-        SubwordsSection(vocabulary_size=400),
-        np.array(ENGLISH, object),
-        np.array(GERMAN, object),
-        assets,
-        seed=0,
-    )
-    return Subwords(assets).source
+def pieces(subwords):
+    return subwords.source
 
 
 def parts_of(pieces, *texts, longest=LONGEST):

@@ -14,11 +14,9 @@ from recurra.pipelines.datasets.translation_sample import sample_pairs  # noqa: 
 from recurra.pipelines.translation.config import (  # noqa: E402
     DecodingSection,
     ModelSection,
-    SubwordsSection,
 )
 from recurra.pipelines.translation.model import TranslationModel  # noqa: E402
 from recurra.pipelines.translation.serving import TranslationServing  # noqa: E402
-from recurra.pipelines.translation.subwords import Subwords, learn_subwords  # noqa: E402
 from recurra.pipelines.translation.translator import Translator  # noqa: E402
 
 ENGLISH, GERMAN = sample_pairs(300).splits["train"]
@@ -33,19 +31,6 @@ ODD_TEXTS = [
     "👩‍👧 " * 200,
     "<s> </s> <pad> ▁",
 ]
-
-
-@pytest.fixture(scope="module")
-def subwords(tmp_path_factory):
-    assets = tmp_path_factory.mktemp("assets")
-    learn_subwords(
-        SubwordsSection(vocabulary_size=400),
-        np.array(ENGLISH, object),
-        np.array(GERMAN, object),
-        assets,
-        seed=0,
-    )
-    return Subwords(assets)
 
 
 @pytest.fixture(scope="module")
