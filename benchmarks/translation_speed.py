@@ -80,8 +80,8 @@ def main() -> None:
         model = trained(task, task.prepare(data), int(pieces), arguments.epochs)
     test = data.splits[data.test_sets[0]]
     sources, references = test.source.tolist(), test.target.tolist()
-    print(f"\n{len(test):,} sentences              sentences/s   of rounds     BLEU")
-    for beams, together in ((1, 64), (5, 64), (1, 1), (5, 1)):
+    print(f"\n{len(test):,} sentences               sentences/s   of rounds     BLEU")
+    for beams, together in ((1, 128), (5, 128), (1, 64), (5, 64), (1, 1), (5, 1)):
         decoding = configuration.decoding.model_copy(
             update={"beam_size": beams, "sentences_together": together}
         )
@@ -95,7 +95,7 @@ def main() -> None:
         bleu = translation_metrics(translations, [references], arguments.target)["bleu"]
         print(
             f"{'greedy' if beams == 1 else f'beam of {beams}':9}, batches of "
-            f"{together:2}: {statistics.median(rates):10.1f}   "
+            f"{together:3}: {statistics.median(rates):10.1f}   "
             f"{min(rates):.1f} to {max(rates):.1f}   {bleu:.1f}",
             flush=True,
         )

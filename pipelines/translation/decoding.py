@@ -16,6 +16,8 @@ import tensorflow as tf
 from .subwords import BEGIN, END, PADDING
 
 _NEVER = -1e9
+# Below which float32 has fewer digits.
+_LEAST_PROBABILITY = 1e-37
 # Scores that stand together when the best of many are looked for.
 _BLOCK = 16
 
@@ -126,7 +128,7 @@ def beam_search(
         scores, allowed, states = _next_scores(scorer, loop, search)
         # Each hypothesis can bring K that go on, and the one that ends here.
         values, ids = _best(allowed, min(search.beams + 1, scores.shape[-1]))
-        normaliser = _log_of_sum(scores, values[:, :1], search)
+        normaliser = _log_of_sum(scores, ids[:, :1])
         end = tf.equal(ids, END)
         at_limit = tf.repeat(loop.step >= loop.limits, search.beams)[:, tf.newaxis]
         first = tf.equal(tf.range(ids.shape[-1]), 0)
@@ -204,8 +206,7 @@ def sample(
             # The largest of these sums is a draw by the softmax of the scores.
             chosen_by = allowed / draws.temperature - tf.math.log(-tf.math.log(noise))
         ids = tf.argmax(chosen_by, -1, tf.int32)
-        chosen = tf.gather(scores, ids[:, tf.newaxis], batch_dims=1)
-        normaliser = _log_of_sum(scores, chosen, search, is_largest=draws is None)
+        normaliser = _log_of_sum(scores, ids[:, tf.newaxis])
         ids = tf.where(loop.step >= loop.limits, END, ids)
         said = tf.gather(scores, ids[:, tf.newaxis], batch_dims=1)
         totals = loop.totals + (said - normaliser)
@@ -339,15 +340,12 @@ def _best(scores: tf.Tensor, number: int) -> tuple[tf.Tensor, tf.Tensor]:
     return values, tf.gather(places, among, batch_dims=1)
 
 
-def _log_of_sum(
-    scores: tf.Tensor, best: tf.Tensor, search: Search, is_largest: bool = True
-) -> tf.Tensor:
-    """log(sum(exp)) of each row, `[rows, 1]`, given the best score that is allowed."""
-    if search.no_repeat_ngram or not is_largest:
-        best = tf.reduce_max(scores, -1, keepdims=True)
-    # One pass; exponentials and their sum would be three.
-    likeliest = tf.reduce_max(tf.nn.softmax(scores), -1, keepdims=True)
-    return best - tf.math.log(likeliest)
+def _log_of_sum(scores: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
+    """log(sum(exp)) of each row, `[rows, 1]`, by a piece `[rows, 1]` that is likely."""
+    # One pass through the scores; exponentials and their sum would be three.
+    probabilities = tf.gather(tf.nn.softmax(scores), ids, batch_dims=1)
+    logs = tf.math.log(tf.maximum(probabilities, _LEAST_PROBABILITY))
+    return tf.gather(scores, ids, batch_dims=1) - logs
 
 
 def _without_repeats(scores: tf.Tensor, ids: tf.Tensor, size: int) -> tf.Tensor:

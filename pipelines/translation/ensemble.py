@@ -10,10 +10,22 @@ from .model import TranslationModel
 
 
 class Ensemble:
-    """Several models as one `decoding.Scorer`."""
+    """Several models as one `decoding.Scorer`.
+
+    Attributes:
+        projections: Of the models, kept as they are multiplied with in each step.
+    """
 
     def __init__(self, models: Sequence[TranslationModel]):
         self._models = models
+        self.projections = [
+            tf.Variable(model.projection(), trainable=False) for model in models
+        ]
+
+    def refresh(self) -> None:
+        """Takes over the models' weights, which training may have changed."""
+        for kept, model in zip(self.projections, self._models, strict=True):
+            kept.assign(model.projection())
 
     def begin(self, source: tf.Tensor) -> tuple[Nest, Nest]:
         memories, states = zip(
@@ -25,11 +37,11 @@ class Ensemble:
         self, memory: Nest, states: Nest, ids: tf.Tensor
     ) -> tuple[tf.Tensor, Nest]:
         scores, new_states = [], []
-        for model, own_memory, own_states in zip(
-            self._models, memory, states, strict=True
+        for model, projection, own_memory, own_states in zip(
+            self._models, self.projections, memory, states, strict=True
         ):
             readouts, own_states = model.step(own_memory, own_states, ids)
-            scores.append(model.logits(readouts))
+            scores.append(model.logits(readouts, tf.convert_to_tensor(projection)))
             new_states.append(own_states)
         if len(scores) > 1:
             scores = [tf.nn.log_softmax(each) for each in scores]

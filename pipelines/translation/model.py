@@ -137,8 +137,8 @@ class TranslationModel(keras.Model):
             start.build((None, context_size))
         self.readout.build((None, None, units + context_size + size))
         if not self.section.tied_embeddings:
-            self.projection = self.add_weight(
-                (self.target_size, size), name="projection"
+            self.output_embedding = self.add_weight(
+                (self.target_size, size), name="output_embedding"
             )
         self.output_bias = self.add_weight(
             (self.target_size,), "zeros", name="output_bias"
@@ -230,12 +230,27 @@ class TranslationModel(keras.Model):
         _, weights = self.attention(queries, memory)
         return tf.reshape(weights, [-1, tf.shape(memory.bias)[1]])
 
-    def logits(self, readouts: tf.Tensor) -> tf.Tensor:
-        """`[rows, V]` of readouts `[rows, R]`."""
+    def logits(
+        self, readouts: tf.Tensor, projection: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        """`[rows, V]` of readouts `[rows, R]`.
+
+        Args:
+            readouts: Of `call` or `step`.
+            projection: `self.projection()`, if it is at hand: few rows are multiplied
+                with it faster than with the embeddings, which it is made from.
+        """
         never = tf.pad(tf.fill([END], _NEVER), [[0, self.target_size - END]])
-        products = tf.matmul(readouts, self._output_embeddings, transpose_b=True)
+        if projection is None:
+            products = tf.matmul(readouts, self._output_embeddings, transpose_b=True)
+        else:
+            products = tf.matmul(readouts, projection)
         # In this form TensorFlow adds the bias while it multiplies.
         return tf.nn.bias_add(products, self.output_bias + never)
+
+    def projection(self) -> tf.Tensor:
+        """The output embeddings as they are multiplied with, `[R, V]`."""
+        return tf.transpose(self._output_embeddings)
 
     def losses(
         self, readouts: tf.Tensor, ids: tf.Tensor
@@ -278,7 +293,7 @@ class TranslationModel(keras.Model):
         """`[V, R]`."""
         if self.section.tied_embeddings:
             return tf.convert_to_tensor(self.target_embedding.embeddings)
-        return tf.convert_to_tensor(self.projection)
+        return tf.convert_to_tensor(self.output_embedding)
 
     def _apart(self, outputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Hidden states and contexts that the attending cell put out side by side."""

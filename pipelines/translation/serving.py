@@ -28,11 +28,7 @@ class TranslationServing(tf.Module):
         # The graphs read the tf.Variable within each variable of Keras. If the module
         # tracked the model, these would be saved as two, and TensorFlow Serving, which
         # restores by names and not by objects, would leave empty what the graphs read.
-        self._variables = [
-            variable.value
-            for model in translator.models
-            for variable in model.variables
-        ]
+        self._variables = translator.variables()
         self._subwords = subwords
         self._untracked = SimpleNamespace(translator=translator)
 

@@ -248,17 +248,25 @@ class Translator:
             weights[:, :said],
         )
 
+    def variables(self) -> list[tf.Variable]:
+        """All that the graphs read, with the models' present weights."""
+        self._scorer.refresh()
+        weights = [
+            variable.value for model in self.models for variable in model.variables
+        ]
+        return [*weights, *self._scorer.projections]
+
     @functools.cached_property
     def _translate(self) -> Any:
-        return _traced(self.translate_in_graph, _TEXTS)
+        return self._traced(self.translate_in_graph, _TEXTS)
 
     @functools.cached_property
     def _nbest(self) -> Any:
-        return _traced(self.nbest_in_graph, _TEXTS, tf.TensorSpec([], tf.int32))
+        return self._traced(self.nbest_in_graph, _TEXTS, tf.TensorSpec([], tf.int32))
 
     @functools.cached_property
     def _sample(self) -> Any:
-        return _traced(
+        return self._traced(
             self.sample_in_graph,
             _TEXTS,
             tf.TensorSpec([], tf.float32),
@@ -267,11 +275,22 @@ class Translator:
 
     @functools.cached_property
     def _score(self) -> Any:
-        return _traced(self.score_in_graph, _TEXTS, _TEXTS)
+        return self._traced(self.score_in_graph, _TEXTS, _TEXTS)
 
     @functools.cached_property
     def _attend(self) -> Any:
-        return _traced(self.attend_in_graph, _TEXTS)
+        return self._traced(self.attend_in_graph, _TEXTS)
+
+    def _traced(self, function: Callable[..., Any], *specs: tf.TensorSpec) -> Any:
+        """The function, with the models' weights as they are at each call."""
+        # Without AutoGraph, which these graphs do not need and which writes files.
+        traced = tf.function(function, input_signature=specs, autograph=False)
+
+        def call(*arguments: tf.Tensor) -> Any:
+            self._scorer.refresh()
+            return traced(*arguments)
+
+        return call
 
     def _search(self, beams: int, wanted: int = 1) -> Search:
         decoding = self._decoding
@@ -406,11 +425,6 @@ class Translator:
                 -tf.nn.sparse_softmax_cross_entropy_with_logits(ids, logits)
             )
         return tf.math.segment_sum(mean_of_logs(of_models), real[:, 0])
-
-
-def _traced(function: Callable[..., Any], *specs: tf.TensorSpec) -> Any:
-    # Without AutoGraph, which these graphs do not need and which writes files.
-    return tf.function(function, input_signature=specs, autograph=False)
 
 
 def _padded(ids: tf.RaggedTensor) -> tf.Tensor:

@@ -122,6 +122,25 @@ def test_an_ensemble_gives_the_mean_of_probabilities(models, subwords):
     assert translator(models, subwords).translate(ENGLISH[:2])[0]
 
 
+def test_translations_follow_the_weights_as_training_changes_them(models, subwords):
+    first, second = models
+    size = subwords.source.vocabulary_size
+    model = TranslationModel(first.section, size, size, joint=True)
+    model.build()
+    follows = translator([model], subwords)
+    for of_epoch in (first, second):
+        model.set_weights(of_epoch.get_weights())
+        expected = translator([of_epoch], subwords).translate(ENGLISH[:6])
+        got = follows.translate(ENGLISH[:6])
+        assert got[0] == expected[0]
+        np.testing.assert_array_equal(got[1], expected[1])
+    model.set_weights(first.get_weights())
+    serving = TranslationServing(follows, subwords)
+    served = serving.translate(tf.constant(ENGLISH[:6]))
+    expected, _ = translator([first], subwords).translate(ENGLISH[:6])
+    assert [each.decode() for each in served["translation"].numpy()] == expected
+
+
 def test_the_best_of_a_list_is_the_translation(models, subwords):
     wide = translator(models[:1], subwords, beam_size=5)
     best = wide.nbest(ENGLISH[:5], 3)
