@@ -31,6 +31,8 @@ _VALIDATION = re.compile(r"(validation|valid|val|dev)(?![a-z])", re.IGNORECASE)
 _TEST = re.compile(r"test", re.IGNORECASE)
 _TRAINING_SPLITS = ("train", "validation")
 _UNDECODABLE = "bytes that are neither UTF-8 nor cp1252"
+# As writers of tables quote a field that has quotes; a quotation has none doubled.
+_QUOTED = re.compile(r'"(?:[^"]|"")*""(?:[^"]|"")*"')
 _PLAIN_PAIRS = (".tsv", ".tsv.gz", ".txt", ".txt.gz")
 
 
@@ -97,13 +99,15 @@ def read_pair_source(spec: str, source: str, target: str) -> PairSource:
 
 
 def split_of_name(name: str) -> str | None:
-    """The split that a file or a tfds split of this name is; None if it is none."""
-    stem = name.partition(".")[0]
-    if _TRAIN.match(stem):
+    """The split that a tfds split, or a file without its ending, is; None if none.
+
+    There may be several test sets, as `test.2016` and `test.2017` are.
+    """
+    if _TRAIN.match(name):
         return "train"
-    if _VALIDATION.match(stem):
+    if _VALIDATION.match(name):
         return "validation"
-    return stem if _TEST.match(stem) else None
+    return name.replace(".", "_") if _TEST.match(name) else None
 
 
 def _read_sample(spec: str, source: str, target: str) -> PairSource:
@@ -155,7 +159,7 @@ def _read_folder(folder: Path, source: str, target: str) -> PairSource:
         return pairs
     tables: dict[str, Path] = {}
     for path in files:
-        table_split = split_of_name(path.name)
+        table_split = split_of_name(_stem(path))
         if table_split is None or not _is_pair_file(path):
             continue
         if table_split in tables:
@@ -183,7 +187,7 @@ def _parallel_files(
     """
     by_stem: dict[str, dict[str, Path]] = {}
     for path in files:
-        stem, _, ending = _without_gz(path).rpartition(".")
+        stem, ending = _stem(path), _ending(path)
         if not stem:
             continue
         same = by_stem.setdefault(stem, {}).setdefault(ending, path)
@@ -195,8 +199,7 @@ def _parallel_files(
     others: list[tuple[Path, Path]] = []
     for stem, by_ending in by_stem.items():
         found = [find_language(by_ending, language) for language in (source, target)]
-        # "test.2016" and "test.2017" are two test sets.
-        split = split_of_name(stem.replace(".", "_"))
+        split = split_of_name(stem)
         if found[0] is None or found[1] is None:
             if split is not None and (found[0] or found[1]):
                 there, missing = (source, target) if found[0] else (target, source)
@@ -237,6 +240,10 @@ def _both(folder: Path, split: str, one: Path, other: Path) -> UserError:
 def _without_gz(path: Path) -> str:
     name = path.name
     return name[:-3] if name.lower().endswith(".gz") else name
+
+
+def _stem(path: Path) -> str:
+    return _without_gz(path).rpartition(".")[0]
 
 
 def _ending(path: Path) -> str:
@@ -303,13 +310,17 @@ def _read_tab_separated(
         if number in read.undecodable:
             pairs.bad_rows.append(BadRow(*place, _UNDECODABLE))
         elif len(fields) > max(columns):
-            source_text, target_text = (fields[column] for column in columns)
+            source_text, target_text = (_unquoted(fields[each]) for each in columns)
             _add_pair(rows, pairs.bad_rows, source_text, target_text, place)
         elif line.strip():
             reason = "no tab in it; two columns were expected, source and target"
             if begin:
                 reason = f"{len(fields)} fields; the header has {len(header)}"
             pairs.bad_rows.append(BadRow(*place, reason))
+
+
+def _unquoted(field: str) -> str:
+    return field[1:-1].replace('""', '"') if _QUOTED.fullmatch(field) else field
 
 
 def _read_columns(

@@ -206,6 +206,15 @@ def test_tables(tmp_path, name, content):
     assert pairs.bad_rows == ()
 
 
+def test_quotes_of_writers_of_tables_go_and_those_of_texts_stay(tmp_path):
+    written = '"He says ""no""."\t"Er sagt ""nein""."\n"No."\t"Nein."\n'
+    pairs = load(write(tmp_path / "a.tsv", written), validation_share=0)
+    assert texts(pairs.splits["train"]) == [
+        ('He says "no".', 'Er sagt "nein".'),
+        ('"No."', '"Nein."'),
+    ]
+
+
 @pytest.mark.parametrize("nested", [False, True])
 def test_parquet(tmp_path, nested):
     import pandas as pd
@@ -221,8 +230,9 @@ def test_folder_of_tables(tmp_path):
     write(tmp_path / "train.tsv", "".join(f"{a}\t{b}\n" for a, b in made_up(9)))
     write(tmp_path / "dev.tmx", TMX)
     write(tmp_path / "test.a.jsonl", json.dumps({"en": "x", "de": "y"}))
+    write(tmp_path / "test.b.tsv.gz", "x\ty\nz\tw\n")
     pairs = load(tmp_path)
-    assert sizes(pairs) == {"train": 9, "validation": 2, "test": 1}
+    assert sizes(pairs) == {"train": 9, "validation": 2, "test_a": 1, "test_b": 2}
     assert pairs.splits["validation"].places[1] == (str(tmp_path / "dev.tmx"), 2)
 
 
