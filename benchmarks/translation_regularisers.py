@@ -84,7 +84,11 @@ def trained(
                     "seed": seed,
                     "data": {"spec": data},
                     "model": noise,
-                    "training": {"epochs": epochs, "patience": epochs},
+                    "training": {
+                        "epochs": epochs,
+                        "patience": epochs,
+                        "averaged_epochs": 1,
+                    },
                 },
             ),
         ],

@@ -5,7 +5,9 @@ run where TensorFlow is not.
 """
 
 import csv
+import os
 import random
+import signal
 
 import pytest
 
@@ -91,3 +93,26 @@ def sentiment_model(tmp_path_factory, sentiment_run):
     task = workflow.open_task(sentiment_run)
     servable = task.servable(workflow.trained_model(task))
     return exporting.export(servable, tmp_path_factory.mktemp("models"), "reviews")
+
+
+class StopAt:
+    """Asks training to stop at a step of an epoch, as Ctrl-C does."""
+
+    def __init__(self, epoch, step):
+        self._at = (epoch, step)
+        self._epoch = 0
+
+    def epoch_started(self, epoch, epochs, step, steps):
+        self._epoch = epoch
+
+    def step_done(self, step, loss):
+        if (self._epoch, step) == self._at:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    def epoch_ended(self, row, best):
+        """Nothing is to be done then."""
+
+
+@pytest.fixture(scope="session")
+def stop_at():
+    return StopAt

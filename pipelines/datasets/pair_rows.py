@@ -31,8 +31,8 @@ _VALIDATION = re.compile(r"(validation|valid|val|dev)(?![a-z])", re.IGNORECASE)
 _TEST = re.compile(r"test", re.IGNORECASE)
 _TRAINING_SPLITS = ("train", "validation")
 _UNDECODABLE = "bytes that are neither UTF-8 nor cp1252"
-# As writers of tables quote a field that has quotes; a quotation has none doubled.
-_QUOTED = re.compile(r'"(?:[^"]|"")*""(?:[^"]|"")*"')
+# As writers of tables quote a field; a quotation in a text has no quotes doubled.
+_QUOTED = re.compile(r'"(?:[^"]|"")*+"')
 _PLAIN_PAIRS = (".tsv", ".tsv.gz", ".txt", ".txt.gz")
 
 
@@ -43,8 +43,8 @@ logger = logging.getLogger("recurra")
 class PairRows:
     """The usable pairs of one split; the lists run in step.
 
-    ``places`` holds the file and the line of each; of TMX and Parquet, the number of
-    the unit or row.
+    ``places`` holds the file and the line of each; of Parquet the number of the row, of
+    TMX that of the unit, beside the file.
     """
 
     source: list[str] = field(default_factory=list)
@@ -295,6 +295,7 @@ def _read_tab_separated(
     """Source and target in the first two columns, unless the first line names them."""
     read = read_lines(path)
     header = read.lines[0].split("\t") if read.lines else []
+    header = [name.strip().strip('"') for name in header]
     one, other = _find_columns(header, source, target)
     if one is None or other is None:
         columns, begin = (0, 1), 0
@@ -320,7 +321,9 @@ def _read_tab_separated(
 
 
 def _unquoted(field: str) -> str:
-    return field[1:-1].replace('""', '"') if _QUOTED.fullmatch(field) else field
+    if '""' in field[1:-1] and _QUOTED.fullmatch(field):
+        return field[1:-1].replace('""', '"')
+    return field
 
 
 def _read_columns(
@@ -382,16 +385,30 @@ def _find_columns(
 def _read_units(
     path: Path, source: str, target: str, pairs: PairSource, rows: PairRows
 ) -> None:
+    others = 0
     for number, unit in enumerate(read_tmx(path), start=1):
-        found = find_language(unit, source), find_language(unit, target)
-        sides = tuple(None if name is None else unit[name] for name in found)
-        _add_pair(rows, pairs.bad_rows, sides[0], sides[1], (str(path), number))
+        one, other = _first_of(unit, source), _first_of(unit, target)
+        if one is None or other is None:
+            others += 1
+            continue
+        place = (f"{path}, unit {number}", None)
+        _add_pair(rows, pairs.bad_rows, unit[one], unit[other], place)
+    if others:
+        logger.info("%s: %s units are not in both languages", path, f"{others:,}")
     if not len(rows):
         languages = ", ".join(languages_of(read_tmx(path))) or "none"
         raise UserError(
             f"{path}: no unit with {source} and {target}; its languages are "
             f"{languages}; choose by --source and --target"
         )
+
+
+def _first_of(unit: Mapping[str, str], language: str) -> str | None:
+    """Of a unit in several regions' languages the first that is asked for."""
+    exact = find_language(unit, language)
+    return exact or next(
+        (each for each in unit if find_language([each], language)), None
+    )
 
 
 def _add_pair(

@@ -1,5 +1,6 @@
 """Sentence pairs from any spec, split and checked: the data of translation."""
 
+import logging
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -11,6 +12,8 @@ from .pair_rows import PairRows, PairSource, read_pair_source
 from .pair_rules import PairChecks, PairRulesSection, check_pairs
 from .tables import BadRow
 from .text_description import quantiles
+
+logger = logging.getLogger("recurra")
 
 _BAD_ROWS_LISTED = 20
 
@@ -228,6 +231,9 @@ def _read_tests(
             joined.target += rows.target
             joined.places += rows.places
         tests = {"test": joined}
+    elif len(tests) < len(pairs.splits):
+        others = ", ".join(name for name in pairs.splits if name not in tests)
+        logger.info("%s: of this the test sets alone are read, not %s", spec, others)
     return PairSource(tests, pairs.bad_rows, pairs.encodings)
 
 

@@ -38,6 +38,8 @@ def read_tmx(path: Path) -> Iterator[dict[str, str]]:
         raise UserError(f"{path}: not a whole TMX file ({error})") from None
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise UserError(f"{path}: not a whole gzip file ({error})") from None
+    except RecursionError:
+        raise UserError(f"{path}: a segment's elements are nested too deep") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     except (LookupError, ValueError) as error:

@@ -75,10 +75,12 @@ class LexiconBaseline:
         """Learns the lexicon, and where target sentences have their spaces."""
         source, target = _drawn(pairs, seed)
         usual = _usual_case(target)
-        words = _align(
-            [[token.lower() for token in TOKEN.findall(text)] for text in source],
-            [_tokens_in_usual_case(text, usual) for text in target],
-        )
+        words: dict[str, str] = {}
+        if source:
+            words = _align(
+                [[token.lower() for token in TOKEN.findall(text)] for text in source],
+                [_tokens_in_usual_case(text, usual) for text in target],
+            )
         begin = [text[0] for text in target if text]
         large = sum(map(str.isupper, begin)) > sum(map(str.islower, begin))
         return cls(words, _spaces(target), large)
@@ -108,6 +110,7 @@ def _drawn(pairs: PairSplit, seed: int) -> tuple[list[str], list[str]]:
     )
     links = (lengths[:, 0] + 1) * lengths[:, 1]
     order = np.random.default_rng(seed).permutation(len(pairs))
+    order = order[links[order] <= _MOST_LINKS]
     order = order[: int((links[order].cumsum() <= _MOST_LINKS).sum())]
     rows = np.sort(order[lengths[order].min(axis=1) > 0])
     return pairs.source[rows].tolist(), pairs.target[rows].tolist()

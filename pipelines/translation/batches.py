@@ -10,7 +10,7 @@ import tensorflow as tf
 from ..datasets.sentence_pairs import PairSplit, SentencePairs
 from .subwords import BEGIN, END, PADDING, Subwords
 
-ENCODED_TOGETHER = 1024
+_ENCODED_TOGETHER = 1024
 # Of draws from a seed and an epoch: beside the order's 0 and 1.
 _PIECES = 2
 
@@ -51,7 +51,6 @@ class PreparedPairs:
         self._size = BatchSize(batch_tokens, batch_size)
         self._seed = seed
         self._sampling_alpha = sampling_alpha
-        self._evaluation: dict[str, EvaluationBatches] = {}
 
     @functools.cached_property
     def training(self) -> "TrainingBatches":
@@ -71,18 +70,14 @@ class PreparedPairs:
 
         return TrainingBatches(of_epoch, self._size, self._seed)
 
-    def evaluation(self, split: str) -> "EvaluationBatches":
-        """A split once through."""
-        if split not in self._evaluation:
-            pairs = encode_pairs(self.data.splits[split], self._subwords)
-            self._evaluation[split] = EvaluationBatches(pairs, self._size)
-        return self._evaluation[split]
-
     def training_batches(self, epoch: int) -> tf.data.Dataset:
         return self.training.of_epoch(epoch)
 
     def validation_batches(self) -> tf.data.Dataset:
-        return self.evaluation("validation").batches
+        """Each pair of validation once."""
+        pairs = encode_pairs(self.data.splits["validation"], self._subwords)
+        order = np.lexsort(pairs.lengths.T)
+        return _batches(pairs, _cut(order, pairs.lengths, self._size))
 
 
 @dataclass(frozen=True)
@@ -116,7 +111,7 @@ def encode_pairs(split: PairSplit, subwords: Subwords) -> EncodedPairs:
     texts = tf.constant(split.source, tf.string), tf.constant(split.target, tf.string)
     batches = (
         tf.data.Dataset.from_tensor_slices(texts)
-        .batch(ENCODED_TOGETHER)
+        .batch(_ENCODED_TOGETHER)
         .map(
             lambda source, target: (
                 with_end(subwords.source.encode(source)),
@@ -198,28 +193,6 @@ class TrainingBatches:
         # and the next begins, source lengths turn back, so that they stay alike.
         order = np.lexsort((chance, np.where(target % 2, source, -source), target))
         return _cut(order, lengths, self._size)
-
-
-class EvaluationBatches:
-    """Each pair of a split once, in an order in which like lengths share a batch.
-
-    Args:
-        pairs: The split.
-        size: Of a batch.
-    """
-
-    def __init__(self, pairs: EncodedPairs, size: BatchSize):
-        lengths = pairs.lengths
-        # By source length, since that is what decoding knows.
-        self._order = np.lexsort((lengths[:, 1], lengths[:, 0]))
-        self.batches = _batches(pairs, _cut(self._order, lengths, size))
-        self.lengths = lengths
-
-    def in_split_order(self, rows: np.ndarray) -> np.ndarray:
-        """What a model said of `batches`, row by row in the order of the split."""
-        ordered = np.empty_like(rows)
-        ordered[self._order] = rows
-        return ordered
 
 
 # The numbers of the pairs, and the lengths that source and target are padded to.

@@ -137,7 +137,7 @@ class DecodingSection(Section):
         0, ge=0, description="n-grams of pieces that may stand once; 0 for any"
     )
     sentences_together: int = Field(
-        128, ge=1, description="that the graph decodes in one batch"
+        128, ge=1, description="that the graph decodes in one batch, fewer if long"
     )
 
 

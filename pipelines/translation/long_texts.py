@@ -13,6 +13,8 @@ _SENTENCE_ENDS = (
     ),
     (r"([。！？｡][”’」』）]*)", "\\1\n"),
 )
+# What ends in a full stop and no sentence: ordinals, titles and initials.
+_NO_SENTENCE_END = r"\b((?:(?:\p{Lu}\.)*\p{Lu}\p{Ll}?|Mrs|Prof|\d{1,2})\.)\n"
 _BEGINS_WORD = "▁.*"
 # A byte of a character that is no piece, but not its first one.
 _WITHIN_CHARACTER = "<0x[89AB].>"
@@ -50,11 +52,12 @@ def separator(language: str) -> str:
 def _parted(text: tf.Tensor) -> tf.Tensor:
     """Normalised, each sentence on a line of its own; no line is empty."""
     lines = tf.strings.split(text, "\n")
-    lines = lines.with_values(normalise(lines.values))
-    sentences = tf.strings.reduce_join(lines, 1, separator="\n")
-    for end, parted in _SENTENCE_ENDS:
-        sentences = tf.strings.regex_replace(sentences, end, parted)
-    return tf.strings.strip(tf.strings.regex_replace(sentences, "\n+", "\n"))
+    parted = normalise(lines.values)
+    for end, replaced in _SENTENCE_ENDS:
+        parted = tf.strings.regex_replace(parted, end, replaced)
+    parted = tf.strings.regex_replace(parted, _NO_SENTENCE_END, "\\1 ")
+    joined = tf.strings.reduce_join(lines.with_values(parted), 1, separator="\n")
+    return tf.strings.strip(tf.strings.regex_replace(joined, "\n+", "\n"))
 
 
 def _even_parts(

@@ -31,12 +31,12 @@ def make_evaluation(
     data: SentencePairs,
     split: str,
     *,
-    perplexity: float | None,
+    perplexity: float,
     scores: Sequence[float],
     attentions: Sequence[Attention],
     configuration: TaskSection,
-    history: pandas.DataFrame | None = None,
-    facts: Mapping[str, Any] | None = None,
+    history: pandas.DataFrame,
+    facts: Mapping[str, Any],
 ) -> Evaluation:
     """Judges translations, in the form that every task has.
 
@@ -45,7 +45,7 @@ def make_evaluation(
             "model", and the baselines.
         data: The pairs.
         split: The name of the split.
-        perplexity: The model's for a target piece, if known.
+        perplexity: The model's for a target piece.
         scores: What the model says of each of its translations.
         attentions: Of the split's first sentences, as many as are to be pictured.
         configuration: Of the run.
@@ -59,8 +59,7 @@ def make_evaluation(
         name: translation_metrics(texts, references, language)
         for name, texts in systems.items()
     }
-    if perplexity is not None:
-        metrics[MODEL]["perplexity"] = perplexity
+    metrics[MODEL]["perplexity"] = perplexity
     baselines = {name: each for name, each in metrics.items() if name != MODEL}
     intervals = {
         name: bootstrap_intervals(texts, references, language, seed=configuration.seed)
@@ -102,7 +101,7 @@ def make_evaluation(
             "bleu_by_length": by_length.to_dict("records"),
             "checks": asdict(data.checks),
             "bad_rows": [str(row) for row in data.bad_rows],
-            **({} if facts is None else {"facts": facts}),
+            "facts": facts,
         },
         predictions=predictions,
         write_report=functools.partial(
@@ -116,7 +115,7 @@ def make_evaluation(
             by_length=by_length,
             predictions=predictions,
             attentions=attentions,
-            facts=facts or {},
+            facts=facts,
             configuration=configuration.model_dump(mode="json"),
             history=history,
         ),

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import hashlib
+import logging
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -31,6 +32,8 @@ from .results import make_evaluation
 from .serving import TranslationServing
 from .subwords import Subwords, learn_subwords
 from .translator import Translator
+
+logger = logging.getLogger("recurra")
 
 _ATTENTIONS_SHOWN = 12
 # The files of the vocabularies, of which a run has the first or the others.
@@ -87,6 +90,8 @@ class TranslationTask(Task[TranslationConfiguration, SentencePairs, PreparedPair
             max_bad_share=own.max_bad_share,
         )
         parts = list(data.splits.values())
+        if len(parts) > 1:
+            logger.info("%s: judged as one test: %s", spec, ", ".join(data.splits))
         test = PairSplit(
             np.concatenate([part.source for part in parts]),
             np.concatenate([part.target for part in parts]),
@@ -109,7 +114,8 @@ class TranslationTask(Task[TranslationConfiguration, SentencePairs, PreparedPair
             train.source,
             train.target,
             self.run.assets,
-            self.configuration.seed,
+            # Not that of the weights: runs with other weights can be joined.
+            self.configuration.data.split_seed,
         )
         lengths = self._subwords.source.encode(train.source.tolist()).row_lengths()
         longest = int(lengths.numpy().max())

@@ -25,8 +25,12 @@ from .long_texts import separator, split_long
 from .model import TranslationModel
 from .subwords import PADDING, Pieces, Subwords
 
-# Pieces of either side that pairs are scored by; none that occurs has more.
+# Pieces of either side that pairs are scored by.
 _LONGEST_SCORED = 1_000
+# Pieces in a batch at most, so that long texts take no more memory than many; and the
+# same of pieces of sources times those of translations, which attention is over.
+_MOST_PIECES = 4_096
+_MOST_ATTENDED = 262_144
 # Hypotheses that n-best lists are made from, at least.
 _LEAST_NBEST_BEAMS = 5
 # Beyond these a draw is greedy, or of pieces that are all alike.
@@ -195,7 +199,10 @@ class Translator:
             ]
 
         (log_probabilities,) = self._in_batches(
-            source.row_lengths() + target.row_lengths(), scored, [(tf.float32, [])]
+            source.row_lengths() + target.row_lengths(),
+            _MOST_PIECES,
+            scored,
+            [(tf.float32, [])],
         )
         return log_probabilities, pieces
 
@@ -237,7 +244,8 @@ class Translator:
             ]
 
         target, weights = self._in_batches(
-            ids.row_lengths(),
+            ids.row_lengths() * tf.cast(limits, tf.int64),
+            _MOST_ATTENDED,
             attended,
             [(tf.int32, [None]), (tf.float32, [None, None])],
         )
@@ -335,6 +343,7 @@ class Translator:
 
         translations, scores, log_probabilities = self._in_batches(
             ids.row_lengths(),
+            _MOST_PIECES,
             searched,
             [(tf.string, [beams]), (tf.float32, [beams]), (tf.float32, [beams])],
         )
@@ -361,21 +370,24 @@ class Translator:
 
     def _in_batches(
         self,
-        lengths: tf.Tensor,
+        sizes: tf.Tensor,
+        most: int,
         function: Callable[[tf.Tensor, tf.Tensor], list[tf.Tensor]],
         results: Sequence[tuple[tf.DType, list[int | None]]],
     ) -> list[tf.Tensor]:
-        """What a function of rows says of all of them, in batches of like lengths.
+        """What a function of rows says of all of them, in batches of like sizes.
 
         Args:
-            lengths: `[M]`, of which there may be none.
+            sizes: int64 `[M]`, of which there may be none.
+            most: That the largest size of a batch times its rows comes to, unless it
+                has one row alone.
             function: Given numbers of rows `[n]` and how many rows came before, gives
                 tensors `[n, ...]`.
             results: Types of these, and shapes of their rows.
         """
-        number, together = tf.size(lengths), self._decoding.sentences_together
-        # The longest first, when most memory is needed.
-        order = tf.argsort(lengths, direction="DESCENDING", stable=True)
+        number, together = tf.size(sizes), self._decoding.sentences_together
+        # The largest first, when most memory is needed.
+        order = tf.argsort(sizes, direction="DESCENDING", stable=True)
         arrays = [
             tf.TensorArray(
                 kind,
@@ -387,17 +399,23 @@ class Translator:
             for kind, shape in results
         ]
 
-        def body(begin: tf.Tensor, arrays: list[tf.TensorArray]) -> Any:
-            values = function(order[begin : begin + together], begin)
-            return begin + together, [
-                array.write(begin // together, value)
-                for array, value in zip(arrays, values, strict=True)
-            ]
+        def body(batch: tf.Tensor, begin: tf.Tensor, arrays: list[Any]) -> Any:
+            fit = most // tf.maximum(sizes[order[begin]], 1)
+            rows = tf.cast(tf.clip_by_value(fit, 1, together), tf.int32)
+            values = function(order[begin : begin + rows], begin)
+            return (
+                batch + 1,
+                begin + rows,
+                [
+                    array.write(batch, value)
+                    for array, value in zip(arrays, values, strict=True)
+                ],
+            )
 
-        _, arrays = tf.while_loop(
-            lambda begin, arrays: begin < number,
+        *_, arrays = tf.while_loop(
+            lambda batch, begin, arrays: begin < number,
             body,
-            (tf.constant(0), arrays),
+            (tf.constant(0), tf.constant(0), arrays),
             parallel_iterations=1,
         )
         back = tf.math.invert_permutation(order)

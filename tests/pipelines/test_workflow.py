@@ -1,8 +1,6 @@
 import logging
 import math
-import os
 import shutil
-import signal
 
 import numpy as np
 import pandas
@@ -21,24 +19,6 @@ METRICS = {"accuracy", "macro_f1", "roc_auc", "nll", "ece"}
 BASELINES = {"majority", "tfidf_logistic_regression", "nb_logistic_regression"}
 
 
-class StopAt:
-    """Asks training to stop at a step of an epoch, as Ctrl-C does."""
-
-    def __init__(self, epoch, step):
-        self._at = (epoch, step)
-        self._epoch = 0
-
-    def epoch_started(self, epoch, epochs, step, steps):
-        self._epoch = epoch
-
-    def step_done(self, step, loss):
-        if (self._epoch, step) == self._at:
-            os.kill(os.getpid(), signal.SIGINT)
-
-    def epoch_ended(self, row, best):
-        """Nothing is to be done then."""
-
-
 def _contents(folder):
     """Every file of the folder, with what it holds and when it was written."""
     return {
@@ -54,7 +34,7 @@ def _copy(run, path):
 
 
 @pytest.fixture(scope="module")
-def stopped_run(tmp_path_factory, write_reviews, small_configuration):
+def stopped_run(tmp_path_factory, write_reviews, small_configuration, stop_at):
     """A run that was stopped in its second epoch, on a file with the same reviews."""
     folder = tmp_path_factory.mktemp("stopped")
     path = folder / "run"
@@ -63,7 +43,7 @@ def stopped_run(tmp_path_factory, write_reviews, small_configuration):
     configuration = small_configuration(write_reviews(folder / "reviews.csv"))
     with pytest.raises(Interrupted):
         workflow.train(
-            SentimentTask, configuration, path, resume=True, progress=StopAt(1, 2)
+            SentimentTask, configuration, path, resume=True, progress=stop_at(1, 2)
         )
     return Run.open(path)
 

@@ -189,6 +189,7 @@ TMX = """<?xml version="1.0" encoding="UTF-8"?>
         ("a.tsv", "id\tde\ten\n" + "".join(f"7\t{de}\t{en}\n" for en, de in TWO)),
         ("a.txt", "id\tde\ten\n" + "".join(f"7\t{de}\t{en}\n" for en, de in TWO)),
         ("a.tsv", 'en\tde\n"one"\t"eins"\n"two words"\t"zwei Wörter"\n'),
+        ("a.tsv", '"de"\t"en"\n"eins"\t"one"\n"zwei Wörter"\t"two words"\n'),
         ("a.csv", "".join(f"{en},{de}\n" for en, de in [("en", "de"), *TWO])),
         ("a.csv", "Target;src\neins;one\nzwei Wörter;two words\n"),
         ("a.jsonl", "".join(json.dumps({"en": e, "de": d}) + "\n" for e, d in TWO)),
@@ -204,6 +205,23 @@ def test_tables(tmp_path, name, content):
     pairs = load(write(tmp_path / name, content), validation_share=0)
     assert texts(pairs.splits["train"]) == TWO
     assert pairs.bad_rows == ()
+
+
+def test_of_a_memory_in_many_languages_the_units_in_both_are_taken(tmp_path):
+    path = write(tmp_path / "a.tmx", TMX.replace('"EN"', '"es"'))
+    pairs = load(path, validation_share=0)
+    assert texts(pairs.splits["train"]) == TWO[:1]
+    assert pairs.bad_rows == ()
+    american = '<tuv xml:lang="en-US"><seg>1</seg></tuv>'
+    path = write(tmp_path / "b.tmx", TMX.replace("<tu><note>", f"<tu>{american}<note>"))
+    pairs = load(path, validation_share=0)
+    assert texts(pairs.splits["train"]) == TWO
+    only = '<tuv xml:lang="en-AU"><seg>one</seg></tuv>'
+    path = write(
+        tmp_path / "c.tmx", TMX.replace("</tuv></tu>", f"</tuv>{only}</tu>", 1)
+    )
+    pairs = load(path, validation_share=0)
+    assert texts(pairs.splits["train"]) == TWO
 
 
 def test_quotes_of_writers_of_tables_go_and_those_of_texts_stay(tmp_path):
@@ -233,7 +251,10 @@ def test_folder_of_tables(tmp_path):
     write(tmp_path / "test.b.tsv.gz", "x\ty\nz\tw\n")
     pairs = load(tmp_path)
     assert sizes(pairs) == {"train": 9, "validation": 2, "test_a": 1, "test_b": 2}
-    assert pairs.splits["validation"].places[1] == (str(tmp_path / "dev.tmx"), 2)
+    assert pairs.splits["validation"].places[1] == (
+        f"{tmp_path / 'dev.tmx'}, unit 2",
+        None,
+    )
 
 
 @pytest.mark.parametrize(
@@ -248,7 +269,6 @@ def test_folder_of_tables(tmp_path):
         ("a.jsonl", '{"en": "a", "de": "b"}\n{"en": "\\ud800", "de": ""}\n', 2, "half"),
         ("a.jsonl", '{"translation": {"en": "a", "de": "b"}}\n{"translation": 3}\n', 2,
          "source: no text"),
-        ("a.tmx", TMX.replace('"EN"', '"es"'), 2, "source: no text"),
     ],
 )  # fmt: skip
 def test_bad_rows_are_listed(tmp_path, name, content, line, reason):
@@ -285,6 +305,7 @@ def test_undecodable_line_of_either_side(tmp_path):
         ("a.docx", "unknown kind of file.*give the folder"),
         ("empty.tsv", "not one of the 0 rows"),
         ("broken.tmx", "not a whole TMX file"),
+        ("nested.tmx", "nested.tmx: .* nested too deep"),
         ("french.tmx", "no unit with en and de; its languages are fr"),
         ("shift.tmx", "shift.tmx: .*; convert the file to UTF-8"),
         ("unheard.tmx", "unheard.tmx: .*; convert the file to UTF-8"),
@@ -296,6 +317,8 @@ def test_files_that_are_refused(tmp_path, spec, message):
     write(tmp_path / "a.docx", "x")
     write(tmp_path / "empty.tsv", "")
     write(tmp_path / "broken.tmx", TMX[:-40])
+    deep = "<hi>" * 3_000 + "</hi>" * 3_000
+    write(tmp_path / "nested.tmx", TMX.replace("<seg>one", f"<seg>{deep}"))
     french = re.sub('lang="..(-..)?"', 'lang="fr"', TMX)
     write(tmp_path / "french.tmx", french)
     for name, encoding in (("shift", "shift_jis"), ("unheard", "of-no-kind")):

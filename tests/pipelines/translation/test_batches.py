@@ -9,7 +9,6 @@ pytest.importorskip("tensorflow_text")
 from recurra.pipelines.translation.batches import (  # noqa: E402
     BatchSize,
     EncodedPairs,
-    EvaluationBatches,
     PreparedPairs,
     TrainingBatches,
 )
@@ -162,11 +161,3 @@ def test_the_padded_share_is_that_of_the_batches_and_small():
     share = training.padded_share()
     assert share == pytest.approx(1 - lengths.sum() / positions)
     assert share < 0.05
-
-
-def test_answers_stand_in_the_order_of_the_split():
-    evaluation = EvaluationBatches(encoded(random_lengths(90)), BatchSize(120, 16))
-    numbers = [each for batch in evaluation.batches for each in numbers_of(batch)]
-    assert numbers != sorted(numbers)
-    ordered = evaluation.in_split_order(np.array(numbers))
-    assert ordered.tolist() == list(range(90))

@@ -41,6 +41,7 @@ def test_a_short_text_is_one_part_whatever_stands_in_it(pieces):
     [
         ("This is one sentence. This is two! Is it? Yes… So", 5),
         ("He said “Go.” Then e.g. nothing more came, 3.5 times.", 2),
+        ("Prof. Dr. Otto saw Mr. J. Smith on 3. May. The U.S. Navy came. So", 3),
         ("a line without an end\r\nanother line of it\n\n \nthe last one", 3),
         ("यह पहला वाक्य है। यह दूसरा वाक्य है।", 2),
         ("هل هذا سؤال؟ نعم، هذا جواب۔ حسنا", 3),

@@ -63,6 +63,7 @@ def evaluate(data, split="test", translate=None, **options):
         "attentions": [attention(["▁A", "▁b", "</s>"], ["▁X", "</s>"])] * 3,
         "configuration": TaskSection(),
         "history": HISTORY,
+        "facts": {},
     } | options
     return make_evaluation(systems, data, split, **options)
 
@@ -106,10 +107,6 @@ def test_predictions_are_the_rows_of_the_split(sample):
     ]  # fmt: skip
     assert predictions["source"].tolist() == sample.splits["test"].source.tolist()
     assert predictions["score"].tolist() == [-0.5] * 50
-
-
-def test_without_perplexity_there_is_none(sample):
-    assert "perplexity" not in evaluate(sample, perplexity=None).model
 
 
 def test_report_has_every_section_and_needs_no_other_file(sample, tmp_path):

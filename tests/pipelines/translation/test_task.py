@@ -15,6 +15,7 @@ from recurra.pipelines.configuration import make_configuration  # noqa: E402
 from recurra.pipelines.errors import UserError  # noqa: E402
 from recurra.pipelines.files import read_json  # noqa: E402
 from recurra.pipelines.runs import Run  # noqa: E402
+from recurra.pipelines.training import Interrupted  # noqa: E402
 from recurra.pipelines.translation.metrics import translation_metrics  # noqa: E402
 from recurra.pipelines.translation.task import TranslationTask  # noqa: E402
 
@@ -32,11 +33,13 @@ SMALL = {
 }
 
 
-def train(path, **sections):
+def train(path, resume=False, progress=None, **sections):
     configuration = make_configuration(
         TranslationTask.configuration_class, [("test", {**SMALL, **sections})]
     )
-    return workflow.train(TranslationTask, configuration, path)
+    return workflow.train(
+        TranslationTask, configuration, path, resume=resume, progress=progress
+    )
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +59,31 @@ def test_a_run_tells_metrics_beside_baselines(runs):
     history = pandas.read_csv(runs[0].history)
     assert {"nll", "val_nll", "val_bleu"} <= set(history.columns)
     assert runs[0].report.is_file()
+
+
+def test_a_resumed_run_comes_to_the_result_of_an_unbroken_one(tmp_path, stop_at):
+    sections = {
+        "subwords": SMALL["subwords"] | {"sampling_alpha": 0.5},
+        "model": SMALL["model"] | {"zoneout_hidden": 0.1, "word_dropout": 0.1},
+        "training": SMALL["training"] | {"batch_size": 32},
+    }
+    unbroken = train(tmp_path / "unbroken", **sections)
+    path = tmp_path / "stopped"
+    with pytest.raises(Interrupted):
+        train(path, progress=stop_at(1, 2), **sections)
+    resumed = train(path, resume=True, **sections)
+    rows, expected = (
+        pandas.read_csv(run.history).drop(columns="seconds")
+        for run in (resumed, unbroken)
+    )
+    # Keras's means over an epoch begin anew where it goes on.
+    means = ["loss", "nll"]
+    pandas.testing.assert_frame_equal(
+        rows.drop(columns=means), expected.drop(columns=means), atol=1e-5
+    )
+    assert resumed.read_metrics()["model"] == pytest.approx(
+        unbroken.read_metrics()["model"], rel=1e-3
+    )
 
 
 def test_other_pairs_are_the_test(runs, tmp_path):

@@ -119,7 +119,6 @@ def test_an_ensemble_gives_the_mean_of_probabilities(models, subwords):
     both = translator(models, subwords).score(source, target)[0][0]
     # Of the empty translation there is one piece, the end.
     np.testing.assert_allclose(np.exp(both), np.mean(np.exp(single)), rtol=1e-4)
-    assert translator(models, subwords).translate(ENGLISH[:2])[0]
 
 
 def test_translations_follow_the_weights_as_training_changes_them(models, subwords):
@@ -147,6 +146,26 @@ def test_the_best_of_a_list_is_the_translation(models, subwords):
     assert [len(row) for row in best] == [3] * 5
     assert [row[0] for row in best] == wide.translate(ENGLISH[:5])[0]
     assert len(wide.nbest(ENGLISH[:2], 100)[0]) == 5
+
+
+@pytest.mark.parametrize("most", [1, 100])
+def test_fewer_long_texts_are_decoded_together(models, subwords, monkeypatch, most):
+    def answers():
+        made = translator(models[:1], subwords, sentences_together=64)
+        translations, scores = made.translate(ENGLISH[:9])
+        attended = [each.weights.ravel() for each in made.attend(ENGLISH[:9])]
+        score = made.score(ENGLISH[:9], GERMAN[:9])[0]
+        return translations, np.concatenate([scores, score, *attended])
+
+    def in_batches(self, sizes, limit, *rest):
+        return of_all(self, sizes, most, *rest)
+
+    expected = answers()
+    of_all = Translator._in_batches
+    monkeypatch.setattr(Translator, "_in_batches", in_batches)
+    got = answers()
+    assert got[0] == expected[0]
+    np.testing.assert_allclose(got[1], expected[1], rtol=1e-4, atol=1e-5)
 
 
 def test_draws_repeat_with_their_seed(one):
