@@ -64,7 +64,7 @@ class TranslationServing(tf.Module):
 
     @tf.function(input_signature=[_TEXT], autograph=False)
     def attend(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Where each piece of the translation comes from.
+        """Where each piece of the translation comes from; a long text is cut off.
 
         Returns:
             `source_pieces` string `[N, S]` and `target_pieces` string `[N, T]`, "" at
@@ -76,7 +76,7 @@ class TranslationServing(tf.Module):
 
     @tf.function(input_signature=[_TEXT, _TRANSLATION], autograph=False)
     def score(self, text: tf.Tensor, translation: tf.Tensor) -> dict[str, tf.Tensor]:
-        """What the model says of given translations.
+        """What the model says of given translations, of 1,000 pieces at most.
 
         Returns:
             `log_probability` float32 `[N]`, the sum over the translation's pieces and

@@ -1,6 +1,5 @@
 """tensorflow-datasets: loaded from a mock, and refused in words that help."""
 
-import json
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,29 +20,6 @@ from recurra.pipelines.datasets.tfds_texts import (
 from recurra.pipelines.errors import UserError
 
 EXAMPLES = 40
-
-
-def write_info(data_dir: Path, name: str, version: str, splits: list[str]) -> None:
-    """The metadata that tfds keeps beside a prepared set: it names the splits."""
-    folder = data_dir / name / version
-    folder.mkdir(parents=True)
-    info = {
-        "name": name.partition("/")[0],
-        "version": version,
-        "fileFormat": "tfrecord",
-        "splits": [
-            {
-                "name": split,
-                "shardLengths": [str(EXAMPLES)],
-                "numBytes": "1",
-                "filepathTemplate": "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}",
-            }
-            for split in splits
-        ],
-    }
-    if "/" in name:
-        info["configName"] = name.partition("/")[2]
-    (folder / "dataset_info.json").write_text(json.dumps(info))
 
 
 def mocked_examples(builder: Any, split: str, **_: Any) -> Any:
@@ -75,11 +51,17 @@ def mocked_examples(builder: Any, split: str, **_: Any) -> Any:
 
 
 @pytest.fixture
-def mocked(tmp_path: Path) -> Iterator[None]:
-    write_info(
-        tmp_path, "imdb_reviews/plain_text", "1.0.0", ["train", "test", "unsupervised"]
+def mocked(tmp_path: Path, write_tfds_info: Any) -> Iterator[None]:
+    write_tfds_info(
+        tmp_path,
+        "imdb_reviews/plain_text",
+        "1.0.0",
+        ["train", "test", "unsupervised"],
+        EXAMPLES,
     )
-    write_info(tmp_path, "glue/sst2", "2.0.0", ["train", "validation", "test"])
+    write_tfds_info(
+        tmp_path, "glue/sst2", "2.0.0", ["train", "validation", "test"], EXAMPLES
+    )
     with tfds.testing.mock_data(data_dir=str(tmp_path), as_dataset_fn=mocked_examples):
         yield
 
@@ -113,8 +95,9 @@ def test_evaluation_takes_the_test_split(mocked: None) -> None:
     assert split.labels.tolist() == [1, 0] * (EXAMPLES // 2)
 
 
-def test_random_examples_of_the_mock(tmp_path: Path) -> None:
-    write_info(tmp_path, "imdb_reviews/plain_text", "1.0.0", ["train", "test"])
+def test_random_examples_of_the_mock(tmp_path: Path, write_tfds_info: Any) -> None:
+    splits = ["train", "test"]
+    write_tfds_info(tmp_path, "imdb_reviews/plain_text", "1.0.0", splits, EXAMPLES)
     with tfds.testing.mock_data(num_examples=30, data_dir=str(tmp_path)):
         texts = read_tfds_texts("imdb_reviews")
     assert texts.classes == ("neg", "pos")

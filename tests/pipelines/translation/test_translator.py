@@ -11,12 +11,20 @@ tf = pytest.importorskip("tensorflow")
 pytest.importorskip("tensorflow_text")
 
 from recurra.pipelines.datasets.translation_sample import sample_pairs  # noqa: E402
+from recurra.pipelines.translation.batches import shifted, with_end  # noqa: E402
 from recurra.pipelines.translation.config import (  # noqa: E402
     DecodingSection,
     ModelSection,
 )
+from recurra.pipelines.translation.decoding import (  # noqa: E402
+    Penalties,
+    Search,
+    beam_search,
+)
+from recurra.pipelines.translation.ensemble import Ensemble  # noqa: E402
 from recurra.pipelines.translation.model import TranslationModel  # noqa: E402
 from recurra.pipelines.translation.serving import TranslationServing  # noqa: E402
+from recurra.pipelines.translation.subwords import PADDING  # noqa: E402
 from recurra.pipelines.translation.translator import Translator  # noqa: E402
 
 ENGLISH, GERMAN = sample_pairs(300).splits["train"]
@@ -140,6 +148,29 @@ def test_translations_follow_the_weights_as_training_changes_them(models, subwor
     assert [each.decode() for each in served["translation"].numpy()] == expected
 
 
+def test_a_score_has_the_penalty_of_what_attention_left_out(models, subwords):
+    source = with_end(subwords.source.encode(ENGLISH[:4])).to_tensor(PADDING)
+    search = Search(beams=2, penalties=Penalties(coverage=0.4))
+    found = beam_search(Ensemble(models), source, tf.fill([4], 12), search)
+    # Behind the signal of the beginning.
+    target = found.ids[:, 0, 1:]
+    weights = np.mean(
+        [
+            model.decode(shifted(target), *model.begin(source)).weights
+            for model in models
+        ],
+        axis=0,
+    )
+    attended = (weights * (target != PADDING).numpy()[:, :, None]).sum(1)
+    logs = np.where(source != PADDING, np.log(np.clip(attended, 1e-9, 1)), 0)
+    assert (logs.sum(1) < -0.1).all()
+    np.testing.assert_allclose(
+        found.scores[:, 0],
+        found.log_probabilities[:, 0] + 0.4 * logs.sum(1),
+        rtol=1e-3,
+    )
+
+
 def test_the_best_of_a_list_is_the_translation(models, subwords):
     wide = translator(models[:1], subwords, beam_size=5)
     best = wide.nbest(ENGLISH[:5], 3)
@@ -252,7 +283,7 @@ print(json.dumps({
     "score": said["score"].numpy().tolist(),
     "best": [each.decode() for each in best["translation"].numpy()[:, 0]],
     "drawn": [each.decode() for each in drawn["translation"].numpy()],
-    "weights": seen["weights"].shape.as_list(),
+    "weights": seen["weights"].numpy().tolist(),
     "log_probability": scores["log_probability"].numpy().tolist(),
 }))
 """
@@ -274,4 +305,8 @@ def test_what_is_exported_says_exactly_the_same(serving, one, tmp_path):
     assert said["best"] == [row[0] for row in one.nbest(texts, 2)]
     assert said["drawn"] == one.sample(texts, 1.0, seed=1)
     assert said["log_probability"] == one.score(texts, texts)[0].tolist()
-    assert said["weights"][0] == len(texts)
+    for weights, attention in zip(said["weights"], one.attend(texts), strict=True):
+        height, width = attention.weights.shape
+        np.testing.assert_array_equal(
+            np.array(weights, np.float32)[:height, :width], attention.weights
+        )
