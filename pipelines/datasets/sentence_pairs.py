@@ -25,12 +25,10 @@ class PairSplit:
     Args:
         source, target: strings in NFC, without control characters, object arrays of
             shape ``[pairs]``.
-        places: file and line of each pair.
     """
 
     source: np.ndarray
     target: np.ndarray
-    places: tuple[tuple[str, int | None], ...]
 
     def __len__(self) -> int:
         return len(self.source)
@@ -241,16 +239,11 @@ def _split(rows: PairRows) -> PairSplit:
     return PairSplit(
         np.array(rows.source, dtype=object),
         np.array(rows.target, dtype=object),
-        tuple(rows.places),
     )
 
 
 def _take(split: PairSplit, rows: np.ndarray) -> PairSplit:
-    return PairSplit(
-        split.source[rows],
-        split.target[rows],
-        tuple(split.places[row] for row in rows.tolist()),
-    )
+    return PairSplit(split.source[rows], split.target[rows])
 
 
 def _carve(

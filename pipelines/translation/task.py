@@ -95,7 +95,6 @@ class TranslationTask(Task[TranslationConfiguration, SentencePairs, PreparedPair
         test = PairSplit(
             np.concatenate([part.source for part in parts]),
             np.concatenate([part.target for part in parts]),
-            tuple(place for part in parts for place in part.places),
         )
         return dataclasses.replace(data, splits={"test": test})
 

@@ -12,7 +12,8 @@ import pytest
 from recurra.pipelines.configuration import make_configuration
 from recurra.pipelines.datasets.languages import find_language
 from recurra.pipelines.datasets.normalised_text import normalise_text
-from recurra.pipelines.datasets.pair_rules import PairRulesSection
+from recurra.pipelines.datasets.pair_rows import read_pair_source
+from recurra.pipelines.datasets.pair_rules import PairRulesSection, check_pairs
 from recurra.pipelines.datasets.sentence_pairs import (
     load_sentence_pairs,
     load_test_pairs,
@@ -78,8 +79,6 @@ def test_folder_of_parallel_files(tmp_path, ending, validation):
     pairs = load(tmp_path)
     assert sizes(pairs) == {"train": 20, "validation": 3, "test": 2}
     assert texts(pairs.splits["validation"]) == made_up(3, 50)
-    place = (str(tmp_path / f"train.en{ending}"), 7)
-    assert pairs.splits["train"].places[6] == place
     assert pairs.splits["train"].source.dtype == object
     assert pairs.encodings == {"utf-8": 50}
 
@@ -251,10 +250,8 @@ def test_folder_of_tables(tmp_path):
     write(tmp_path / "test.b.tsv.gz", "x\ty\nz\tw\n")
     pairs = load(tmp_path)
     assert sizes(pairs) == {"train": 9, "validation": 2, "test_a": 1, "test_b": 2}
-    assert pairs.splits["validation"].places[1] == (
-        f"{tmp_path / 'dev.tmx'}, unit 2",
-        None,
-    )
+    rows = read_pair_source(str(tmp_path), "en", "de").splits["validation"]
+    assert rows.places[1] == (f"{tmp_path / 'dev.tmx'}, unit 2", None)
 
 
 @pytest.mark.parametrize(
@@ -289,13 +286,8 @@ def test_undecodable_line_of_either_side(tmp_path):
     pairs = load(tmp_path, max_bad_share=0.2, validation_share=0)
     (bad,) = pairs.bad_rows
     assert (bad.file, bad.line) == (str(tmp_path / "train.de"), 5)
-    assert [place[1] for place in pairs.splits["train"].places] == [
-        1,
-        2,
-        3,
-        4,
-        *range(6, 10),
-    ]
+    whole = made_up(9)
+    assert texts(pairs.splits["train"]) == whole[:4] + whole[5:]
 
 
 @pytest.mark.parametrize(
@@ -464,10 +456,12 @@ def test_evaluation_splits_keep_every_line(tmp_path):
     ],
 )
 def test_each_rule(tmp_path, rules, left):
-    pairs = load(faulty(tmp_path), rules=keep_all(**rules))
-    kept = {place[1] - 1 for place in pairs.splits["train"].places}
-    assert kept == left
-    assert sum(pairs.checks.dropped.values()) == 10 - len(left)
+    rows = read_pair_source(str(faulty(tmp_path)), "en", "de")
+    checks, kept = check_pairs(rows.splits, keep_all(**rules))
+    assert set(kept) == left
+    assert sum(checks.dropped.values()) == 10 - len(left)
+    pairs = load(tmp_path, rules=keep_all(**rules))
+    assert len(pairs.splits["train"]) == len(left)
 
 
 def test_length_ratio_is_measured_against_the_languages_own(tmp_path):

@@ -15,11 +15,7 @@ from recurra.pipelines.translation.metrics import translation_metrics
 
 def split(pairs):
     source, target = zip(*pairs, strict=True)
-    return PairSplit(
-        np.array(source, object),
-        np.array(target, object),
-        tuple(("pairs", line) for line in range(1, len(pairs) + 1)),
-    )
+    return PairSplit(np.array(source, object), np.array(target, object))
 
 
 GERMAN = split(
@@ -120,7 +116,7 @@ def test_scripts_without_spaces_are_written_without():
     )
     (answer,) = LexiconBaseline.fit(chinese, 0).translate(["Cat dog."])
     assert answer == "猫狗。"
-    back = PairSplit(chinese.target, chinese.source, chinese.places)
+    back = PairSplit(chinese.target, chinese.source)
     (answer,) = LexiconBaseline.fit(back, 0).translate(["狗。"])
     assert answer == "Dog."
 
