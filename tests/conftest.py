@@ -1,4 +1,4 @@
-"""One small trained run and its export, for every test that needs one.
+"""One small trained run, its export, and a stop of training, for all tests.
 
 What a fixture needs is imported when it is asked for, so that the tests of the layers
 run where TensorFlow is not.

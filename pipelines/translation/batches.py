@@ -102,9 +102,6 @@ class EncodedPairs:
     target: tf.RaggedTensor
     lengths: np.ndarray
 
-    def __len__(self) -> int:
-        return len(self.lengths)
-
 
 def encode_pairs(split: PairSplit, subwords: Subwords) -> EncodedPairs:
     """The ids of a split, as the graph that is served encodes them."""

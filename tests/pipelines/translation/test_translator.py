@@ -180,7 +180,7 @@ def test_the_best_of_a_list_is_the_translation(models, subwords):
 
 
 @pytest.mark.parametrize("most", [1, 100])
-def test_fewer_long_texts_are_decoded_together(models, subwords, monkeypatch, most):
+def test_how_many_are_together_changes_no_answer(models, subwords, monkeypatch, most):
     def answers():
         made = translator(models[:1], subwords, sentences_together=64)
         translations, scores = made.translate(ENGLISH[:9])
