@@ -62,6 +62,12 @@ class SubwordsSection(Section):
         le=1,
         description="share of all characters that are pieces; the rarer ones are bytes",
     )
+    vocabulary_threshold: int = Field(
+        1,
+        ge=0,
+        description="a language uses the pieces that stand so often in its training "
+        "sentences, and its characters; 0 for the pieces of both",
+    )
     max_training_sentences: int = Field(
         1_000_000, ge=1, description="that a vocabulary is learned from"
     )

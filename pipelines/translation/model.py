@@ -54,7 +54,7 @@ class TranslationModel(keras.Model):
     Args:
         section: Sizes and noise.
         source_size, target_size: Pieces of the vocabularies.
-        joint: Whether both are one.
+        joint: Whether ids below both sizes are of the same pieces.
         label_smoothing: Of the loss.
         seed: Of the noise.
     """
@@ -74,9 +74,12 @@ class TranslationModel(keras.Model):
         self.label_smoothing = label_smoothing
         self.target_size = target_size
         size = section.embedding_size
-        self.target_embedding = _embedding(target_size, size, "target_embedding")
-        self.source_embedding = self.target_embedding
-        if not (joint and section.tied_embeddings):
+        if joint and section.tied_embeddings:
+            rows = max(source_size, target_size)
+            self.target_embedding = _embedding(rows, size, "embedding")
+            self.source_embedding = self.target_embedding
+        else:
+            self.target_embedding = _embedding(target_size, size, "target_embedding")
             self.source_embedding = _embedding(source_size, size, "source_embedding")
         self.source_words = WordDropout(
             section.word_dropout, seed=_seed(seed, _SOURCE_WORDS)
@@ -292,7 +295,8 @@ class TranslationModel(keras.Model):
     def _output_embeddings(self) -> tf.Tensor:
         """`[V, R]`."""
         if self.section.tied_embeddings:
-            return tf.convert_to_tensor(self.target_embedding.embeddings)
+            rows = tf.convert_to_tensor(self.target_embedding.embeddings)
+            return rows[: self.target_size]
         return tf.convert_to_tensor(self.output_embedding)
 
     def _apart(self, outputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -309,7 +313,7 @@ def build_model(
         configuration.model,
         subwords.source.vocabulary_size,
         subwords.target.vocabulary_size,
-        joint=subwords.is_joint,
+        joint=configuration.subwords.joint,
         label_smoothing=configuration.training.label_smoothing,
         seed=configuration.seed,
     )

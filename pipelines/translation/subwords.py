@@ -2,14 +2,19 @@
 
 A character that no piece has becomes its UTF-8 bytes, so nothing is unknown. Every
 vocabulary begins with the same four signals.
+
+With a joint vocabulary both languages have the same ids, and of those each uses what
+its training sentences hold (Sennrich et al., "The University of Edinburgh's Neural MT
+Systems for WMT17", 2017). What the target uses has the first ids, so that a model's
+output has a row for nothing else.
 """
 
+import copy
 import hashlib
 import io
 import itertools
 import logging
 import tempfile
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -34,6 +39,9 @@ _INVISIBLE = r"[\x{AD}\x{200B}\x{2060}\x{FEFF}]"
 # rule at all every process that loads the model would be told so on its screen.
 _NO_NORMALISATION = "FEFF\t\n"
 
+# What sentencepiece has for the space before a word.
+_SPACE = "▁"
+_COUNTED_TOGETHER = 10_000
 # In bytes; the largest that sentencepiece takes, which would skip longer ones.
 _LONGEST_SENTENCE = 2**30
 
@@ -51,7 +59,7 @@ def learn_subwords(
 
     Where there are fewer pieces to be had than the section asks for, the vocabulary is
     smaller, and a line of the log says so. The same sentences and seed give the same
-    files: `subwords.model`, or `source.model` and `target.model`.
+    files, `source.model` and `target.model`.
 
     Args:
         section: Kind and size of the vocabularies.
@@ -63,40 +71,90 @@ def learn_subwords(
     Raises:
         UserError: If the vocabulary is too small for the characters of the sentences.
     """
-    if section.joint:
-        _learn(section, [source, target], assets / "subwords.model", seed)
-    else:
-        _learn(section, [source], assets / "source.model", seed)
-        _learn(section, [target], assets / "target.model", seed)
+    sides = {"target": target, "source": source}
+    groups = [["target", "source"]] if section.joint else [["target"], ["source"]]
+    written = {}
+    for group in groups:
+        most = max(1, section.max_training_sentences // len(group))
+        sentences = {side: _drawn(sides[side], most, seed) for side in group}
+        written |= _learn(section, sentences)
+    for side, model in written.items():
+        with written_whole(assets / f"{side}.model") as partial:
+            partial.write_bytes(model)
 
 
 def _learn(
-    section: SubwordsSection, sides: list[np.ndarray], path: Path, seed: int
-) -> None:
-    sentences = list(_drawn(sides, section.max_training_sentences, seed))
+    section: SubwordsSection, sentences: dict[str, list[str]]
+) -> dict[str, bytes]:
+    """One vocabulary, a model for each side; what the first uses has the first ids."""
+    name = " and ".join(sentences)
     try:
-        model = _train(section, sentences)
+        model = _train(section, list(itertools.chain.from_iterable(sentences.values())))
     except RuntimeError as error:
         if "required_chars" not in str(error):
             raise
         raise UserError(
             f"subwords.vocabulary_size: {section.vocabulary_size:,} is less than the "
-            f"different characters of {path.stem}, with 260 for bytes and signals; "
+            f"different characters of {name}, with 260 for bytes and signals; "
             "raise it, or lower subwords.character_coverage"
         ) from None
-    with written_whole(path) as partial:
-        partial.write_bytes(model)
-    size = Pieces(path).vocabulary_size
+    size = len(model.pieces)
     if size < section.vocabulary_size:
         logger.info(
             "The sentences have pieces for a vocabulary of %s, not of %s (%s)",
             f"{size:,}",
             f"{section.vocabulary_size:,}",
-            path.name,
+            name,
         )
+    used = {
+        side: _used(model, texts, section.vocabulary_threshold)
+        for side, texts in sentences.items()
+    }
+    # Signals and bytes are used by all and stay in front.
+    order = np.lexsort([~uses for uses in reversed(used.values())])
+    models = {}
+    for side, uses in used.items():
+        own = copy.deepcopy(model)
+        del own.pieces[:]
+        for row in order:
+            piece = own.pieces.add()
+            piece.CopyFrom(model.pieces[row])
+            if not uses[row]:
+                piece.type = piece.UNUSED
+                if len(piece.piece) == 1:
+                    # By its text byte-pair encoding would find it all the same.
+                    piece.piece = f"<unused {row}>"
+        models[side] = own.SerializeToString(deterministic=True)
+    return models
 
 
-def _train(section: SubwordsSection, sentences: list[str]) -> bytes:
+def _used(model: Any, sentences: list[str], threshold: int) -> np.ndarray:
+    """Which pieces a language uses: bool `[pieces]`.
+
+    Beside the pieces that stand so often in its sentences these are its characters,
+    without which other words could not be written.
+    """
+    processor = sentencepiece.SentencePieceProcessor(
+        model_proto=model.SerializeToString()
+    )
+    counts = np.zeros(len(model.pieces), int)
+    for first in range(0, len(sentences), _COUNTED_TOGETHER):
+        batch = sentences[first : first + _COUNTED_TOGETHER]
+        ids = itertools.chain.from_iterable(processor.encode(batch))
+        counts += np.bincount(np.fromiter(ids, int), minlength=len(counts))
+    characters = {_SPACE}.union(*sentences)
+    return np.array(
+        [
+            piece.type != piece.NORMAL
+            or piece.piece in characters
+            or counts[row] >= threshold
+            for row, piece in enumerate(model.pieces)
+        ]
+    )
+
+
+def _train(section: SubwordsSection, sentences: list[str]) -> Any:
+    """What sentencepiece learns, as its message `ModelProto`."""
     written = io.BytesIO()
     with tempfile.NamedTemporaryFile("w", suffix=".tsv") as rules:
         rules.write(_NO_NORMALISATION)
@@ -125,15 +183,13 @@ def _train(section: SubwordsSection, sentences: list[str]) -> bytes:
     model = proto.ModelProto.FromString(written.getvalue())
     # The name of a temporary file: another one each time, and nobody's business.
     model.normalizer_spec.ClearField("normalization_rule_tsv")
-    return model.SerializeToString(deterministic=True)
+    return model
 
 
-def _drawn(sides: list[np.ndarray], most: int, seed: int) -> Iterator[str]:
-    """At most so many sentences, as many of each side, without empty ones."""
-    generator = np.random.default_rng(seed)
-    for side in sides:
-        rows = generator.permutation(len(side))[: max(1, most // len(sides))]
-        yield from (text for text in side[np.sort(rows)] if text)
+def _drawn(texts: np.ndarray, most: int, seed: int) -> list[str]:
+    """At most so many sentences, without empty ones."""
+    rows = np.random.default_rng(seed).permutation(len(texts))[:most]
+    return [text for text in texts[np.sort(rows)] if text]
 
 
 class Subwords(tf.Module):
@@ -144,28 +200,23 @@ class Subwords(tf.Module):
 
     Attributes:
         source: Of the source language.
-        target: Of the target language; the same object where they share one.
+        target: Of the target language; of a joint vocabulary with the same ids.
     """
 
     def __init__(self, assets: Path):
         super().__init__(name="subwords")
-        joint = assets / "subwords.model"
-        self.source = Pieces(joint if joint.is_file() else assets / "source.model")
-        self.target = self.source
-        if not joint.is_file():
-            self.target = Pieces(assets / "target.model")
-
-    @property
-    def is_joint(self) -> bool:
-        """Whether both languages have one vocabulary."""
-        return self.target is self.source
+        self.source = Pieces(assets / "source.model")
+        self.target = Pieces(assets / "target.model")
 
 
 class Pieces(tf.Module):
-    """One vocabulary of pieces.
+    """The pieces of one language.
 
     Args:
         path: A model of sentencepiece; the graph holds a copy of it.
+
+    Attributes:
+        vocabulary_size: Above all ids that a text is encoded to.
     """
 
     def __init__(self, path: Path):
@@ -174,7 +225,10 @@ class Pieces(tf.Module):
         self._model = model
         self._tokenizer = tensorflow_text.SentencepieceTokenizer(model=model)
         self._tokenizer._model_resource = _SharedModel(model)
-        self.vocabulary_size = int(self._tokenizer.vocab_size())
+        proto: Any = sentencepiece_model_pb2
+        pieces = proto.ModelProto.FromString(model).pieces
+        used = [row for row, piece in enumerate(pieces) if piece.type != piece.UNUSED]
+        self.vocabulary_size = used[-1] + 1
 
     def encode(self, text: tf.Tensor) -> tf.RaggedTensor:
         """Ids of the pieces of each text, without signals.

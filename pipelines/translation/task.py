@@ -36,8 +36,7 @@ from .translator import Translator
 logger = logging.getLogger("recurra")
 
 _ATTENTIONS_SHOWN = 12
-# The files of the vocabularies, of which a run has the first or the others.
-_SUBWORDS = ("subwords.model", "source.model", "target.model")
+_SUBWORDS = ("source.model", "target.model")
 # Sentences of a warm-up request.
 _EXAMPLES = 2
 
@@ -217,9 +216,8 @@ class TranslationTask(Task[TranslationConfiguration, SentencePairs, PreparedPair
                     f"{self.run.path}; join runs with the same data and the same split"
                 )
             for name in _SUBWORDS:
-                if _content(self.run.assets / name) != _content(
-                    other.run.assets / name
-                ):
+                files = [run.assets / name for run in (self.run, other.run)]
+                if files[0].read_bytes() != files[1].read_bytes():
                     raise UserError(
                         f"{other.run.path}: has other subwords than {self.run.path}; "
                         "join runs with the same data and section subwords"
@@ -288,10 +286,6 @@ class TranslationTask(Task[TranslationConfiguration, SentencePairs, PreparedPair
     @property
     def _lengths_file(self) -> Path:
         return self.run.assets / "lengths.json"
-
-
-def _content(path: Path) -> bytes | None:
-    return path.read_bytes() if path.is_file() else None
 
 
 def _sha256(split: PairSplit) -> str:

@@ -32,8 +32,8 @@ INPUTS = {"source": tf.constant(SOURCE), "target_in": tf.constant(TARGET_IN)}
 def built(*, joint=True, label_smoothing=0.0, **options):
     section = ModelSection(**{**SMALL, **options})
     model = TranslationModel(
-        section, VOCABULARY, VOCABULARY, joint=joint, label_smoothing=label_smoothing,
-        seed=3,
+        section, VOCABULARY + 3, VOCABULARY, joint=joint,
+        label_smoothing=label_smoothing, seed=3,
     )  # fmt: skip
     model.build()
     generator = np.random.default_rng(0)
@@ -118,7 +118,7 @@ def test_a_step_of_the_decoder_follows_the_equations():
             + model.readout.bias.numpy()
         )
         np.testing.assert_allclose(readout, expected, rtol=1e-3, atol=1e-5)
-        logits = readout @ embeddings.T + model.output_bias.numpy()
+        logits = readout @ embeddings[:VOCABULARY].T + model.output_bias.numpy()
         got = model.logits(readout).numpy()
         np.testing.assert_allclose(got[:, END:], logits[:, END:], rtol=1e-3, atol=1e-5)
         assert (got[:, :END] < -1e8).all()
@@ -225,12 +225,25 @@ def test_the_loss_counts_real_pieces_alone():
 
 
 @pytest.mark.parametrize(
-    "joint, tied, tables", [(True, True, 1), (False, True, 2), (True, False, 3)]
+    "joint, tied, tables",
+    [
+        (True, True, [(20, 5)]),
+        (False, True, [(13, 5), (20, 5)]),
+        (True, False, [(13, 5), (13, 5), (20, 5)]),
+    ],
 )
 def test_embeddings_are_tied_as_asked_for(joint, tied, tables):
-    model = built(joint=joint, tied_embeddings=tied)
+    section = ModelSection(**SMALL, tied_embeddings=tied)
+    model = TranslationModel(section, 20, 13, joint=joint)
+    model.build()
     shapes = [tuple(weight.shape) for weight in model.trainable_variables]
-    assert shapes.count((VOCABULARY, 5)) == tables
+    assert sorted(shape for shape in shapes if shape[0] in (13, 20)) == [
+        (13,),
+        *tables,
+    ]
+    # Only what the target has may stand in a translation.
+    assert model.logits(tf.zeros([2, 5])).shape == (2, 13)
+    assert model.projection().shape == (5, 13)
 
 
 def test_a_model_learns_to_copy():

@@ -1,5 +1,6 @@
 """Subwords: nothing unknown, nothing lost, the same in the graph and out of it."""
 
+import collections
 import logging
 
 import keras
@@ -10,6 +11,7 @@ sentencepiece = pytest.importorskip("sentencepiece")
 pytest.importorskip("tensorflow_text")
 
 import tensorflow as tf  # noqa: E402
+from sentencepiece import sentencepiece_model_pb2  # noqa: E402
 
 from recurra.pipelines.configuration import make_configuration  # noqa: E402
 from recurra.pipelines.datasets.normalised_text import normalise_text  # noqa: E402
@@ -23,7 +25,6 @@ from recurra.pipelines.translation.subwords import (  # noqa: E402
     END,
     PADDING,
     UNKNOWN,
-    Pieces,
     Subwords,
     learn_subwords,
     normalise,
@@ -61,7 +62,7 @@ def encoded(pieces, *texts):
 
 
 def test_signals_have_their_ids(joint):
-    model = sentencepiece.SentencePieceProcessor(str(joint / "subwords.model"))
+    model = sentencepiece.SentencePieceProcessor(str(joint / "source.model"))
     ids = model.pad_id(), model.unk_id(), model.bos_id(), model.eos_id()
     assert ids == (PADDING, UNKNOWN, BEGIN, END) == (0, 1, 2, 3)
 
@@ -70,13 +71,16 @@ def test_signals_have_their_ids(joint):
 def test_the_graph_encodes_as_sentencepiece_does(tmp_path, algorithm):
     section = SubwordsSection(vocabulary_size=500, algorithm=algorithm)
     learn_subwords(section, strings(ENGLISH), strings(GERMAN), tmp_path, seed=0)
-    model = sentencepiece.SentencePieceProcessor(str(tmp_path / "subwords.model"))
-    pieces = Subwords(tmp_path).source
-    assert pieces.vocabulary_size == model.vocab_size() == 500
+    subwords = Subwords(tmp_path)
     texts = [*ENGLISH[:3], *GERMAN[:3], "unseen 漢字"]
-    assert encoded(pieces, *texts) == [model.encode(text) for text in texts]
-    characters = sum(map(len, ENGLISH))
-    assert sum(map(len, encoded(pieces, *ENGLISH))) < characters / 1.5
+    for side, own in (("source", ENGLISH), ("target", GERMAN)):
+        path = str(tmp_path / f"{side}.model")
+        model = sentencepiece.SentencePieceProcessor(path)
+        assert model.vocab_size() == 500
+        pieces = getattr(subwords, side)
+        assert encoded(pieces, *texts) == [model.encode(text) for text in texts]
+        characters = sum(map(len, own))
+        assert sum(map(len, encoded(pieces, *own))) < characters / 1.5
 
 
 @pytest.mark.parametrize("text", ODD_TEXTS)
@@ -163,16 +167,31 @@ def test_pieces_by_name(joint):
     assert b"".join(names).decode() == "▁old▁sailor"
 
 
+def proto_of(assets, side):
+    content = (assets / f"{side}.model").read_bytes()
+    return sentencepiece_model_pb2.ModelProto.FromString(content)
+
+
 def test_a_joint_vocabulary_is_one_and_separate_ones_are_two(joint, tmp_path):
-    assert Subwords(joint).is_joint
     section = SubwordsSection(vocabulary_size=500, joint=False)
     learn_subwords(section, strings(ENGLISH), strings(GERMAN), tmp_path, seed=0)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "source.model",
-        "target.model",
-    ]
+    for assets, equal in ((joint, True), (tmp_path, False)):
+        assert sorted(path.name for path in assets.iterdir()) == [
+            "source.model",
+            "target.model",
+        ]
+        pairs = zip(
+            *(proto_of(assets, side).pieces for side in ("source", "target")),
+            strict=True,
+        )
+        same = [
+            one.piece == other.piece
+            for one, other in pairs
+            if one.type == other.type == one.NORMAL
+        ]
+        assert len(same) > 50
+        assert all(same) == equal
     separate = Subwords(tmp_path)
-    assert not separate.is_joint
     source, target = (
         len(encoded(side, "Die Tante sieht den Hund")[0])
         for side in (separate.source, separate.target)
@@ -180,13 +199,50 @@ def test_a_joint_vocabulary_is_one_and_separate_ones_are_two(joint, tmp_path):
     assert target < source
 
 
+@pytest.mark.parametrize("algorithm", ["unigram", "bpe"])
+@pytest.mark.parametrize("threshold", [0, 1, 20])
+def test_a_language_uses_the_pieces_that_it_often_has(tmp_path, algorithm, threshold):
+    made = {}
+    for name, least in (("all", 0), ("own", threshold)):
+        assets = tmp_path / name
+        assets.mkdir()
+        section = SubwordsSection(
+            vocabulary_size=500, algorithm=algorithm, vocabulary_threshold=least
+        )
+        learn_subwords(section, strings(ENGLISH), strings(GERMAN), assets, seed=0)
+        made[name] = Subwords(assets)
+    for side, texts in (("source", ENGLISH), ("target", GERMAN)):
+        every, own = (getattr(made[name], side) for name in ("all", "own"))
+        cut, all_ids = encoded(own, *texts), encoded(every, *texts)
+        names = every.pieces(np.arange(500, dtype=np.int32)).numpy()
+        counts = collections.Counter(names[row] for ids in all_ids for row in ids)
+        used = own.pieces(tf.ragged.constant(cut).flat_values).numpy()
+        if threshold < 2:
+            # Nothing is cut otherwise.
+            assert list(map(len, cut)) == list(map(len, all_ids))
+        for piece in set(used):
+            short = len(piece.decode()) == 1
+            assert short or counts[piece] >= threshold
+        assert [
+            each.decode() for each in own.decode(tf.ragged.constant(cut)).numpy()
+        ] == texts
+        # Any text can still be written.
+        other = "never seen: 漢字 Straßen quer"
+        (back,) = own.decode(own.encode(tf.constant([other]))).numpy()
+        assert back.decode() == other
+    smaller = made["own"].target.vocabulary_size < 500
+    assert smaller == (threshold > 0)
+    # What the source alone uses comes after all of the target.
+    assert made["own"].source.vocabulary_size >= made["own"].target.vocabulary_size
+
+
 def test_the_same_sentences_give_the_same_file(joint, tmp_path):
     section = SubwordsSection(vocabulary_size=500)
     learn_subwords(section, strings(ENGLISH), strings(GERMAN), tmp_path, seed=0)
-    name = "subwords.model"
-    model = (tmp_path / name).read_bytes()
-    assert model == (joint / name).read_bytes()
-    assert b".tsv" not in model
+    for name in ("source.model", "target.model"):
+        model = (tmp_path / name).read_bytes()
+        assert model == (joint / name).read_bytes()
+        assert b".tsv" not in model
 
 
 def test_it_learns_from_a_part_that_the_seed_draws(tmp_path):
@@ -194,7 +250,7 @@ def test_it_learns_from_a_part_that_the_seed_draws(tmp_path):
     models = []
     for seed in (0, 0, 1):
         learn_subwords(section, strings(ENGLISH), strings(GERMAN), tmp_path, seed)
-        models.append((tmp_path / "subwords.model").read_bytes())
+        models.append((tmp_path / "source.model").read_bytes())
     assert models[0] == models[1] != models[2]
 
 
@@ -205,7 +261,7 @@ def test_few_sentences_make_a_smaller_vocabulary_and_a_note(
     section = SubwordsSection(vocabulary_size=8_000, algorithm=algorithm)
     with caplog.at_level(logging.INFO, "recurra"):
         learn_subwords(section, strings(["a b", ""]), strings(["c"]), tmp_path, seed=0)
-    size = Pieces(tmp_path / "subwords.model").vocabulary_size
+    size = len(proto_of(tmp_path, "source").pieces)
     assert 260 < size < 300
     assert f"a vocabulary of {size}, not of 8,000" in caplog.text
 

@@ -168,7 +168,7 @@ def test_runs_of_other_pairs_are_not_joined(runs, tmp_path):
 def test_runs_with_other_subwords_are_not_joined(runs, tmp_path):
     other = tmp_path / "other"
     shutil.copytree(runs[1].path, other)
-    with (other / "assets" / "subwords.model").open("ab") as file:
+    with (other / "assets" / "source.model").open("ab") as file:
         file.write(b"\0")
     task, unlike = (
         workflow.open_task(Run.open(path)) for path in (runs[0].path, other)

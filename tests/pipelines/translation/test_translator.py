@@ -47,16 +47,16 @@ def models(subwords):
     section = ModelSection(
         embedding_size=8, encoder_units=6, decoder_units=9, attention_units=5
     )
-    size = subwords.source.vocabulary_size
+    sizes = subwords.source.vocabulary_size, subwords.target.vocabulary_size
     made = []
     for seed in range(2):
-        model = TranslationModel(section, size, size, joint=True, seed=seed)
+        model = TranslationModel(section, *sizes, joint=True, seed=seed)
         model.build()
         generator = np.random.default_rng(seed)
         for variable in model.trainable_variables:
             variable.assign(generator.normal(size=variable.shape) * 0.7)
         # So that sentences end.
-        model.output_bias.assign(tf.one_hot(3, size) * 4.0)
+        model.output_bias.assign(tf.one_hot(3, sizes[1]) * 3.0)
         made.append(model)
     return made
 
@@ -88,9 +88,9 @@ def test_no_text_depends_on_the_others(one):
 def test_a_score_is_the_sum_over_steps(one, models, subwords):
     source, target = ENGLISH[4], GERMAN[4]
     (total,), (pieces,) = one.score([source], [target])
-    encode = lambda text: [*subwords.source.encode([text]).to_list()[0], 3]  # noqa: E731
-    ids, model = encode(target), models[0]
-    memory, states = model.begin(tf.constant([encode(source)]))
+    ids, model = subwords.target.encode([target]).to_list()[0] + [3], models[0]
+    encoded = with_end(subwords.source.encode([source])).to_tensor(PADDING)
+    memory, states = model.begin(encoded)
     expected, before = 0.0, 2
     for piece in ids:
         readout, states = model.step(memory, states, tf.constant([before]))
@@ -131,8 +131,8 @@ def test_an_ensemble_gives_the_mean_of_probabilities(models, subwords):
 
 def test_translations_follow_the_weights_as_training_changes_them(models, subwords):
     first, second = models
-    size = subwords.source.vocabulary_size
-    model = TranslationModel(first.section, size, size, joint=True)
+    sizes = subwords.source.vocabulary_size, subwords.target.vocabulary_size
+    model = TranslationModel(first.section, *sizes, joint=True)
     model.build()
     follows = translator([model], subwords)
     for of_epoch in (first, second):
