@@ -73,7 +73,7 @@ def learn_subwords(
     """
     sides = {"target": target, "source": source}
     groups = [["target", "source"]] if section.joint else [["target"], ["source"]]
-    written = {}
+    written: dict[str, bytes] = {}
     for group in groups:
         most = max(1, section.max_training_sentences // len(group))
         sentences = {side: _drawn(sides[side], most, seed) for side in group}
