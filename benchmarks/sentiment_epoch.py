@@ -24,7 +24,6 @@ from recurra.pipelines.runs import Run
 from recurra.pipelines.sentiment.config import SentimentConfiguration
 from recurra.pipelines.sentiment.preprocessing import PADDING
 from recurra.pipelines.sentiment.task import SentimentTask
-from recurra.pipelines.training import without_autotuning
 
 
 def main() -> None:
@@ -55,10 +54,8 @@ def compare(task: SentimentTask, bucketed: tf.data.Dataset, repeats: int) -> Non
     batch_size = task.configuration.training.batch_size
     maximum = max(features["tokens"].shape[1] for features, _ in bucketed)
     kinds = {
-        "bucketed by length": without_autotuning(bucketed),
-        f"padded to {maximum}": without_autotuning(
-            padded_to(bucketed, maximum, batch_size)
-        ),
+        "bucketed by length": bucketed,
+        f"padded to {maximum}": padded_to(bucketed, maximum, batch_size),
     }
     keras.utils.set_random_seed(0)
     model = task.build()

@@ -21,7 +21,6 @@ import keras
 
 from recurra.pipelines.configuration import make_configuration
 from recurra.pipelines.runs import Run
-from recurra.pipelines.training import without_autotuning
 from recurra.pipelines.translation.batches import PreparedPairs, encode_pairs
 from recurra.pipelines.translation.config import TranslationConfiguration
 from recurra.pipelines.translation.metrics import translation_metrics
@@ -112,7 +111,7 @@ def trained(
     print(f"{pieces:,} target pieces in an epoch, padded share {share:.1%}")
     rates = []
     for epoch in range(epochs):
-        batches = without_autotuning(prepared.training_batches(epoch))
+        batches = prepared.training_batches(epoch)
         begun = time.perf_counter()
         loss = model.fit(batches, shuffle=False, verbose=0).history["loss"][0]
         rates.append(pieces / (time.perf_counter() - begun))

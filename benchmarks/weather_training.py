@@ -17,7 +17,6 @@ import statistics
 import time
 
 from recurra.pipelines.configuration import make_configuration
-from recurra.pipelines.training import without_autotuning
 from recurra.pipelines.weather.config import WeatherConfiguration
 from recurra.pipelines.weather.data import PreparedWindows, load_weather_data
 from recurra.pipelines.weather.model import build_model, compile_model
@@ -64,9 +63,7 @@ def main() -> None:
     channels = len(data.shape.targets) * arguments.batch_size
     rates = []
     for number in range(1 + arguments.rounds):
-        batches = without_autotuning(
-            windows.training_batches(number).take(arguments.batches)
-        )
+        batches = windows.training_batches(number).take(arguments.batches)
         begun = time.perf_counter()
         model.fit(batches, verbose=0)
         rates.append(channels * arguments.batches / (time.perf_counter() - begun))

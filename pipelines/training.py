@@ -255,7 +255,7 @@ def fit(
     checkpoints = _Checkpoints(run.checkpoints)
     state = checkpoints.restore(model)
     watched = _Monitor(monitor, highest)
-    validation_batches = without_autotuning(validation_batches)
+    validation_batches = _untuned(validation_batches)
     with _stop_requests() as stop_requested:
         while not _is_over(state, training, watched):
             started = time.monotonic()
@@ -272,7 +272,7 @@ def fit(
                 progress,
             )
             history = model.fit(
-                without_autotuning(batches.skip(state.step)),
+                _untuned(batches.skip(state.step)),
                 initial_epoch=state.epoch,
                 epochs=state.epoch + 1,
                 validation_data=validation_batches,
@@ -317,12 +317,11 @@ def fit(
     return pandas.DataFrame(state.rows)
 
 
-def without_autotuning(batches: tf.data.Dataset) -> tf.data.Dataset:
+def _untuned(batches: tf.data.Dataset) -> tf.data.Dataset:
     """The batches, with as many calls at once as there are cores.
 
     TensorFlow's own tuning of that number sleeps for longer and longer, up to a minute,
-    and the end of an epoch often waits for it to wake up. `fit` trains without it; what
-    measures the speed of training should, too.
+    and the end of an epoch often waits for it to wake up.
     """
     options = tf.data.Options()
     options.autotune.enabled = False
