@@ -255,7 +255,6 @@ def fit(
     checkpoints = _Checkpoints(run.checkpoints)
     state = checkpoints.restore(model)
     watched = _Monitor(monitor, highest)
-    validation_batches = _untuned(validation_batches)
     with _stop_requests() as stop_requested:
         while not _is_over(state, training, watched):
             started = time.monotonic()
@@ -272,7 +271,7 @@ def fit(
                 progress,
             )
             history = model.fit(
-                _untuned(batches.skip(state.step)),
+                batches.skip(state.step),
                 initial_epoch=state.epoch,
                 epochs=state.epoch + 1,
                 validation_data=validation_batches,
@@ -315,17 +314,6 @@ def fit(
             checkpoints.save_best(model)
     model.load_weights(checkpoints.best)
     return pandas.DataFrame(state.rows)
-
-
-def _untuned(batches: tf.data.Dataset) -> tf.data.Dataset:
-    """The batches, with as many calls at once as there are cores.
-
-    TensorFlow's own tuning of that number sleeps for longer and longer, up to a minute,
-    and the end of an epoch often waits for it to wake up.
-    """
-    options = tf.data.Options()
-    options.autotune.enabled = False
-    return batches.with_options(options)
 
 
 def load_best(model: keras.Model, run: Run) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from ..autotuning import without_autotuning
 from ..datasets.labelled_texts import LabelledTexts, Split
 from .preprocessing import PADDING, Preprocessing, evidence_of, with_ratios
 
@@ -140,7 +141,7 @@ class TrainingBatches:
         steps = sum(
             math.ceil(rows / self._batch_size) for rows in np.bincount(bucket).tolist()
         )
-        return (
+        return without_autotuning(
             _with_ratios(batches, self._ratios)
             .apply(tf.data.experimental.assert_cardinality(steps))
             .prefetch(tf.data.AUTOTUNE)
@@ -156,7 +157,9 @@ class TrainingBatches:
     @functools.cached_property
     def _lengths(self) -> np.ndarray:
         batches = self._rows.map(_length).batch(4096)
-        return np.concatenate([lengths.numpy() for lengths in batches])
+        return np.concatenate(
+            [lengths.numpy() for lengths in without_autotuning(batches)]
+        )
 
     @functools.cached_property
     def _boundaries(self) -> list[int]:
@@ -181,10 +184,12 @@ class EvaluationBatches:
         batches = _preprocessed(split, self._order, preprocessing).padded_batch(
             batch_size
         )
-        self.batches = _with_ratios(
-            batches.apply(tf.data.experimental.assert_cardinality(steps)).cache(),
-            None if ratios is None else tf.constant(ratios[0]),
-        ).prefetch(tf.data.AUTOTUNE)
+        self.batches = without_autotuning(
+            _with_ratios(
+                batches.apply(tf.data.experimental.assert_cardinality(steps)).cache(),
+                None if ratios is None else tf.constant(ratios[0]),
+            ).prefetch(tf.data.AUTOTUNE)
+        )
 
     def in_split_order(self, rows: np.ndarray) -> np.ndarray:
         """What a model said of `batches`, row by row in the order of the split."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from ..autotuning import without_autotuning
 from ..datasets.labelled_texts import Split
 from ..files import write_text, written_whole
 from .config import NgramsSection, SentimentConfiguration, TextSection
@@ -205,7 +206,7 @@ def _tokenized(texts: np.ndarray, text: TextSection) -> Iterator[tf.RaggedTensor
         )
         .prefetch(tf.data.AUTOTUNE)
     )
-    yield from dataset
+    yield from without_autotuning(dataset)
 
 
 def _write_array(path: Path, array: np.ndarray) -> None:

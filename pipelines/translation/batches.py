@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
+from ..autotuning import without_autotuning
 from ..datasets.sentence_pairs import PairSplit, SentencePairs
 from .subwords import BEGIN, END, PADDING, Subwords
 
@@ -117,7 +118,7 @@ def encode_pairs(split: PairSplit, subwords: Subwords) -> EncodedPairs:
             num_parallel_calls=tf.data.AUTOTUNE,
         )
     )
-    sources, targets = zip(*batches, strict=True)
+    sources, targets = zip(*without_autotuning(batches), strict=True)
     return _with_lengths(tf.concat(sources, 0), tf.concat(targets, 0))
 
 
@@ -224,7 +225,7 @@ def _batches(pairs: EncodedPairs, plan: list[_PlannedBatch]) -> tf.data.Dataset:
         weights = tf.cast(tf.not_equal(target, PADDING), tf.float32)
         return {"source": source, "target_in": shifted(target)}, target, weights
 
-    return (
+    return without_autotuning(
         tf.data.Dataset.from_tensor_slices((rows, shapes))
         .map(batch, num_parallel_calls=tf.data.AUTOTUNE)
         .prefetch(tf.data.AUTOTUNE)

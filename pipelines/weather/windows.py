@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from ..autotuning import without_autotuning
 from ..datasets.chronological_split import Spans
 from ..datasets.time_series import StationSeries, TimeSeries
 from .model_inputs import history_inputs, known_inputs, standardised
@@ -255,7 +256,7 @@ class Windows:
                 station, first + (numbers - earlier) * self.stride
             )
 
-        return (
+        return without_autotuning(
             tf.data.Dataset.range(-(-count // batch_size))
             .map(gather, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
             .prefetch(2)
