@@ -84,6 +84,7 @@ def test_an_epoch_has_every_row_once_and_as_many_batches_as_it_says(
     epoch = training_of(split, preprocessing).of_epoch(0)
     batches = list(epoch)
     assert len(batches) == int(epoch.cardinality())
+    assert epoch.options().autotune.enabled is False
     assert sorted(sum(rows_of(batches), [])) == list(range(len(lengths)))
     for features, labels in batches:
         tokens = features["tokens"].numpy()
@@ -169,6 +170,7 @@ def test_evaluation_gives_each_row_once_and_restores_the_order(preprocessing, ro
     batches = list(evaluation.batches)
     assert len(batches) == int(evaluation.batches.cardinality())
     assert len(batches) == math.ceil(rows / BATCH)
+    assert evaluation.batches.options().autotune.enabled is False
     seen = np.array(sum(rows_of(batches), []))
     np.testing.assert_array_equal(evaluation.in_split_order(seen), np.arange(rows))
     labels = np.concatenate([labels.numpy() for _, labels in batches])

@@ -130,6 +130,7 @@ def test_an_epoch_has_each_window_once_in_its_own_order():
     # A run that is taken up again skips what it has seen.
     batches = windows.shuffled(16, seed=5, epoch=0)
     assert int(batches.cardinality()) == len(first)
+    assert batches.options().autotune.enabled is False
     assert numbers_of(batches.skip(7)) == first[7:]
 
 
