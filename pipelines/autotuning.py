@@ -4,12 +4,11 @@ import tensorflow as tf
 
 
 def without_autotuning(dataset: tf.data.Dataset) -> tf.data.Dataset:
-    """The data set, with as many calls at once as there are cores.
+    """The data set, with numbers of parallel calls that stay as they are at first.
 
-    TensorFlow tunes that number in a thread that sleeps for longer and longer, up to a
-    minute, and the end of an iterator now and then waits for it to wake up: an epoch of
-    140 seconds would often take 200. Every data set that is gone through here for more
-    than a moment is therefore made without it.
+    TensorFlow tunes these in a thread that sleeps for longer and longer, up to a
+    minute, and the end of an iterator now and then waits for it to wake up. What is
+    trained on, evaluated and learned from is therefore made without it.
     """
     options = tf.data.Options()
     options.autotune.enabled = False

@@ -112,20 +112,22 @@ def _learn(
     }
     # Signals and bytes are used by all and stay in front.
     order = np.lexsort([~uses for uses in reversed(used.values())])
-    models = {}
-    for side, uses in used.items():
-        own = copy.deepcopy(model)
-        del own.pieces[:]
-        for row in order:
-            piece = own.pieces.add()
-            piece.CopyFrom(model.pieces[row])
-            if not uses[row]:
-                piece.type = piece.UNUSED
-                if len(piece.piece) == 1:
-                    # By its text byte-pair encoding would find it all the same.
-                    piece.piece = f"<unused {row}>"
-        models[side] = own.SerializeToString(deterministic=True)
-    return models
+    return {side: _model_with(model, order, uses) for side, uses in used.items()}
+
+
+def _model_with(model: Any, order: np.ndarray, uses: np.ndarray) -> bytes:
+    """The model with its pieces in this order, of which some are used."""
+    own = copy.deepcopy(model)
+    own.ClearField("pieces")
+    for row in order:
+        piece = own.pieces.add()
+        piece.CopyFrom(model.pieces[row])
+        if not uses[row]:
+            piece.type = piece.UNUSED
+            if len(piece.piece) == 1:
+                # By its text byte-pair encoding would find it all the same.
+                piece.piece = f"<unused {row}>"
+    return own.SerializeToString(deterministic=True)
 
 
 def _used(model: Any, sentences: list[str], threshold: int) -> np.ndarray:
