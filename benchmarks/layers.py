@@ -10,10 +10,10 @@ within the step.
     KERAS_BACKEND=jax python benchmarks/layers.py --rounds 5
     python benchmarks/layers.py --memory
 
-From how many units on the loop written out is faster shows where it is written out at
+From how many units on manual backpropagation is faster shows where it is used at
 shapes below the threshold too:
 
-    python benchmarks/layers.py --written-out-from 1 \\
+    python benchmarks/layers.py --manual-from 1 \\
         --shape 64x100x128x128 --shape 64x100x256x256
 """
 
@@ -111,18 +111,18 @@ def main() -> None:
     )
     way = parser.add_mutually_exclusive_group()
     way.add_argument(
-        "--written-out-from",
+        "--manual-from",
         type=int,
         metavar="UNITS",
-        help="write loops out from so many units on, not from where that pays off",
+        help="use manual backpropagation from so many units on, faster or not",
     )
     way.add_argument("--memory", action="store_true", help="peak memory, no times")
     arguments = parser.parse_args()
     comparisons = [row for row in COMPARISONS if arguments.only in row[0]]
     shapes = arguments.shapes or list(SHAPES)
-    if arguments.written_out_from is not None:
+    if arguments.manual_from is not None:
         backpropagation.UNITS_TO_PAY_OFF[keras.backend.backend()] = (
-            arguments.written_out_from
+            arguments.manual_from
         )
 
     print(

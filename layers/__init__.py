@@ -1,11 +1,13 @@
 """Regularised recurrent layers for Keras, on any backend."""
 
+from .attention import AttentionCell, AttentionMemory, AttentionRNN, MemoryAttention
+from .backpropagation import ManualSteps
 from .deep_rnn import DeepRNN
 from .feed_forward_dropout import FeedForwardDropout
 from .gru import GRU, GRUCell
 from .lstm import LSTM, LSTMCell
 from .monte_carlo import MonteCarlo, monte_carlo
-from .regulariser import CellNoise, CellRegulariser
+from .regulariser import CellNoise, CellRegulariser, StepNoise
 from .rnn import RNN
 from .temporal_skip import TemporalSkip
 from .vanilla_rnn import VanillaRNN, VanillaRNNCell
@@ -18,13 +20,19 @@ __all__ = [
     "GRU",
     "LSTM",
     "RNN",
+    "AttentionCell",
+    "AttentionMemory",
+    "AttentionRNN",
     "CellNoise",
     "CellRegulariser",
     "DeepRNN",
     "FeedForwardDropout",
     "GRUCell",
     "LSTMCell",
+    "ManualSteps",
+    "MemoryAttention",
     "MonteCarlo",
+    "StepNoise",
     "TemporalSkip",
     "VanillaRNN",
     "VanillaRNNCell",

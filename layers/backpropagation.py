@@ -1,7 +1,7 @@
-"""Recurrences with backpropagation through time written out.
+"""Recurrences with backpropagation through time by equations, not by a tape.
 
 Automatic differentiation of a loop forms the gradients of the kernels step by step,
-from products as small as the batch. Written out, the loop back carries no more than
+from products as small as the batch. By the equations the loop back carries no more than
 
     delta_t = dL/da_t    with a_t = x_t U + h_{t-1} W + b, what the gates sum up
 
@@ -14,52 +14,92 @@ Source: Werbos, "Backpropagation Through Time: What It Does and How to Do It", 1
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import keras
 from keras import ops
 
-from .feed_forward_dropout import FeedForwardDropout
-from .regulariser import CellNoise, Tensor, innermost_cell, wrappers_of
-from .variational_dropout import VariationalDropout
-from .weight_drop import WeightDrop
-from .zoneout import Zoneout
+from .regulariser import (
+    CellNoise,
+    StepNoise,
+    Tensor,
+    answer_of,
+    innermost_cell,
+    wrappers_of,
+)
 
-# From how many units on the loop written out is faster, by backend: measured by
+# From how many units on manual backpropagation is faster, by backend: measured by
 # benchmarks/layers.py on CPUs. Below, the products are cheap beside storing what the
 # way back needs. Backends that are missing are never faster.
 UNITS_TO_PAY_OFF = {"tensorflow": 256, "jax": 512}
 
 
-class Steps(Protocol):
+class ManualSteps(Protocol):
     """The equations of a cell's step, forward and backward.
 
+        from_input = x_t U + b    from_state = h_{t-1} W
+        h_t, ... = forward(from_input, from_state, [h_{t-1}, ...])
+
+    A cell with these equations has an attribute `manual_steps`: a class of this form,
+    or `None` where its configuration does not fit them. The attribute counts for the
+    very class that defines it, since a subclass may step otherwise. The cell has
+    weights `kernel` U, `recurrent_kernel` W and `bias` b, which may be `None`, and
+    draws no noise. Its states all have as many units, the first is the hidden state h,
+    and its output is h_t.
+
     Attributes:
-        sums_apart: Whether the gates read the input and the state by different sums,
-            so that the two have different deltas.
-        sizes_saved: What `forward` saves, in units.
+        sums_apart: Whether the gates use `from_input` and `from_state` otherwise than
+            by their sum, so that the two have different deltas. Then the bias is
+            `(2, ...)`, and `bias[1]` is added to `from_state`.
+        reads_state_by_kernel_alone: Whether `forward` leaves h_{t-1} alone, which it
+            knows by `from_state`.
+        sizes_saved: Widths of what `forward` saves, in multiples of the units.
+
+    Example: h_t = (h_{t-1} + tanh(x_t U + b + h_{t-1} W)) / 2
+
+    >>> from recurra.layers import ManualSteps
+    >>> class HalfSteps(ManualSteps):
+    ...     sums_apart = False
+    ...     reads_state_by_kernel_alone = False
+    ...     sizes_saved = (1,)
+    ...
+    ...     @staticmethod
+    ...     def forward(from_input, from_state, states):
+    ...         candidate = keras.ops.tanh(from_input + from_state)
+    ...         return [(states[0] + candidate) / 2], [candidate]
+    ...
+    ...     @staticmethod
+    ...     def backward(gradients, states, saved):
+    ...         delta = gradients[0] * (1 - saved[0] ** 2) / 2
+    ...         return delta, delta, [gradients[0] / 2]
+    >>> import keras
+    >>> class HalfCell(keras.layers.SimpleRNNCell):
+    ...     manual_steps = HalfSteps
+    ...
+    ...     def call(self, inputs, states, training=False):
+    ...         candidate, _ = super().call(inputs, states)
+    ...         state = (states[0] + candidate) / 2
+    ...         return state, [state]
     """
 
     sums_apart: bool
+    reads_state_by_kernel_alone: bool
     sizes_saved: tuple[int, ...]
-
-    @staticmethod
-    def fit(cell: Any) -> bool:
-        """Whether the equations are those of this cell."""
 
     @staticmethod
     def forward(
         from_input: Tensor, from_state: Tensor, states: list[Tensor]
     ) -> tuple[list[Tensor], list[Tensor]]:
-        """The new states, and what `backward` wants saved."""
+        """The new states, and what `backward` needs saved."""
 
     @staticmethod
     def backward(
         gradients: list[Tensor], states: list[Tensor], saved: list[Tensor]
     ) -> tuple[Tensor, Tensor, list[Tensor]]:
-        """The deltas of `from_input` and `from_state`, the gradients of `states`.
+        """The deltas of `from_input` and `from_state`, and the gradients of `states`.
 
-        Without the share of the hidden state that passes through the recurrent kernel.
+        `gradients` are those of the new states. The gradient of h_{t-1} leaves out
+        what passes through the recurrent kernel.
         """
 
 
@@ -67,11 +107,8 @@ class VanillaSteps:
     """h_t = tanh(a_t), hence delta_t = dL/dh_t * (1 - h_t^2)."""
 
     sums_apart = False
+    reads_state_by_kernel_alone = True
     sizes_saved = (1,)
-
-    @staticmethod
-    def fit(cell: Any) -> bool:
-        return cell.activation is keras.activations.tanh and not cell.layer_norm
 
     @staticmethod
     def forward(
@@ -98,11 +135,8 @@ class LSTMSteps:
     """
 
     sums_apart = False
+    reads_state_by_kernel_alone = True
     sizes_saved = (4, 1)
-
-    @staticmethod
-    def fit(cell: Any) -> bool:
-        return _has_usual_activations(cell) and not cell.layer_norm
 
     @staticmethod
     def forward(
@@ -143,11 +177,8 @@ class GRUSteps:
     """
 
     sums_apart = True
+    reads_state_by_kernel_alone = False
     sizes_saved = (3, 1)
-
-    @staticmethod
-    def fit(cell: Any) -> bool:
-        return _has_usual_activations(cell) and cell.reset_after and not cell.layer_norm
 
     @staticmethod
     def forward(
@@ -174,39 +205,24 @@ class GRUSteps:
         return of_input, of_state, [of_hidden * z]
 
 
-def _has_usual_activations(cell: Any) -> bool:
-    return (
-        cell.activation is keras.activations.tanh
-        and cell.recurrent_activation is keras.activations.sigmoid
-    )
-
-
-class NoiseOfSteps(NamedTuple):
-    """The noise that steps written out take: a mask on what is read of the hidden
-    state, or `None`, and by the number of a state the bool mask that keeps it."""
-
-    state_mask: Tensor | None
-    keeps: dict[int, Tensor]
-
-
-class WrittenOut:
-    """The recurrence of a regularised cell, with its gradient written out.
+class ManualBackpropagation:
+    """The recurrence of a regularised cell, with its gradient by the equations.
 
     Args:
-        cell: A cell with `steps`.
+        cell: A cell with `manual_steps`.
         noise: What of the noise around it acts within the steps.
     """
 
-    def __init__(self, cell: Any, noise: NoiseOfSteps) -> None:
+    def __init__(self, cell: Any, noise: StepNoise) -> None:
         self.cell = cell
-        self.steps: Steps = cell.steps
+        self.steps: ManualSteps = cell.manual_steps
         self.noise = noise
 
     @classmethod
-    def where_it_pays_off(
+    def if_faster(
         cls, cell: Any, noise: list[CellNoise], dtype: str
-    ) -> WrittenOut | None:
-        """The recurrence, where it can be run so, and faster; otherwise `None`.
+    ) -> ManualBackpropagation | None:
+        """The recurrence, where it can be run so and is faster; otherwise `None`.
 
         Args:
             cell: A cell, bare or in regularisers.
@@ -215,16 +231,24 @@ class WrittenOut:
                 step.
         """
         inner = innermost_cell(cell)
+        steps = answer_of(inner, "manual_steps")
         fewest = UNITS_TO_PAY_OFF.get(keras.backend.backend(), float("inf"))
-        if not (
-            is_one_of_ours(inner)
-            and inner.steps.fit(inner)
-            and inner.units >= fewest
-            and inner.compute_dtype == dtype
+        if (
+            steps is None
+            or inner.compute_dtype != dtype
+            or keras.tree.flatten(inner.state_size)[0] < fewest
         ):
             return None
-        within_steps = _noise_of_steps(cell, noise)
-        return None if within_steps is None else cls(inner, within_steps)
+        step_noise = _step_noise(cell, noise)
+        if step_noise is None:
+            return None
+        # A mask around such a cell falls on the state that it carries on, too.
+        applies_mask = steps.reads_state_by_kernel_alone or getattr(
+            inner, "takes_tied_masks", False
+        )
+        if step_noise.state_mask is not None and not applies_mask:
+            return None
+        return cls(inner, step_noise)
 
     def run(
         self, sequences: Tensor, initial_states: list[Tensor], every_state: bool
@@ -234,7 +258,7 @@ class WrittenOut:
         cell = self.cell
         from_input = ops.matmul(_time_first(sequences), cell.kernel)
         state_bias = None
-        if cell.use_bias:
+        if cell.bias is not None:
             bias = ops.convert_to_tensor(cell.bias)
             from_input = from_input + (bias[0] if self.steps.sums_apart else bias)
             state_bias = bias[1] if self.steps.sums_apart else None
@@ -364,38 +388,25 @@ class WrittenOut:
         return hidden_state if mask is None else hidden_state * mask
 
 
-def is_one_of_ours(cell: Any) -> bool:
-    """Whether the cell is of a class of this package, and of no subclass, which may
-    step otherwise."""
-    return vars(type(cell)).get("steps") in (VanillaSteps, LSTMSteps, GRUSteps)
-
-
-def _noise_of_steps(cell: Any, noise: list[CellNoise]) -> NoiseOfSteps | None:
-    """The noise of the regularisers around the cell; `None` where it is of another
-    kind than steps written out take."""
-    state_mask = None
-    keeps: dict[int, Tensor] = {}
+def _step_noise(cell: Any, noise: list[CellNoise]) -> StepNoise | None:
+    """The noise of all regularisers around the cell, or `None` where it is of another
+    kind than manual backpropagation applies."""
+    together = StepNoise()
     for wrapper, drawn in zip(wrappers_of(cell), noise, strict=True):
-        kind = type(wrapper)
-        if kind is Zoneout and not keeps:
-            if wrapper.acts_without_noise and not drawn.per_step:
-                return None
-            keeps = {
-                index: drawn.per_step[name]
-                for index, name in enumerate(("hidden", "cell"))
-                if name in drawn.per_step
-            }
-        elif (
-            kind is VariationalDropout
-            and state_mask is None
-            and drawn.per_sequence.keys() <= {"state"}
-        ):
-            state_mask = drawn.per_sequence.get("state")
-            if state_mask is not None and state_mask.ndim != 2:
-                return None
-        elif kind not in (FeedForwardDropout, WeightDrop) or not drawn.is_empty:
+        answers = answer_of(wrapper, "step_noise") and wrapper.passes_inputs_through
+        found = wrapper.step_noise(drawn) if answers else None
+        if found is None:
             return None
-    return NoiseOfSteps(state_mask, keeps)
+        if found.keeps:
+            # A mask around what keeps states has the masked state kept.
+            if together.keeps or together.state_mask is not None:
+                return None
+            together = together._replace(keeps=found.keeps)
+        if found.state_mask is not None:
+            if together.state_mask is not None:
+                return None
+            together = together._replace(state_mask=found.state_mask)
+    return together
 
 
 def _scan(
@@ -404,7 +415,7 @@ def _scan(
     inputs: list[Tensor],
     reverse: bool = False,
 ) -> tuple[list[Tensor], list[Tensor]]:
-    """`ops.scan`, also over so many steps as the data tell.
+    """`ops.scan`, also over a number of steps that only the data show.
 
     On TensorFlow, Keras 3.15 cannot scan several inputs of unknown length, but one.
     """
@@ -412,7 +423,7 @@ def _scan(
         return ops.scan(step, initial, inputs, reverse=reverse)
 
     def step_at(carry: list[Tensor], number: Tensor) -> Any:
-        return step(carry, [each[number] for each in inputs])
+        return step(carry, [values[number] for values in inputs])
 
     numbers = ops.arange(ops.shape(inputs[0])[0])
     return ops.scan(step_at, initial, numbers, reverse=reverse)

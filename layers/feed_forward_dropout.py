@@ -7,7 +7,13 @@ from typing import Any
 import keras
 from keras import ops
 
-from .regulariser import CellNoise, CellRegulariser, Tensor, checked_rate
+from .regulariser import (
+    CellNoise,
+    CellRegulariser,
+    StepNoise,
+    Tensor,
+    checked_rate,
+)
 
 
 @keras.saving.register_keras_serializable(package="recurra")
@@ -61,6 +67,8 @@ class FeedForwardDropout(CellRegulariser):
     (2, 8)
     """
 
+    keeps_states_bounded = True
+
     def __init__(
         self,
         cell: keras.layers.Layer,
@@ -71,6 +79,10 @@ class FeedForwardDropout(CellRegulariser):
         super().__init__(cell, **kwargs)
         self.dropout = checked_rate("dropout", dropout)
         self.output_dropout = checked_rate("output_dropout", output_dropout)
+
+    @property
+    def makes_noise(self) -> bool:
+        return bool(self.dropout or self.output_dropout)
 
     def draw_noise(
         self, batch_size: Any, timesteps: Any, seed: keras.random.SeedGenerator
@@ -98,6 +110,9 @@ class FeedForwardDropout(CellRegulariser):
 
     def after_loop(self, outputs: Tensor, noise: CellNoise) -> Tensor:
         return _dropped(outputs, noise.per_step.get("output"), self.output_dropout)
+
+    def step_noise(self, noise: CellNoise) -> StepNoise | None:
+        return StepNoise() if noise.is_empty else None
 
     def call(
         self, inputs: Tensor, states: list[Tensor], training: bool | None = False

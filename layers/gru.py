@@ -7,13 +7,14 @@ from typing import Any, Literal
 import keras
 from keras import ops
 
+from .activations import are_bounded, are_default
 from .backpropagation import GRUSteps
 from .gates import read_by_gates
 from .layer_normalisation import add_gain_and_bias, normalised
 from .recurrent_layer import (
+    CellAttribute,
     FusedRecurrentLayer,
     NoSeedGenerator,
-    OfCell,
     without_dropout,
 )
 from .regulariser import Tensor
@@ -96,7 +97,6 @@ class GRUCell(NoSeedGenerator, keras.layers.GRUCell):
     """
 
     gates = 3
-    steps = GRUSteps
     # Only here is what the gates read of the state told from what they carry on.
     takes_tied_masks = True
 
@@ -139,6 +139,15 @@ class GRUCell(NoSeedGenerator, keras.layers.GRUCell):
             **without_dropout(kwargs),
         )
         self.layer_norm = layer_norm
+
+    @property
+    def has_bounded_states(self) -> bool:
+        return are_bounded(self)
+
+    @property
+    def manual_steps(self) -> type[GRUSteps] | None:
+        fits = are_default(self) and self.reset_after and not self.layer_norm
+        return GRUSteps if fits else None
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         super().build(input_shape)
@@ -325,22 +334,22 @@ class GRU(FusedRecurrentLayer):
     (2, 5, 8)
     """
 
-    units = OfCell()
-    activation = OfCell()
-    recurrent_activation = OfCell()
-    use_bias = OfCell()
-    kernel_initializer = OfCell()
-    recurrent_initializer = OfCell()
-    bias_initializer = OfCell()
-    kernel_regularizer = OfCell()
-    recurrent_regularizer = OfCell()
-    bias_regularizer = OfCell()
-    kernel_constraint = OfCell()
-    recurrent_constraint = OfCell()
-    bias_constraint = OfCell()
-    reset_after = OfCell()
-    implementation = OfCell()
-    layer_norm = OfCell()
+    units = CellAttribute()
+    activation = CellAttribute()
+    recurrent_activation = CellAttribute()
+    use_bias = CellAttribute()
+    kernel_initializer = CellAttribute()
+    recurrent_initializer = CellAttribute()
+    bias_initializer = CellAttribute()
+    kernel_regularizer = CellAttribute()
+    recurrent_regularizer = CellAttribute()
+    bias_regularizer = CellAttribute()
+    kernel_constraint = CellAttribute()
+    recurrent_constraint = CellAttribute()
+    bias_constraint = CellAttribute()
+    reset_after = CellAttribute()
+    implementation = CellAttribute()
+    layer_norm = CellAttribute()
 
     counterpart = keras.layers.GRU
     arguments_of_kernel = (*FusedRecurrentLayer.arguments_of_kernel, "reset_after")

@@ -7,13 +7,14 @@ from typing import Any, Literal
 import keras
 from keras import ops
 
+from .activations import are_bounded, are_default
 from .backpropagation import LSTMSteps
 from .gates import read_by_gates
 from .layer_normalisation import add_gain_and_bias, normalised
 from .recurrent_layer import (
+    CellAttribute,
     FusedRecurrentLayer,
     NoSeedGenerator,
-    OfCell,
     without_dropout,
 )
 from .regulariser import Tensor
@@ -88,7 +89,6 @@ class LSTMCell(NoSeedGenerator, keras.layers.LSTMCell):
     """
 
     gates = 4
-    steps = LSTMSteps
 
     def __init__(
         self,
@@ -129,6 +129,15 @@ class LSTMCell(NoSeedGenerator, keras.layers.LSTMCell):
             **without_dropout(kwargs),
         )
         self.layer_norm = layer_norm
+
+    @property
+    def has_bounded_states(self) -> bool:
+        return are_bounded(self)
+
+    @property
+    def manual_steps(self) -> type[LSTMSteps] | None:
+        fits = are_default(self) and not self.layer_norm
+        return LSTMSteps if fits else None
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         super().build(input_shape)
@@ -276,22 +285,22 @@ class LSTM(FusedRecurrentLayer):
     (2, 5, 8)
     """
 
-    units = OfCell()
-    activation = OfCell()
-    recurrent_activation = OfCell()
-    use_bias = OfCell()
-    kernel_initializer = OfCell()
-    recurrent_initializer = OfCell()
-    bias_initializer = OfCell()
-    unit_forget_bias = OfCell()
-    kernel_regularizer = OfCell()
-    recurrent_regularizer = OfCell()
-    bias_regularizer = OfCell()
-    kernel_constraint = OfCell()
-    recurrent_constraint = OfCell()
-    bias_constraint = OfCell()
-    implementation = OfCell()
-    layer_norm = OfCell()
+    units = CellAttribute()
+    activation = CellAttribute()
+    recurrent_activation = CellAttribute()
+    use_bias = CellAttribute()
+    kernel_initializer = CellAttribute()
+    recurrent_initializer = CellAttribute()
+    bias_initializer = CellAttribute()
+    unit_forget_bias = CellAttribute()
+    kernel_regularizer = CellAttribute()
+    recurrent_regularizer = CellAttribute()
+    bias_regularizer = CellAttribute()
+    kernel_constraint = CellAttribute()
+    recurrent_constraint = CellAttribute()
+    bias_constraint = CellAttribute()
+    implementation = CellAttribute()
+    layer_norm = CellAttribute()
 
     counterpart = keras.layers.LSTM
 

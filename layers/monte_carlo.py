@@ -8,19 +8,10 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
-from .regulariser import CellRegulariser, Tensor
-from .rnn import RNN
+from .regulariser import Tensor
 
-# Attributes by which layers say how much noise they make; without, or at 0, none.
-_RATES = (
-    "rate",
-    "stddev",
-    "dropout",
-    "recurrent_dropout",
-    "output_dropout",
-    "zoneout_hidden",
-    "zoneout_cell",
-)
+# Attributes of layers of Keras that make noise; at 0 they make none.
+_RATES_OF_KERAS = ("rate", "stddev", "dropout", "recurrent_dropout")
 
 
 class MonteCarlo(NamedTuple):
@@ -68,7 +59,9 @@ def monte_carlo(
         passes: Integer of at least 2, `K`.
         passes_at_once: How many passes make up one batch, for want of memory. Default:
             all of them; 1 where noise is shared by all sequences of a batch, as
-            `WeightDrop` does, since the passes of one batch would share it too.
+            `WeightDrop` does, since the passes of one batch would share it too. A
+            layer of your own says so by an attribute `shares_noise`, and by
+            `makes_noise` that it makes noise at all.
         **arguments: Further arguments of the call, such as `initial_state`, or `mask`,
             which is not taken from what another layer attached to `inputs`. Tensors
             among them have the batch as first axis.
@@ -210,20 +203,20 @@ def _layers_within(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
 
 
 def _makes_noise(layer: keras.layers.Layer) -> bool:
-    rates = [getattr(layer, name, None) for name in _RATES]
+    if hasattr(layer, "makes_noise"):
+        return layer.makes_noise
+    rates = [getattr(layer, name, None) for name in _RATES_OF_KERAS]
     rates = [rate for rate in rates if isinstance(rate, (int, float))]
     if rates:
         return any(rates)
-    if isinstance(layer, CellRegulariser):
-        return type(layer).draw_noise is not CellRegulariser.draw_noise
-    return not isinstance(layer, RNN) and any(
+    return any(
         isinstance(part, keras.random.SeedGenerator) for part in vars(layer).values()
     )
 
 
 def _shares_noise(layer: keras.layers.Layer) -> bool:
     """Whether all rows of a batch get the same noise of the layer."""
-    if isinstance(layer, CellRegulariser):
+    if hasattr(layer, "shares_noise"):
         return layer.shares_noise
     noise_shape = getattr(layer, "noise_shape", None) or (None,)
     return noise_shape[0] == 1

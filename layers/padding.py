@@ -1,8 +1,8 @@
 """Padded sequences with their real steps first, so that a loop needs no mask.
 
 A loop that looks at a mask chooses between the old and the new state at every step.
-Where the real steps of a sequence come first, it may as well run on past the last of
-them: what comes out there is never read.
+Where the real steps of a sequence come first, it may run on past the last of them: what
+comes out there is never read.
 """
 
 from __future__ import annotations
@@ -12,47 +12,33 @@ from typing import Any
 import keras
 from keras import ops
 
-from .backpropagation import is_one_of_ours
-from .feed_forward_dropout import FeedForwardDropout
-from .regulariser import Tensor, innermost_cell, wrappers_of
-from .temporal_skip import TemporalSkip
-from .variational_dropout import VariationalDropout
-from .weight_drop import WeightDrop
-from .zoneout import Zoneout
+from .activations import are_bounded
+from .regulariser import Tensor, answer_of, innermost_cell, wrappers_of
 
-# Not its GRUCell, whose state a mask on it may scale up at each step.
+# The cells of Keras that are bounded like ours. Not its GRUCell, whose state a mask on
+# it may scale up at each step.
 _CELLS_OF_KERAS = (keras.layers.LSTMCell, keras.layers.SimpleRNNCell)
-_REGULARISERS = (
-    FeedForwardDropout,
-    TemporalSkip,
-    VariationalDropout,
-    WeightDrop,
-    Zoneout,
-)
-# Activations whose values are bounded, so that a state cannot grow beyond all bounds.
-_BOUNDED = (
-    keras.activations.hard_sigmoid,
-    keras.activations.hard_tanh,
-    keras.activations.sigmoid,
-    keras.activations.softsign,
-    keras.activations.softmax,
-    keras.activations.tanh,
-)
 
 
-def may_run_on(cell: Any) -> bool:
+def may_run_past_padding(cell: Any) -> bool:
     """Whether steps after the last real one do no harm to those before.
 
-    Nobody reads what they compute. But were it infinite or not a number, then so
-    would be its gradient, even times zero. So the states of the cell have to be
-    bounded, or grow no faster than an LSTM's cell state, by a number a step.
+    Nobody reads what they compute. But if it were infinite or not a number, its
+    gradient would be so too, even times zero. So the states of the cell must be
+    bounded, or grow no faster than the cell state of an LSTM, by a bounded number a
+    step. This must hold for all bounded inputs, and also where a mask scales up the
+    hidden state at each step, unless the cell applies that mask itself
+    (`takes_tied_masks`). A cell answers by `has_bounded_states`, a regulariser by
+    `keeps_states_bounded`; without an answer the steps do not run on.
     """
     inner = innermost_cell(cell)
-    return (
-        (is_one_of_ours(inner) or type(inner) in _CELLS_OF_KERAS)
-        and inner.activation in _BOUNDED
-        and getattr(inner, "recurrent_activation", inner.activation) in _BOUNDED
-        and all(type(wrapper) in _REGULARISERS for wrapper in wrappers_of(cell))
+    has_bounded_states = (
+        are_bounded(inner)
+        if type(inner) in _CELLS_OF_KERAS
+        else answer_of(inner, "has_bounded_states")
+    )
+    return bool(has_bounded_states) and all(
+        answer_of(wrapper, "keeps_states_bounded") for wrapper in wrappers_of(cell)
     )
 
 

@@ -7,13 +7,13 @@ from typing import Any, Literal
 import keras
 
 from .regulariser import Tensor, checked_rate, innermost_cell, wrappers_of
-from .rnn import RNN, Run
+from .rnn import RNN, LoopInputs
 from .variational_dropout import VariationalDropout
 from .weight_drop import WeightDrop
 from .zoneout import Zoneout
 
 
-class OfCell:
+class CellAttribute:
     """An attribute of a layer that is its cell's attribute of the same name."""
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -129,32 +129,35 @@ class FusedRecurrentLayer(RecurrentLayer):
         # Such a layer vouches for its masks, which cuDNN then reads itself.
         return self.use_cudnn is not True and super().may_run_past_padding()
 
-    def loop(self, run: Run) -> tuple[Tensor, Tensor, list[Tensor]]:
-        if not self._fused_may_run(run):
+    def loop(self, inputs: LoopInputs) -> tuple[Tensor, Tensor, list[Tensor]]:
+        if not self._fused_may_run(inputs):
             if self.use_cudnn is True:
                 self._refuse_cudnn()
-            return super().loop(run)
+            return super().loop(inputs)
         fused = self._fused.layer
-        fused.go_backwards = run.go_backwards
-        fused.return_sequences = run.every_output
+        fused.go_backwards = inputs.go_backwards
+        fused.return_sequences = inputs.every_output
         # Bidirectional sets these after construction.
         fused.use_cudnn = self.use_cudnn
         fused.zero_output_for_mask = self.zero_output_for_mask
         return fused.inner_loop(
-            run.sequences, run.initial_state, mask=run.mask, training=run.training
+            inputs.sequences,
+            inputs.initial_state,
+            mask=inputs.mask,
+            training=inputs.training,
         )
 
-    def _fused_may_run(self, run: Run) -> bool:
+    def _fused_may_run(self, inputs: LoopInputs) -> bool:
         is_plain = (
             not self.plain_cell.layer_norm
-            and all(drawn.is_empty for drawn in run.noise)
-            and not any(part.acts_without_noise for part in wrappers_of(self.cell))
+            and all(drawn.is_empty for drawn in inputs.noise)
+            and not any(part.active_at_inference for part in wrappers_of(self.cell))
         )
         if self.use_cudnn is True:
             return is_plain
-        # On a GPU nothing is faster; elsewhere the loop written out may be.
-        may = is_plain and run.mask is None and not run.every_state
-        return may and (self.written_out(run) is None or _has_gpu())
+        # On a GPU nothing is faster; elsewhere manual backpropagation may be.
+        may = is_plain and inputs.mask is None and not inputs.every_state
+        return may and (self.manual_backpropagation(inputs) is None or _has_gpu())
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "use_cudnn": self.use_cudnn}
@@ -191,7 +194,7 @@ class _NotASublayer:
 
 
 def _has_gpu() -> bool:
-    # Keras cannot say on torch; there nothing is written out.
+    # Keras cannot say on torch; there backpropagation is never manual.
     if keras.backend.backend() == "torch":
         return False
     # Without a type: asked for GPUs where there are none, JAX raises an error.

@@ -6,6 +6,7 @@ import contextlib
 import contextvars
 import inspect
 from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import keras
@@ -32,6 +33,20 @@ class CellNoise(NamedTuple):
         return not self.per_sequence and not self.per_step
 
 
+class StepNoise(NamedTuple):
+    """The noise that manual backpropagation applies within a step.
+
+    Attributes:
+        state_mask: `(batch, units)`, multiplied with what the gates read of the hidden
+            state, or `None`. The state that is carried on is not masked.
+        keeps: By the number of a state, bool `(batch, time, units)`, true where the
+            state keeps its previous value.
+    """
+
+    state_mask: Tensor | None = None
+    keeps: Mapping[int, Tensor] = MappingProxyType({})
+
+
 def at_steps(noise: CellNoise, of: Callable[[Tensor], Tensor]) -> CellNoise:
     """The noise with that of the steps as `of` makes it, `(batch, time, ...)` alike."""
     return noise._replace(
@@ -43,19 +58,21 @@ def at_steps(noise: CellNoise, of: Callable[[Tensor], Tensor]) -> CellNoise:
 # cell may stand between it and the layer, and no cell's signature has to know of noise.
 # It is set within the step that uses it, hence within the trace that uses it. A context
 # variable keeps threads that run one layer at once apart.
-_noise_at_hand: contextvars.ContextVar[Mapping[int, Mapping[str, Tensor]] | None] = (
-    contextvars.ContextVar("recurra_noise_at_hand", default=None)
-)
+_current_noise: contextvars.ContextVar[
+    Mapping[CellRegulariser, Mapping[str, Tensor]] | None
+] = contextvars.ContextVar("recurra_current_noise", default=None)
 
 
 @contextlib.contextmanager
-def noise_at_hand(noise: Mapping[int, Mapping[str, Tensor]]) -> Iterator[None]:
-    """Hands regularisers, by their `id`, the noise of the cell calls made within."""
-    token = _noise_at_hand.set(noise)
+def current_noise(
+    noise: Mapping[CellRegulariser, Mapping[str, Tensor]],
+) -> Iterator[None]:
+    """Hands regularisers the noise of the cell calls made within."""
+    token = _current_noise.set(noise)
     try:
         yield
     finally:
-        _noise_at_hand.reset(token)
+        _current_noise.reset(token)
 
 
 def checked_rate(name: str, rate: float) -> float:
@@ -79,6 +96,14 @@ def takes_argument(cell: Any, name: str) -> bool:
     return name in inspect.signature(cell.call).parameters
 
 
+def answer_of(cell: Any, name: str) -> Any:
+    """The attribute by which a cell's class answers for its `call`, or `None`.
+
+    An inherited attribute is no answer: a subclass may step otherwise.
+    """
+    return getattr(cell, name) if name in vars(type(cell)) else None
+
+
 class CellRegulariser(keras.layers.Layer):
     """Base of the layers that wrap a cell and regularise its recurrence.
 
@@ -90,6 +115,14 @@ class CellRegulariser(keras.layers.Layer):
     A subclass defines `draw_noise` and `call`. What it can do to all steps at once,
     outside the recurrence, goes into `before_loop` and `after_loop`, what holds for
     the whole loop into `during_loop`.
+
+    Without further definitions a regulariser runs in the way that is always right. It
+    permits faster ways by two answers, which count only where the class itself
+    defines them: a subclass, whose `call` may differ, answers anew.
+
+    - `keeps_states_bounded = True`: a cell with bounded states has bounded states in
+      this regulariser too. Then padded sequences run without a choice at each step.
+    - `step_noise`: what `call` does, as manual backpropagation applies it.
 
     Args:
         cell: Any Keras cell: a layer with `call(inputs, states)` and `state_size`.
@@ -128,7 +161,8 @@ class CellRegulariser(keras.layers.Layer):
     """
 
     # Whether the wrapped cell reads the inputs as they come.
-    hands_on_inputs = True
+    passes_inputs_through = True
+    keeps_states_bounded = False
 
     def __init__(self, cell: keras.layers.Layer, **kwargs: Any) -> None:
         _refuse_what_cannot_be_wrapped(type(self).__name__, cell)
@@ -145,9 +179,14 @@ class CellRegulariser(keras.layers.Layer):
         return [size] if isinstance(size, int) else list(size)
 
     @property
-    def acts_without_noise(self) -> bool:
+    def active_at_inference(self) -> bool:
         """Whether a step without noise differs from a step of the bare cell."""
         return False
+
+    @property
+    def makes_noise(self) -> bool:
+        """Whether two calls in training mode differ. Default: if it draws noise."""
+        return type(self).draw_noise is not CellRegulariser.draw_noise
 
     @property
     def shares_noise(self) -> bool:
@@ -202,13 +241,21 @@ class CellRegulariser(keras.layers.Layer):
         """A context for the whole loop, entered once before it, whatever runs it."""
         return contextlib.nullcontext()
 
+    def step_noise(self, noise: CellNoise) -> StepNoise | None:
+        """All that a step in training mode does with the noise that `before_loop` left.
+
+        `StepNoise()` where it does nothing; `None` (default) where it does what
+        `StepNoise` cannot express, so that the steps run one by one.
+        """
+        return None
+
     def noise_of_this_step(self, training: bool | None) -> Mapping[str, Tensor]:
         """The noise handed out for the step being run; empty where there is none.
 
         Raises:
             ValueError: In training mode, where nothing hands out noise.
         """
-        noise = _noise_at_hand.get()
+        noise = _current_noise.get()
         if noise is None:
             if training:
                 raise ValueError(
@@ -218,7 +265,7 @@ class CellRegulariser(keras.layers.Layer):
                     "elsewhere, such as `keras.layers.RNN`."
                 )
             return {}
-        return noise.get(id(self), {})
+        return noise.get(self, {})
 
     def run_cell(
         self,
@@ -265,7 +312,7 @@ def wrappers_at_the_input(cell: Any) -> list[CellRegulariser]:
     """Of `wrappers_of` the outermost ones whose input is that of the layer."""
     wrappers = wrappers_of(cell)
     for index, wrapper in enumerate(wrappers):
-        if not wrapper.hands_on_inputs:
+        if not wrapper.passes_inputs_through:
             return wrappers[: index + 1]
     return wrappers
 

@@ -11,14 +11,14 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
-from .backpropagation import WrittenOut
-from .padding import Padding, may_run_on
+from .backpropagation import ManualBackpropagation
+from .padding import Padding, may_run_past_padding
 from .regulariser import (
     CellNoise,
     CellRegulariser,
     Tensor,
     at_steps,
-    noise_at_hand,
+    current_noise,
     regularisers_within,
     takes_argument,
     wrappers_at_the_input,
@@ -26,15 +26,15 @@ from .regulariser import (
 
 
 @dataclass(frozen=True)
-class Run:
-    """One run of the loop: what it runs over, and what is wanted of it.
+class LoopInputs:
+    """What one run of the loop takes.
 
     Attributes:
         sequences, initial_state, mask, training: As for `RNN.inner_loop`.
         noise: For each of `RNN.regularisers` what is left for the steps.
         go_backwards: Whether to run from the last step to the first.
-        every_output: Whether to put out every output, or the last one alone.
-        every_state: Whether the states are wanted at every step.
+        every_output: Whether the loop returns every output, or the last one alone.
+        every_state: Whether it returns the states after every step.
     """
 
     sequences: Tensor
@@ -123,6 +123,11 @@ class RNN(keras.layers.RNN):
         """The regularisers that a step runs, outermost first."""
         return regularisers_within(self.cell)
 
+    @property
+    def makes_noise(self) -> bool:
+        """Whether two calls in training mode differ by the noise of `regularisers`."""
+        return any(regulariser.makes_noise for regulariser in self.regularisers)
+
     def draw_noise(self, batch_size: Any, timesteps: Any) -> list[CellNoise]:
         """Draws the noise of one call in training mode.
 
@@ -130,8 +135,8 @@ class RNN(keras.layers.RNN):
         records this method has the very masks that the call used.
 
         Returns:
-            For each of `regularisers` its noise; the names in it are described at
-            the regulariser's own `draw_noise`.
+            For each of `regularisers` its noise; its `draw_noise` describes the names
+            in it.
         """
         return [
             regulariser.draw_noise(batch_size, timesteps, self.seed_generator)
@@ -180,7 +185,7 @@ class RNN(keras.layers.RNN):
             initial_state = self.states if initial_state is None else initial_state
             initial_state = keras.tree.map_structure(ops.copy, initial_state)
         # Outside the steps of a training call there is no noise, and none is missing.
-        with noise_at_hand({}):
+        with current_noise({}):
             outputs = super().call(
                 sequences, initial_state=initial_state, mask=mask, training=training
             )
@@ -208,7 +213,7 @@ class RNN(keras.layers.RNN):
                 sequences, noise[index]
             )
 
-        run = Run(
+        inputs = LoopInputs(
             sequences,
             initial_state,
             mask,
@@ -221,9 +226,9 @@ class RNN(keras.layers.RNN):
             for regulariser, drawn in zip(regularisers, noise, strict=True):
                 during_loop.enter_context(regulariser.during_loop(drawn))
             if mask is not None and self.may_run_past_padding():
-                last_output, outputs, states = self._loop_past_padding(run)
+                last_output, outputs, states = self._loop_past_padding(inputs)
             else:
-                last_output, outputs, states = self.loop(run)
+                last_output, outputs, states = self.loop(inputs)
 
         for wrapper, drawn in reversed([*zip(outermost, noise, strict=False)]):
             if not wrapper.acts_after_loop:
@@ -235,57 +240,65 @@ class RNN(keras.layers.RNN):
 
     def may_run_past_padding(self) -> bool:
         """Whether padded sequences may be run with their real steps first."""
-        return may_run_on(self.cell)
+        return may_run_past_padding(self.cell)
 
-    def loop(self, run: Run) -> tuple[Tensor, Tensor, list[Tensor]]:
+    def loop(self, inputs: LoopInputs) -> tuple[Tensor, Tensor, list[Tensor]]:
         """Runs the steps and hands each of `regularisers` its noise at each step.
 
         Returns:
             The last output; the outputs in the order in which the steps ran; the last
             states, or with `every_state` those after each step in that order.
         """
-        if run.go_backwards:
+        if inputs.go_backwards:
             # Keras's loop mixes up the outputs of a mask when it turns back itself.
-            run = replace(
-                run,
-                sequences=_flipped(run.sequences),
-                mask=_flipped(run.mask),
-                noise=[at_steps(drawn, _flipped) for drawn in run.noise],
+            inputs = replace(
+                inputs,
+                sequences=_flipped(inputs.sequences),
+                mask=_flipped(inputs.mask),
+                noise=[at_steps(drawn, _flipped) for drawn in inputs.noise],
                 go_backwards=False,
             )
-        written_out = self.written_out(run)
-        if written_out is None:
-            return self._loop_of_keras(run)
-        return self._loop_written_out(written_out, run)
+        manual = self.manual_backpropagation(inputs)
+        if manual is None:
+            return self._loop_of_keras(inputs)
+        return self._manual_loop(manual, inputs)
 
-    def written_out(self, run: Run) -> WrittenOut | None:
-        """The recurrence with its way back written out, where that is faster."""
-        if not run.training or run.mask is not None or self.unroll:
+    def manual_backpropagation(
+        self, inputs: LoopInputs
+    ) -> ManualBackpropagation | None:
+        """The recurrence with manual backpropagation, where that is faster."""
+        if not inputs.training or inputs.mask is not None or self.unroll:
             return None
-        return WrittenOut.where_it_pays_off(self.cell, run.noise, self.compute_dtype)
-
-    def _loop_written_out(
-        self, written_out: WrittenOut, run: Run
-    ) -> tuple[Tensor, Tensor, list[Tensor]]:
-        states = written_out.run(
-            run.sequences,
-            run.initial_state,
-            every_state=run.every_state or self.return_state or self.stateful,
+        return ManualBackpropagation.if_faster(
+            self.cell, inputs.noise, self.compute_dtype
         )
-        last_states = [of_steps[:, -1] for of_steps in states]
-        outputs = states[0] if run.every_output else states[0][:, -1:]
-        return last_states[0], outputs, states if run.every_state else last_states
 
-    def _loop_of_keras(self, run: Run) -> tuple[Tensor, Tensor, list[Tensor]]:
+    def _manual_loop(
+        self, manual: ManualBackpropagation, inputs: LoopInputs
+    ) -> tuple[Tensor, Tensor, list[Tensor]]:
+        states = manual.run(
+            inputs.sequences,
+            inputs.initial_state,
+            every_state=inputs.every_state or self.return_state or self.stateful,
+        )
+        last_states = [state[:, -1] for state in states]
+        outputs = states[0] if inputs.every_output else states[0][:, -1:]
+        return last_states[0], outputs, states if inputs.every_state else last_states
+
+    def _loop_of_keras(self, inputs: LoopInputs) -> tuple[Tensor, Tensor, list[Tensor]]:
         """The loop of Keras, over inputs that bring their noise along."""
         # There Keras repeats the first state at a padded step, and not the output.
-        repeats_state = keras.backend.backend() == "jax" and run.mask is not None
+        repeats_state = keras.backend.backend() == "jax" and inputs.mask is not None
         steps = _Steps(
-            self.cell, self.regularisers, run.noise, run.training, run.every_state
+            self.cell,
+            self.regularisers,
+            inputs.noise,
+            inputs.training,
+            inputs.every_state,
         )
         layer = keras.layers.RNN(
             steps,
-            return_sequences=run.every_output or run.every_state or repeats_state,
+            return_sequences=inputs.every_output or inputs.every_state or repeats_state,
             stateful=self.stateful,
             unroll=self.unroll,
             # What is repeated may have another size, in a stack.
@@ -294,34 +307,36 @@ class RNN(keras.layers.RNN):
             dtype=self.dtype_policy,
         )
         last_output, outputs, states = layer.inner_loop(
-            steps.inputs(run.sequences),
-            run.initial_state,
-            mask=run.mask,
-            training=run.training,
+            steps.inputs(inputs.sequences),
+            inputs.initial_state,
+            mask=inputs.mask,
+            training=inputs.training,
         )
-        if run.every_state:
+        if inputs.every_state:
             outputs, *states = steps.outputs_and_states(outputs)
             last_output = outputs[:, -1]
         elif repeats_state:
-            padding = Padding(run.mask, go_backwards=False)
+            padding = Padding(inputs.mask, go_backwards=False)
             outputs = padding.held(
                 padding.real_steps_first(outputs), self.zero_output_for_mask
             )
             last_output = outputs[:, -1]
-            outputs = outputs if run.every_output else outputs[:, -1:]
+            outputs = outputs if inputs.every_output else outputs[:, -1:]
         return last_output, outputs, states
 
-    def _loop_past_padding(self, run: Run) -> tuple[Tensor, Tensor, list[Tensor]]:
+    def _loop_past_padding(
+        self, inputs: LoopInputs
+    ) -> tuple[Tensor, Tensor, list[Tensor]]:
         """As `loop`, with the real steps first and no look at the mask in the steps."""
-        padding = Padding(run.mask, run.go_backwards)
+        padding = Padding(inputs.mask, inputs.go_backwards)
         wants_states = self.return_state or self.stateful
         _, outputs, states = self.loop(
             replace(
-                run,
-                sequences=padding.real_steps_first(run.sequences),
+                inputs,
+                sequences=padding.real_steps_first(inputs.sequences),
                 mask=None,
                 noise=[
-                    at_steps(drawn, padding.real_steps_first) for drawn in run.noise
+                    at_steps(drawn, padding.real_steps_first) for drawn in inputs.noise
                 ],
                 go_backwards=False,
                 every_output=True,
@@ -330,12 +345,12 @@ class RNN(keras.layers.RNN):
         )
         if wants_states:
             states = [
-                padding.at_last_real_step(of_steps, otherwise=initial)
-                for of_steps, initial in zip(states, run.initial_state, strict=True)
+                padding.at_last_real_step(state, otherwise=initial)
+                for state, initial in zip(states, inputs.initial_state, strict=True)
             ]
         outputs = padding.held(outputs, self.zero_output_for_mask)
         last_output = outputs[:, -1]
-        outputs = outputs if run.every_output else outputs[:, -1:]
+        outputs = outputs if inputs.every_output else outputs[:, -1:]
         return last_output, outputs, states
 
     def _noise_at_outputs(
@@ -398,11 +413,11 @@ class _Steps:
         )
         self._puts_out_states = puts_out_states
         self._per_sequence = {
-            id(regulariser): drawn.per_sequence
+            regulariser: drawn.per_sequence
             for regulariser, drawn in zip(regularisers, noise, strict=True)
         }
         self._per_step = [
-            (id(regulariser), name, mask)
+            (regulariser, name, mask)
             for regulariser, drawn in zip(regularisers, noise, strict=True)
             for name, mask in drawn.per_step.items()
         ]
@@ -419,14 +434,17 @@ class _Steps:
     def call(
         self, inputs: Tensor | _StepInputs, states: list[Tensor]
     ) -> tuple[Tensor, list[Tensor]]:
-        noise = {key: dict(masks) for key, masks in self._per_sequence.items()}
+        noise = {
+            regulariser: dict(masks)
+            for regulariser, masks in self._per_sequence.items()
+        }
         if isinstance(inputs, _StepInputs):
-            for (key, name, _), mask in zip(
+            for (regulariser, name, _), mask in zip(
                 self._per_step, _apart(inputs.noise, self._widths), strict=True
             ):
-                noise[key][name] = mask
+                noise[regulariser][name] = mask
             inputs = inputs.inputs
-        with noise_at_hand(noise):
+        with current_noise(noise):
             output, states = self.cell(inputs, states, **self._arguments)
         if self._puts_out_states:
             output = ops.concatenate([output, *keras.tree.flatten(states)], axis=-1)

@@ -67,7 +67,8 @@ class TemporalSkip(CellRegulariser):
     [(12, 32), (8, 32), (32,)]
     """
 
-    hands_on_inputs = False
+    passes_inputs_through = False
+    keeps_states_bounded = True
 
     def __init__(self, cell: keras.layers.Layer, steps: int, **kwargs: Any) -> None:
         super().__init__(cell, **kwargs)
@@ -82,7 +83,7 @@ class TemporalSkip(CellRegulariser):
         self.state_size = [*self.state_sizes, (steps - 1) * self.units]
 
     @property
-    def acts_without_noise(self) -> bool:
+    def active_at_inference(self) -> bool:
         return True
 
     def build(self, input_shape: tuple[Any, ...]) -> None:

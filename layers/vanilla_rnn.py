@@ -7,11 +7,12 @@ from typing import Any
 import keras
 from keras import ops
 
+from .activations import are_bounded, are_default
 from .backpropagation import VanillaSteps
 from .layer_normalisation import add_gain, normalised
 from .recurrent_layer import (
+    CellAttribute,
     NoSeedGenerator,
-    OfCell,
     RecurrentLayer,
     without_dropout,
 )
@@ -68,8 +69,6 @@ class VanillaRNNCell(NoSeedGenerator, keras.layers.SimpleRNNCell):
     (2, 8)
     """
 
-    steps = VanillaSteps
-
     def __init__(
         self,
         units: int,
@@ -103,6 +102,15 @@ class VanillaRNNCell(NoSeedGenerator, keras.layers.SimpleRNNCell):
             **without_dropout(kwargs),
         )
         self.layer_norm = layer_norm
+
+    @property
+    def has_bounded_states(self) -> bool:
+        return are_bounded(self)
+
+    @property
+    def manual_steps(self) -> type[VanillaSteps] | None:
+        fits = are_default(self) and not self.layer_norm
+        return VanillaSteps if fits else None
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         super().build(input_shape)
@@ -192,19 +200,19 @@ class VanillaRNN(RecurrentLayer):
     (2, 5, 8)
     """
 
-    units = OfCell()
-    activation = OfCell()
-    use_bias = OfCell()
-    kernel_initializer = OfCell()
-    recurrent_initializer = OfCell()
-    bias_initializer = OfCell()
-    kernel_regularizer = OfCell()
-    recurrent_regularizer = OfCell()
-    bias_regularizer = OfCell()
-    kernel_constraint = OfCell()
-    recurrent_constraint = OfCell()
-    bias_constraint = OfCell()
-    layer_norm = OfCell()
+    units = CellAttribute()
+    activation = CellAttribute()
+    use_bias = CellAttribute()
+    kernel_initializer = CellAttribute()
+    recurrent_initializer = CellAttribute()
+    bias_initializer = CellAttribute()
+    kernel_regularizer = CellAttribute()
+    recurrent_regularizer = CellAttribute()
+    bias_regularizer = CellAttribute()
+    kernel_constraint = CellAttribute()
+    recurrent_constraint = CellAttribute()
+    bias_constraint = CellAttribute()
+    layer_norm = CellAttribute()
 
     def __init__(
         self,

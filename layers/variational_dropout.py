@@ -10,6 +10,7 @@ from keras import ops
 from .regulariser import (
     CellNoise,
     CellRegulariser,
+    StepNoise,
     Tensor,
     checked_rate,
     draw_dropout_mask,
@@ -17,7 +18,6 @@ from .regulariser import (
     takes_argument,
     wrappers_of,
 )
-from .weight_drop import WeightDrop
 from .zoneout import Zoneout
 
 
@@ -41,8 +41,9 @@ class VariationalDropout(CellRegulariser):
     `recurra.layers.GRUCell` does; `keras.layers.GRUCell`, which cannot, carries on the
     masked state. A cell of your own does if its `call` takes `input_mask` and
     `state_mask`, `(batch, features)` and `(batch, units)` or `None`, and it has an
-    attribute `takes_tied_masks = True`. No wrapper but `WeightDrop` may stand between
-    such a cell and `recurrent_dropout`.
+    attribute `takes_tied_masks = True`. Only wrappers whose `call` takes these masks
+    too and passes them on, as that of `WeightDrop`, may stand between such a cell and
+    `recurrent_dropout`.
 
     Source: Gal and Ghahramani, "A Theoretically Grounded Application of Dropout in
     Recurrent Neural Networks", https://arxiv.org/abs/1512.05287
@@ -80,6 +81,8 @@ class VariationalDropout(CellRegulariser):
     >>> keras.ops.shape(RNN(cell)(keras.ops.ones((2, 5, 3)), training=True))
     (2, 8)
     """
+
+    keeps_states_bounded = True
 
     def __init__(
         self,
@@ -122,6 +125,10 @@ class VariationalDropout(CellRegulariser):
                 f"Received: recurrent_dropout={recurrent_dropout} for cell={cell}"
             )
 
+    @property
+    def makes_noise(self) -> bool:
+        return any((self.dropout, self.recurrent_dropout, self.output_dropout))
+
     def draw_noise(
         self, batch_size: Any, timesteps: Any, seed: keras.random.SeedGenerator
     ) -> CellNoise:
@@ -160,6 +167,13 @@ class VariationalDropout(CellRegulariser):
             return outputs
         mask = noise.per_sequence["output"]
         return outputs * (ops.expand_dims(mask, 1) if outputs.ndim == 3 else mask)
+
+    def step_noise(self, noise: CellNoise) -> StepNoise | None:
+        state_mask = noise.per_sequence.get("state")
+        is_tied = state_mask is None or state_mask.ndim == 2
+        if not is_tied or not noise.per_sequence.keys() <= {"state"}:
+            return None
+        return StepNoise(state_mask)
 
     def call(
         self, inputs: Tensor, states: list[Tensor], training: bool | None = False
@@ -200,8 +214,11 @@ class VariationalDropout(CellRegulariser):
 
 
 def _reader(cell: keras.layers.Layer) -> keras.layers.Layer:
-    """The cell that applies the masks handed to `cell`."""
-    return _reader(cell.cell) if isinstance(cell, WeightDrop) else cell
+    """The cell that applies masks given to `cell`, which may pass them on."""
+    passes_masks_on = isinstance(cell, CellRegulariser) and takes_argument(
+        cell, "state_mask"
+    )
+    return _reader(cell.cell) if passes_masks_on else cell
 
 
 def _masked(

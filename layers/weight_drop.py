@@ -11,6 +11,7 @@ import keras
 from .regulariser import (
     CellNoise,
     CellRegulariser,
+    StepNoise,
     Tensor,
     checked_rate,
     draw_dropout_mask,
@@ -72,6 +73,8 @@ class WeightDrop(CellRegulariser):
     (2, 8)
     """
 
+    keeps_states_bounded = True
+
     def __init__(
         self,
         cell: keras.layers.Layer,
@@ -86,8 +89,12 @@ class WeightDrop(CellRegulariser):
             self._refuse_unknown_weights()
 
     @property
-    def shares_noise(self) -> bool:
+    def makes_noise(self) -> bool:
         return bool(self.rate)
+
+    @property
+    def shares_noise(self) -> bool:
+        return self.makes_noise
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         super().build(input_shape)
@@ -123,6 +130,9 @@ class WeightDrop(CellRegulariser):
                 for name, mask in noise.per_sequence.items()
             ]
         )
+
+    def step_noise(self, noise: CellNoise) -> StepNoise | None:
+        return StepNoise() if noise.is_empty else None
 
     def call(
         self,

@@ -10,6 +10,7 @@ from keras import ops
 from .regulariser import (
     CellNoise,
     CellRegulariser,
+    StepNoise,
     Tensor,
     checked_rate,
     innermost_cell,
@@ -69,6 +70,8 @@ class Zoneout(CellRegulariser):
     (2, 8)
     """
 
+    keeps_states_bounded = True
+
     def __init__(
         self,
         cell: keras.layers.Layer,
@@ -96,8 +99,12 @@ class Zoneout(CellRegulariser):
             )
 
     @property
-    def acts_without_noise(self) -> bool:
-        return bool(self.zoneout_hidden or self.zoneout_cell)
+    def active_at_inference(self) -> bool:
+        return self.makes_noise
+
+    @property
+    def makes_noise(self) -> bool:
+        return any(self._rates().values())
 
     def draw_noise(
         self, batch_size: Any, timesteps: Any, seed: keras.random.SeedGenerator
@@ -114,6 +121,17 @@ class Zoneout(CellRegulariser):
             if rate
         }
         return CellNoise(per_sequence={}, per_step=masks)
+
+    def step_noise(self, noise: CellNoise) -> StepNoise | None:
+        if self.makes_noise and not noise.per_step:
+            return None
+        return StepNoise(
+            keeps={
+                number: noise.per_step[name]
+                for number, name in enumerate(self._rates())
+                if name in noise.per_step
+            }
+        )
 
     def call(
         self, inputs: Tensor, states: list[Tensor], training: bool | None = False

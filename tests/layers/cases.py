@@ -136,6 +136,11 @@ def record_noise(layer):
     return recorded
 
 
+def with_one_noise(layer):
+    noise = layer.draw_noise(BATCH, TIME)
+    layer.draw_noise = lambda *_: noise
+
+
 def masks_of(noise):
     """What was drawn for one call, in the form of the reference."""
     masks = reference.Masks()

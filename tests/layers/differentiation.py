@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from .cases import to_numpy
+from .cases import BATCH, TIME, UNITS, sequences, to_numpy
 
 
 def gradients(layer, x, padding, direction):
@@ -57,3 +57,32 @@ def numerical_gradients(loss, arrays, step=1e-6):
             gradient[index] = (above - below) / (2 * step)
         found.append(gradient)
     return found
+
+
+def results(layer, padding):
+    """Outputs, states and gradients of one call in training mode."""
+    parts = layer(sequences(), mask=padding, training=True)
+    direction = sequences(3, (BATCH, TIME, UNITS))
+
+    class AllOutputs(keras.layers.Layer):
+        """So that the gradient enters by the outputs and by every last state."""
+
+        def __init__(self):
+            super().__init__()
+            self.layer = layer
+            self.built = self.supports_masking = True
+
+        def call(self, x, mask=None, training=False):
+            outputs, *states = self.layer(x, mask=mask, training=training)
+            return outputs + sum(
+                (number + 1) * keras.ops.expand_dims(state, 1)
+                for number, state in enumerate(states)
+            )
+
+    for weight in layer.trainable_weights:
+        if keras.backend.backend() == "torch":
+            weight.value.grad = None
+    return [
+        *(to_numpy(part) for part in parts),
+        *gradients(AllOutputs(), sequences(), padding, direction),
+    ]

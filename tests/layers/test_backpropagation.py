@@ -1,4 +1,4 @@
-"""The recurrence written out against the same one differentiated by the backend."""
+"""Manual backpropagation against the same loop differentiated by the backend."""
 
 import keras
 import numpy as np
@@ -28,25 +28,9 @@ from .cases import (
     randomise,
     sequences,
     to_numpy,
+    with_one_noise,
 )
-from .differentiation import gradients
-
-
-@pytest.fixture
-def written_out(monkeypatch):
-    """The list of the layers that ran written out, however small they are."""
-    monkeypatch.setattr(
-        backpropagation, "UNITS_TO_PAY_OFF", {keras.backend.backend(): 1}
-    )
-    ran = []
-    run = backpropagation.WrittenOut.run
-    monkeypatch.setattr(
-        backpropagation.WrittenOut,
-        "run",
-        lambda self, *args, **kwargs: ran.append(self) or run(self, *args, **kwargs),
-    )
-    return ran
-
+from .differentiation import gradients, results
 
 REGULARISED = {
     "bare": lambda cell: cell,
@@ -66,40 +50,6 @@ def len_states(cell):
     return 1 if isinstance(cell.state_size, int) else len(cell.state_size)
 
 
-def with_one_noise(layer):
-    noise = layer.draw_noise(BATCH, TIME)
-    layer.draw_noise = lambda *_: noise
-
-
-def results(layer, padding):
-    """Outputs, states and gradients of one call in training mode."""
-    parts = layer(sequences(), mask=padding, training=True)
-    direction = sequences(3, (BATCH, TIME, UNITS))
-
-    class AllOutputs(keras.layers.Layer):
-        """So that the gradient enters by the outputs and by every last state."""
-
-        def __init__(self):
-            super().__init__()
-            self.layer = layer
-            self.built = self.supports_masking = True
-
-        def call(self, x, mask=None, training=False):
-            outputs, *states = self.layer(x, mask=mask, training=training)
-            return outputs + sum(
-                (number + 1) * keras.ops.expand_dims(state, 1)
-                for number, state in enumerate(states)
-            )
-
-    for weight in layer.trainable_weights:
-        if keras.backend.backend() == "torch":
-            weight.value.grad = None
-    return [
-        *(to_numpy(part) for part in parts),
-        *gradients(AllOutputs(), sequences(), padding, direction),
-    ]
-
-
 @pytest.mark.parametrize("padding", ["none", "right", "holes"])
 @pytest.mark.parametrize("regularised", REGULARISED)
 @pytest.mark.parametrize("make_cell", [VanillaRNNCell, LSTMCell, GRUCell])
@@ -116,7 +66,7 @@ def test_equals_the_differentiated_loop(
     randomise(layer)
     with_one_noise(layer)
     expected = results(layer, PADDINGS[padding])
-    ran = request.getfixturevalue("written_out")
+    ran = request.getfixturevalue("manual")
     found = results(layer, PADDINGS[padding])
     assert len(ran) == 2
     for ours, theirs in zip(found, expected, strict=True):
@@ -124,7 +74,7 @@ def test_equals_the_differentiated_loop(
 
 
 @pytest.mark.parametrize("make", [VanillaRNN, LSTM, GRU])
-def test_initial_state_without_bias(make, written_out, monkeypatch):
+def test_initial_state_without_bias(make, manual, monkeypatch):
     layer = make(UNITS, use_bias=False, return_state=True)
     layer.build(sequences().shape)
     randomise(layer)
@@ -132,14 +82,14 @@ def test_initial_state_without_bias(make, written_out, monkeypatch):
         sequences(seed, (BATCH, UNITS)) for seed in range(len_states(layer.cell))
     ]
     found = layer(sequences(), initial_state=initial, training=True)
-    assert written_out
+    assert manual
     monkeypatch.undo()
     expected = layer(sequences(), initial_state=initial)
     for ours, theirs in zip(found, expected, strict=True):
         np.testing.assert_allclose(to_numpy(ours), to_numpy(theirs), atol=1e-5)
 
 
-def test_trains_a_model(written_out):
+def test_trains_a_model(manual):
     """Compiled, of unknown batch and length, in both directions and padded."""
     x = keras.Input((None, FEATURES))
     y = keras.layers.Masking()(x)
@@ -152,18 +102,18 @@ def test_trains_a_model(written_out):
     targets = inputs[:, :, 0].sum(axis=1)
     before = model.evaluate(inputs, targets, verbose=0)
     model.fit(inputs, targets, batch_size=16, epochs=10, verbose=0)
-    assert written_out
+    assert manual
     assert model.evaluate(inputs, targets, verbose=0) < 0.6 * before
 
 
 @pytest.mark.skipif(keras.backend.backend() == "torch", reason="compiles by XLA")
-def test_compiled_by_xla(written_out):
+def test_compiled_by_xla(manual):
     layer = LSTM(UNITS, seed=1, zoneout_hidden=0.2, recurrent_dropout=0.2)
     model = keras.Sequential([keras.Input((TIME, FEATURES)), layer])
     model.compile(keras.optimizers.SGD(0.01), "mse", jit_compile=True)
     x, y = sequences(), np.ones((BATCH, UNITS))
     assert len({model.train_on_batch(x, y) for _ in range(3)}) == 3
-    assert written_out
+    assert manual
 
 
 @pytest.mark.skipif(
@@ -171,7 +121,7 @@ def test_compiled_by_xla(written_out):
 )
 @pytest.mark.parametrize("rates", [{}, {"zoneout_hidden": 0.3}, {"dropout": 0.3}])
 @pytest.mark.parametrize("make", [VanillaRNN, LSTM, GRU])
-def test_of_unknown_length(make, rates, written_out):
+def test_of_unknown_length(make, rates, manual):
     import tensorflow as tf
 
     layer = make(UNITS, return_sequences=True, seed=1, **rates)
@@ -187,21 +137,21 @@ def test_of_unknown_length(make, rates, written_out):
         return outputs, tape.gradient(outputs, [x, *layer.trainable_variables])
 
     x = tf.constant(sequences())
-    told = tf.function(training_step, input_signature=[unknown])(x)
-    assert written_out
+    found = tf.function(training_step, input_signature=[unknown])(x)
+    assert manual
     for one, other in zip(
-        tf.nest.flatten(told), tf.nest.flatten(training_step(x)), strict=True
+        tf.nest.flatten(found), tf.nest.flatten(training_step(x)), strict=True
     ):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
-def test_mixed_precision(policy, written_out):
+def test_mixed_precision(policy, manual):
     layer = GRU(UNITS, zoneout_hidden=0.2, return_sequences=True, dtype=policy)
     layer.build(sequences().shape)
     direction = keras.ops.cast(sequences(3, (BATCH, TIME, UNITS)), layer.compute_dtype)
     found = gradients(layer, sequences(), PADDINGS["right"], direction)
-    assert written_out
+    assert manual
     assert all(np.isfinite(gradient.astype("float32")).all() for gradient in found)
 
 
@@ -212,12 +162,6 @@ class LSTMWithoutMemory(LSTMCell):
         return super().call(inputs, [states[0], 0 * states[1]], training=training)
 
 
-class CellWithSteps(LeakyCell):
-    """A cell of a user whose attribute means something else."""
-
-    steps = 3
-
-
 @pytest.mark.parametrize(
     "cell",
     [
@@ -226,27 +170,27 @@ class CellWithSteps(LeakyCell):
         LSTMCell(UNITS, layer_norm=True),
         # The layer computes in float32.
         LSTMCell(UNITS, dtype="mixed_bfloat16"),
-        CellWithSteps(UNITS),
+        LeakyCell(UNITS),
         GRUCell(UNITS, reset_after=False),
         keras.layers.LSTMCell(UNITS),
         VariationalDropout(LSTMCell(UNITS), recurrent_dropout=0.2, tied_masks=False),
         Zoneout(Zoneout(LSTMCell(UNITS), 0.1), 0.1),
     ],
 )
-def test_what_is_not_written_out(cell, written_out):
+def test_what_has_no_manual_backpropagation(cell, manual):
     RNN(cell)(sequences(), training=True)
-    assert not written_out
+    assert not manual
 
 
-def test_small_layers_are_not_written_out():
-    where_it_pays_off = backpropagation.WrittenOut.where_it_pays_off
-    assert where_it_pays_off(LSTMCell(8), [], "float32") is None
-    pays_off = where_it_pays_off(LSTMCell(1024), [], "float32") is not None
+def test_small_layers_have_no_manual_backpropagation():
+    if_faster = backpropagation.ManualBackpropagation.if_faster
+    assert if_faster(LSTMCell(8), [], "float32") is None
+    pays_off = if_faster(LSTMCell(1024), [], "float32") is not None
     assert pays_off == (keras.backend.backend() in backpropagation.UNITS_TO_PAY_OFF)
 
 
 @pytest.mark.parametrize("make", [LSTM, GRU])
-def test_inference_and_unrolled_loops_are_not_written_out(make, written_out):
+def test_inference_and_unrolled_loops_have_none(make, manual):
     make(UNITS, return_sequences=True)(sequences())
     make(UNITS, unroll=True)(sequences(), training=True)
-    assert not written_out
+    assert not manual

@@ -1,4 +1,4 @@
-"""Gradients of the layers against backpropagation through time, written out in NumPy.
+"""Gradients of the layers against backpropagation through time in NumPy.
 
 Of the loss of a recurrent layer whose output o_t is read out at every step
 
@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from recurra.layers import GRU, LSTM, VanillaRNN
-from recurra.layers.backpropagation import UNITS_TO_PAY_OFF, WrittenOut
+from recurra.layers.backpropagation import UNITS_TO_PAY_OFF, ManualBackpropagation
 
 from .cases import (
     BATCH,
@@ -452,13 +452,13 @@ def test_automatic_differentiation(kind, regularised, padding):
 @pytest.mark.parametrize("padding", ["none", "holes"])
 @pytest.mark.parametrize("regularised", ["plain", "all"])
 @pytest.mark.parametrize("kind", ["vanilla", "lstm", "gru, reset after"])
-def test_loops_written_out(kind, regularised, padding, monkeypatch):
+def test_manual_backpropagation(kind, regularised, padding, monkeypatch):
     """The way back that large layers take, here taken by small ones."""
     monkeypatch.setitem(UNITS_TO_PAY_OFF, keras.backend.backend(), 1)
     runs = []
-    run = WrittenOut.run
+    run = ManualBackpropagation.run
     monkeypatch.setattr(
-        WrittenOut,
+        ManualBackpropagation,
         "run",
         lambda *args, **kwargs: runs.append(1) or run(*args, **kwargs),
     )

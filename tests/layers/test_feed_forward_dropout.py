@@ -38,7 +38,7 @@ INPUT, OUTPUT = 0.3, 0.4
 class Opaque(CellRegulariser):
     """Does nothing, but so that what it wraps can act in the steps alone."""
 
-    hands_on_inputs = False
+    passes_inputs_through = False
 
     def call(self, inputs, states, training=False):
         return self.run_cell(inputs, states, training)

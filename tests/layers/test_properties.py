@@ -79,7 +79,7 @@ POLICIES = ["float32", "mixed_bfloat16", "mixed_float16"]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def larger_layers_are_written_out():
+def larger_layers_have_manual_backpropagation():
     """Of the sizes drawn here the larger ones take the way of large layers."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(UNITS_TO_PAY_OFF, keras.backend.backend(), 3)
