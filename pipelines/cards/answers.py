@@ -1,0 +1,199 @@
+"""Kinds of answers: what a model's outputs mean, and how they become plain values.
+
+A kind is what the command line and the page choose their drawing by. `decode` takes the
+outputs of the default signature as arrays, one row for each input.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import pydantic
+
+Outputs = Mapping[str, np.ndarray]
+
+
+class Answer(pydantic.BaseModel):
+    """What every kind of answer has.
+
+    Attributes:
+        kind: The name of the kind.
+    """
+
+    model_config = pydantic.ConfigDict(extra="allow", frozen=True)
+
+    kind: str
+
+    def decode(self, outputs: Outputs) -> list[dict[str, Any]]:
+        """An answer for each row, ready for JSON: every output by its name."""
+        names = list(outputs)
+        rows = zip(*(outputs[name] for name in names), strict=True)
+        return [
+            {name: _plain(value) for name, value in zip(names, row, strict=True)}
+            for row in rows
+        ]
+
+
+class LabelsAnswer(Answer):
+    """One of some classes, with the probability of each.
+
+    Outputs: `label` string `[N]`, `score` `[N]`, `probabilities` `[N, C]`.
+
+    Attributes:
+        classes: Their names, in the order of `probabilities`.
+    """
+
+    kind: Literal["labels"] = "labels"
+    classes: list[str]
+
+    def decode(self, outputs: Outputs) -> list[dict[str, Any]]:
+        """`label`, `score`, and `probabilities` by class, for each row."""
+        return [
+            {
+                "label": label.decode("utf-8"),
+                "score": float(score),
+                "probabilities": dict(
+                    zip(self.classes, map(float, probabilities), strict=True)
+                ),
+            }
+            for label, score, probabilities in zip(
+                outputs["label"],
+                outputs["score"],
+                outputs["probabilities"],
+                strict=True,
+            )
+        ]
+
+
+class NumberAnswer(Answer):
+    """A number.
+
+    Outputs: `value` `[N]`.
+
+    Attributes:
+        name: What the number is, for people.
+        unit: Its unit, empty where it has none.
+    """
+
+    kind: Literal["number"] = "number"
+    name: str = "value"
+    unit: str = ""
+
+    def decode(self, outputs: Outputs) -> list[dict[str, Any]]:
+        """`value` for each row."""
+        return [{"value": float(value)} for value in outputs["value"]]
+
+
+class TextAnswer(Answer):
+    """A text with its score.
+
+    Outputs: one string `[N]`, named by `output`, and `score` `[N]`.
+
+    Attributes:
+        output: The name of the output that holds the text.
+        action: What the model does, as a word for a button.
+        source: The language of the inputs, where that is known.
+        target: The language of the answers, where that is known.
+    """
+
+    kind: Literal["text"] = "text"
+    output: str = "text"
+    action: str = "Answer"
+    source: str | None = None
+    target: str | None = None
+
+    def decode(self, outputs: Outputs) -> list[dict[str, Any]]:
+        """The text under the name of its output, and `score`, for each row."""
+        return [
+            {self.output: text.decode("utf-8"), "score": float(score)}
+            for text, score in zip(outputs[self.output], outputs["score"], strict=True)
+        ]
+
+
+class CardVariable(pydantic.BaseModel):
+    """A measured variable.
+
+    Attributes:
+        name: For people.
+        column: Its column in the data of training.
+        unit: Empty where none is known.
+        rule: How values become one of a coarser step: mean, sum and so on.
+    """
+
+    model_config = pydantic.ConfigDict(extra="allow", frozen=True)
+
+    name: str
+    column: str
+    unit: str = ""
+    rule: str = "mean"
+
+
+class ForecastAnswer(Answer):
+    """What comes next of time series.
+
+    Inputs: `history` float32 `[N, history_steps, variables]`, NaN where missing;
+    `start` string `[N]`, the time of the last step of the history; with variables known
+    ahead `known_future` `[N, leads, known_future]`. Outputs: `forecast` `[N, leads,
+    targets]` and, with quantiles, `quantiles` `[N, leads, targets, quantiles]`.
+
+    Attributes:
+        variables: In the order of `history`.
+        targets: Names of the variables that are forecast.
+        known_future: Names of the variables that are known ahead.
+        step_seconds: From step to step.
+        history_steps: Steps that the model looks back on.
+        lead_steps: Steps from the origin, for each time of the forecast.
+        quantiles: Levels, rising; empty where the model states none.
+        calendar: Whether the model looks at the time of day and year.
+        reading: How files are read: arguments of `data.series.load_time_series`.
+    """
+
+    kind: Literal["forecast"] = "forecast"
+    variables: list[CardVariable]
+    targets: list[str]
+    known_future: list[str] = []
+    step_seconds: int
+    history_steps: int
+    lead_steps: list[int]
+    quantiles: list[float] = []
+    calendar: bool = True
+    reading: dict[str, Any] = {}
+
+    def units(self) -> list[str]:
+        """The unit of each target."""
+        by_name = {variable.name: variable.unit for variable in self.variables}
+        return [by_name[name] for name in self.targets]
+
+
+_KINDS: Sequence[type[Answer]] = (
+    LabelsAnswer,
+    NumberAnswer,
+    TextAnswer,
+    ForecastAnswer,
+)
+_TAGS = {kind.model_fields["kind"].default: kind for kind in _KINDS}
+
+
+def _tag(value: Any) -> str:
+    kind = value.get("kind") if isinstance(value, dict) else value.kind
+    return str(kind) if kind in _TAGS else "other"
+
+
+#: Any kind; one that this version does not know is a plain `Answer`.
+AnyAnswer = Annotated[
+    Annotated[LabelsAnswer, pydantic.Tag("labels")]
+    | Annotated[NumberAnswer, pydantic.Tag("number")]
+    | Annotated[TextAnswer, pydantic.Tag("text")]
+    | Annotated[ForecastAnswer, pydantic.Tag("forecast")]
+    | Annotated[Answer, pydantic.Tag("other")],
+    pydantic.Discriminator(_tag),
+]
+
+
+def _plain(value: Any) -> Any:
+    """A row of an output as JSON has it."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", errors="replace")
+    if isinstance(value, np.ndarray):
+        return [_plain(item) for item in value]
+    return value.item() if isinstance(value, np.generic) else value

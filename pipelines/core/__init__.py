@@ -1,0 +1,1 @@
+"""What every run shares: the contract of tasks, training, evaluation, export."""

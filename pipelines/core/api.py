@@ -1,0 +1,222 @@
+"""The Python API, which `recurra.pipelines` exports and the command line calls."""
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ..data.frames import as_spec, write_frame
+from . import exporting, workflow
+from .configuration import find_recipe, make_configuration, parse_assignments, read_yaml
+from .errors import UserError
+from .evaluation import EvaluationResult, RowScores
+from .exported_model import ExportedModel
+from .files import written_whole
+from .progress import TrainingProgress
+from .registry import TaskDefinition, find_definition
+from .runs import Run, next_free
+from .task_config import TaskConfig
+from .training import Progress
+
+Settings = Mapping[str, Any] | Sequence[str]
+
+
+def train(
+    task: str,
+    data: str | Path | pd.DataFrame | None = None,
+    *,
+    run: str | Path | None = None,
+    recipe: str | None = None,
+    config: str | Path | None = None,
+    settings: Settings = (),
+    resume: bool = False,
+    progress: Progress | bool = True,
+    command: Sequence[str] = (),
+    **options: Any,
+) -> Run:
+    """Trains and evaluates a model: from data to a run directory with a report.
+
+    >>> run = train("sentiment", data="reviews.csv")
+    >>> run.metrics["model"]
+    >>> model = run.export("saved_models")
+    >>> model.predict(["Not a dull minute in it."])
+
+    Args:
+        task: Its name.
+        data: The spec of the data, a path, or a DataFrame, which is written into the
+            run directory.
+        run: The run directory; runs/TASK-N if None.
+        recipe: The name of a recipe.
+        config: A YAML file, put over the recipe.
+        settings: Keys of the configuration, put over both: nested, or a list of
+            "key=value".
+        resume: Go on with a run that was stopped, by its own configuration.
+        progress: Hears of every training step. True shows a bar, False nothing.
+        command: The command line, to be written into the run.
+        **options: Fields of the section `data`, such as `text_column`.
+
+    Raises:
+        UserError: For wrong data or configuration, or a run directory that exists.
+        Interrupted: If training was asked to stop; its state is saved.
+    """
+    definition = find_definition(task)
+    if resume and run is None:
+        raise UserError("resume: name the run to go on with")
+    path = Path(run) if run is not None else next_free(Path("runs"), task)
+    task_class = definition.load()
+    begun = workflow.run_to_resume(task, path) if resume else None
+    frame = data if isinstance(data, pd.DataFrame) else None
+    if frame is not None:
+        data = path / "frame.parquet"
+    configuration = _configuration(
+        definition, begun, recipe, config, settings, data, options
+    )
+    if frame is not None and begun is None:
+        Run.refuse_existing(path)
+        # Read once before anything is made, so that wrong data leave nothing behind.
+        with as_spec(frame) as spec:
+            task_class.load(_with_spec(configuration, spec))
+        created = Run.create(path, task, configuration, command)
+        with written_whole(created.path / "frame.parquet") as partial:
+            write_frame(frame, partial)
+        resume = True
+    with _shown(progress) as hearer:
+        return workflow.train(
+            task_class,
+            configuration,
+            path,
+            command=command,
+            resume=resume,
+            progress=hearer,
+        )
+
+
+def evaluate(
+    run: Run | str | Path | Sequence[Run | str | Path],
+    data: str | Path | pd.DataFrame | None = None,
+    split: str | None = None,
+    *,
+    settings: Settings = (),
+    **options: Any,
+) -> EvaluationResult | RowScores:
+    """Evaluates a finished run and its baselines.
+
+    Args:
+        run: A run or its directory; several are taken as one model.
+        data: Other data, every row of which is the test; None for the run's own.
+        split: Of the run's own data; the test, or validation, by default.
+        settings: Keys of sections that a trained model depends on no more.
+        **options: How other data are read, such as `text_column`, and what the task's
+            evaluations take, such as `backtest`.
+
+    Raises:
+        UserError: For an unfinished run, wrong data, or an option that is not the
+            task's.
+    """
+    runs = _runs(run)
+    definition = find_definition(runs[0].task)
+    evaluation = {
+        key: options.pop(key)
+        for key in definition.evaluation_class.model_fields
+        if key in options
+    }
+    for key in options:
+        if key not in definition.reading_options:
+            raise UserError(f"{key}: {definition.name} has no use for it; leave it out")
+    with as_spec(data) as spec:
+        return workflow.evaluate(
+            runs,
+            None if data is None else spec,
+            split,
+            options=make_configuration(
+                definition.evaluation_class, [("evaluate", evaluation)]
+            ),
+            changes=_as_mapping(settings),
+            **{key: value for key, value in options.items() if value is not None},
+        )
+
+
+def export(
+    runs: Sequence[Run | str | Path],
+    to: str | Path = "saved_models",
+    name: str | None = None,
+    settings: Settings = (),
+) -> ExportedModel:
+    """Exports a finished run, or several as one, as the next version of a model.
+
+    Args:
+        runs: Runs or their directories.
+        to: The folder of models.
+        name: The model's name in it; the first run's by default.
+        settings: Keys of sections that a trained model depends on no more.
+
+    Returns:
+        The exported version, ready to predict.
+
+    Raises:
+        UserError: If a run is not finished, or the version cannot be written.
+    """
+    changes = _as_mapping(settings)
+    return ExportedModel(exporting.export_runs(_runs(runs), Path(to), name, changes))
+
+
+def open_run(path: str | Path) -> Run:
+    """The run that stands at the path. Raises UserError if there is none."""
+    return Run.open(Path(path))
+
+
+@contextlib.contextmanager
+def _shown(progress: Progress | bool) -> Iterator[Progress | None]:
+    """What hears of the steps: a bar of its own where `progress` is true."""
+    if progress is not True:
+        yield progress or None
+        return
+    bar = TrainingProgress()
+    try:
+        yield bar
+    finally:
+        bar.close()
+
+
+def _configuration(
+    definition: TaskDefinition,
+    begun: Run | None,
+    recipe: str | None,
+    config: str | Path | None,
+    settings: Settings,
+    data: Any,
+    options: Mapping[str, Any],
+) -> TaskConfig:
+    layers: list[tuple[str, Mapping[str, Any]]] = []
+    if begun is not None:
+        layers.append((str(begun.config_file), read_yaml(begun.config_file)))
+    if recipe is not None:
+        path = find_recipe(definition.recipes, recipe)
+        layers.append((f"recipe {recipe}", read_yaml(path)))
+    if config is not None:
+        layers.append((str(config), read_yaml(Path(config))))
+    layers.append(("--set", _as_mapping(settings)))
+    given = {key: value for key, value in options.items() if value is not None}
+    if data is not None:
+        given["spec"] = str(data)
+    layers.append(("options", {"data": given} if given else {}))
+    return make_configuration(definition.config_class, layers)
+
+
+def _as_mapping(settings: Settings) -> Mapping[str, Any]:
+    if isinstance(settings, Mapping):
+        return settings
+    return parse_assignments(settings)
+
+
+def _with_spec(configuration: TaskConfig, spec: str) -> TaskConfig:
+    data = configuration.data.model_copy(update={"spec": spec})
+    return configuration.model_copy(update={"data": data})
+
+
+def _runs(runs: Any) -> list[Run]:
+    if isinstance(runs, Run | str | Path):
+        runs = [runs]
+    return [run if isinstance(run, Run) else Run.open(Path(run)) for run in runs]

@@ -1,0 +1,94 @@
+"""How training goes, shown on a terminal, in a notebook or in a log."""
+
+import math
+import time
+from collections.abc import Mapping
+
+import rich.console
+import rich.progress
+
+SECONDS_BETWEEN_LINES = 15.0
+
+
+class TrainingProgress:
+    """Epoch, step, loss and time left while a model trains.
+
+    A bar on a terminal and in a notebook; elsewhere a line now and then. The time left
+    is to the end of the last epoch; early stopping may end it sooner.
+
+    Args:
+        console: Where it is shown; where notebooks and terminals show output if None.
+    """
+
+    def __init__(self, console: rich.console.Console | None = None) -> None:
+        self._console = console or rich.console.Console(highlight=False)
+        self._bar: rich.progress.Progress | None = None
+        self._task = rich.progress.TaskID(0)
+        self._begun = time.monotonic()
+        self._done_before = 0
+        self._epoch = self._epochs = self._step = self._steps = 0
+        self._loss = math.nan
+        self._said = time.monotonic()
+
+    def epoch_started(self, epoch: int, epochs: int, step: int, steps: int) -> None:
+        """Step `step` of `steps` of the epoch (counted from 0) is the next."""
+        if not self._epochs:
+            self._begun = time.monotonic()
+            self._done_before = epoch * steps + step
+        self._epoch, self._epochs, self._step, self._steps = epoch, epochs, step, steps
+        if self._console.is_terminal or self._console.is_jupyter:
+            self._bar = rich.progress.Progress(
+                rich.progress.TextColumn("{task.description}"),
+                rich.progress.BarColumn(),
+                rich.progress.MofNCompleteColumn(),
+                rich.progress.TextColumn("{task.fields[state]}"),
+                console=self._console,
+                transient=True,
+            )
+            self._task = self._bar.add_task(
+                f"epoch {epoch + 1}/{epochs}", total=steps, completed=step, state=""
+            )
+            self._bar.start()
+
+    def step_done(self, step: int, loss: float) -> None:
+        """That many steps of the epoch are done; `loss` is its mean so far."""
+        self._step, self._loss = step, loss
+        state = f"loss {loss:.4f}, {self._time_left()} left"
+        if self._bar:
+            self._bar.update(self._task, completed=step, state=state)
+        elif time.monotonic() - self._said > SECONDS_BETWEEN_LINES:
+            self._said = time.monotonic()
+            self._console.print(
+                f"epoch {self._epoch + 1}/{self._epochs} step {step}/{self._steps} "
+                f"{state}",
+                soft_wrap=True,
+            )
+
+    def epoch_ended(self, row: Mapping[str, float], best: bool) -> None:
+        """The epoch's row of the history."""
+        self.close()
+        self._said = time.monotonic()
+        shown = ", ".join(
+            f"{name} {value:.4f}"
+            for name, value in row.items()
+            if name not in ("epoch", "seconds")
+        )
+        self._console.print(
+            f"epoch {int(row['epoch'])}/{self._epochs}: {shown}, "
+            f"{row['seconds']:.1f} s{' (best so far)' if best else ''}",
+            soft_wrap=True,
+        )
+
+    def close(self) -> None:
+        """Takes the bar off the screen."""
+        if self._bar:
+            self._bar.stop()
+            self._bar = None
+
+    def _time_left(self) -> str:
+        done = self._epoch * self._steps + self._step - self._done_before
+        left = (self._epochs - self._epoch) * self._steps - self._step
+        seconds = (time.monotonic() - self._begun) / max(1, done) * left
+        if seconds < 90:
+            return f"{seconds:.0f} s"
+        return f"{seconds / 60:.0f} min"

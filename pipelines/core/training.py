@@ -1,0 +1,400 @@
+"""Training: the epoch loop with checkpoints, early stopping, resume and interruption.
+
+The loop owns what `keras.Model.fit` has no answer for. Each epoch is one call of `fit`
+on a data set that depends on the seed and the epoch's number alone, so a run that was
+killed restores weights, optimizer and noise generators, skips the batches that it had
+seen, and goes on to the result of an unbroken run. (`keras.callbacks.BackupAndRestore`
+restores weights, but forgets what early stopping had seen and repeats data.)
+"""
+
+import dataclasses
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any, Protocol
+
+import keras
+import numpy as np
+import pandas
+import tensorflow as tf
+
+from .files import read_json, write_json, written_whole
+from .runs import Run
+from .task_config import TrainingConfig
+
+
+class Progress(Protocol):
+    """What is told while a model trains; the command line draws it."""
+
+    def epoch_started(self, epoch: int, epochs: int, step: int, steps: int) -> None: ...
+
+    def step_done(self, step: int, loss: float) -> None: ...
+
+    def epoch_ended(self, row: Mapping[str, float], best: bool) -> None: ...
+
+
+class Interrupted(Exception):
+    """Training was asked to stop (SIGINT or SIGTERM); its state is saved."""
+
+
+def learning_rate_schedule(
+    training: TrainingConfig, steps_per_epoch: int
+) -> float | keras.optimizers.schedules.LearningRateSchedule:
+    """The learning rate, or its course over the steps of all epochs."""
+    total = training.epochs * steps_per_epoch
+    warmup = min(training.warmup_steps, total)
+    if training.lr_schedule == "constant" and not warmup:
+        return training.learning_rate
+    if training.lr_schedule == "cosine":
+        return keras.optimizers.schedules.CosineDecay(
+            0.0 if warmup else training.learning_rate,
+            max(1, total - warmup),
+            warmup_target=training.learning_rate if warmup else None,
+            warmup_steps=warmup,
+        )
+    return _LinearSchedule(
+        training.learning_rate, warmup, total, falls=training.lr_schedule == "linear"
+    )
+
+
+class _LinearSchedule(keras.optimizers.schedules.LearningRateSchedule):
+    """Linear rise over `warmup` steps, then constant, or a linear fall to zero."""
+
+    def __init__(self, peak: float, warmup: int, total: int, falls: bool):
+        self.peak, self.warmup, self.total, self.falls = peak, warmup, total, falls
+
+    def __call__(self, step: Any) -> Any:
+        step = keras.ops.cast(step, "float32")
+        rise = (step + 1.0) / max(1, self.warmup)
+        fall = (self.total - step) / max(1, self.total - self.warmup)
+        factor = keras.ops.minimum(1.0, rise)
+        if self.falls:
+            factor = keras.ops.minimum(factor, keras.ops.maximum(0.0, fall))
+        return self.peak * factor
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "peak": self.peak,
+            "warmup": self.warmup,
+            "total": self.total,
+            "falls": self.falls,
+        }
+
+
+def make_optimizer(
+    training: TrainingConfig, steps_per_epoch: int
+) -> keras.optimizers.Optimizer:
+    """Adam with the schedule, clipping and, if there is any, decoupled weight decay."""
+    return keras.optimizers.Adam(
+        learning_rate_schedule(training, steps_per_epoch),
+        # Of zero, Keras would still take a round over all weights at each step.
+        weight_decay=training.weight_decay or None,
+        global_clipnorm=training.clip_norm,
+    )
+
+
+@dataclasses.dataclass
+class _State:
+    """Where training stands: batches done of the epoch that runs, epochs done."""
+
+    epoch: int = 0
+    step: int = 0
+    rows: list[dict[str, float]] = dataclasses.field(default_factory=list)
+
+
+class _Checkpoints:
+    """The state to go on from, and the best weights, in a folder.
+
+    A state is a weights file and, written after it, the small file that names it; so
+    whatever moment the process is killed at, the last whole state is found again.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.best = folder / "best.weights.h5"
+        self._pointer = folder / "last.json"
+
+    def save(self, model: keras.Model, state: _State) -> None:
+        name = f"epoch-{state.epoch:04d}-step-{state.step:06d}.weights.h5"
+        with written_whole(self.folder / name) as partial:
+            model.save_weights(partial)
+        noise = [value.numpy().tolist() for value in _noise_states(model)]
+        write_json(
+            self._pointer,
+            {"weights": name, "noise": noise, **dataclasses.asdict(state)},
+        )
+        for old in self.folder.glob("epoch-*.weights.h5"):
+            if old.name != name:
+                old.unlink()
+
+    def save_best(self, model: keras.Model) -> None:
+        with written_whole(self.best) as partial:
+            model.save_weights(partial)
+
+    def keep_among_best(
+        self, model: keras.Model, epoch: int, best_epochs: Sequence[int]
+    ) -> None:
+        """Keeps the weights of the best epochs; the model has those of `epoch`."""
+        if epoch in best_epochs:
+            with written_whole(self._of_epoch(epoch)) as partial:
+                model.save_weights(partial)
+        kept = {self._of_epoch(epoch) for epoch in best_epochs}
+        for old in self.folder.glob("best-epoch-*.weights.h5"):
+            if old not in kept:
+                old.unlink()
+
+    def average(self, model: keras.Model, epochs: Sequence[int]) -> None:
+        """Gives the model the mean of the kept weights."""
+        sums = [np.zeros(weight.shape) for weight in model.trainable_weights]
+        for epoch in epochs:
+            model.load_weights(self._of_epoch(epoch))
+            for total, weight in zip(sums, model.trainable_weights, strict=True):
+                total += keras.ops.convert_to_numpy(weight)
+        for total, weight in zip(sums, model.trainable_weights, strict=True):
+            weight.assign(total / len(epochs))
+
+    def _of_epoch(self, epoch: int) -> Path:
+        return self.folder / f"best-epoch-{epoch:04d}.weights.h5"
+
+    def restore(self, model: keras.Model) -> _State:
+        if not self._pointer.is_file():
+            return _State()
+        saved = read_json(self._pointer)
+        model.optimizer.build(model.trainable_variables)
+        model.load_weights(self.folder / saved.pop("weights"))
+        for variable, value in zip(
+            _noise_states(model), saved.pop("noise"), strict=True
+        ):
+            variable.assign(value)
+        return _State(**saved)
+
+
+def _noise_states(model: keras.Model) -> list[Any]:
+    """The states of the model's random generators, which weights files leave out."""
+    return [
+        variable
+        for variable in model.non_trainable_variables
+        if variable.path.endswith("seed_generator_state")
+    ]
+
+
+def fit(
+    model: keras.Model,
+    training: TrainingConfig,
+    run: Run,
+    epoch_batches: Callable[[int], tf.data.Dataset],
+    validation_batches: tf.data.Dataset,
+    *,
+    monitor: str = "val_loss",
+    highest: bool = False,
+    further_metrics: Callable[[], Mapping[str, float]] = dict,
+    progress: Progress | None = None,
+) -> pandas.DataFrame:
+    """Trains the compiled model, and leaves it with its best weights.
+
+    These are those of the best epoch, or the mean of those of the best
+    `averaged_epochs`, if validation finds that better.
+
+    Args:
+        model: Compiled and built.
+        training: Epochs, patience, seconds between states.
+        run: Where checkpoints and history.csv go; a state there is gone on from.
+        epoch_batches: The batches of an epoch, given its number. The same number must
+            give the same batches in the same order, of known cardinality.
+        validation_batches: Evaluated after each epoch.
+        monitor: The column whose smallest value marks the best epoch.
+        highest: Whether its highest value does so instead.
+        further_metrics: Further columns, measured after each epoch.
+        progress: Told of each step.
+
+    Returns:
+        The history: a row per epoch with `epoch`, `seconds` and Keras's logs.
+
+    Raises:
+        Interrupted: After SIGINT or SIGTERM, when the state is saved.
+        FloatingPointError: If the loss stops being a finite number.
+    """
+    checkpoints = _Checkpoints(run.checkpoints)
+    state = checkpoints.restore(model)
+    watched = _Monitor(monitor, highest)
+    with _stop_requests() as stop_requested:
+        while not _is_over(state, training, watched):
+            started = time.monotonic()
+            batches = epoch_batches(state.epoch)
+            steps = int(batches.cardinality())
+            if progress:
+                progress.epoch_started(state.epoch, training.epochs, state.step, steps)
+            watcher = _EpochWatcher(
+                checkpoints,
+                state,
+                steps,
+                training.checkpoint_seconds,
+                stop_requested,
+                progress,
+            )
+            history = model.fit(
+                batches.skip(state.step),
+                initial_epoch=state.epoch,
+                epochs=state.epoch + 1,
+                validation_data=validation_batches,
+                callbacks=[watcher],
+                shuffle=False,  # the batches come shuffled
+                verbose=0,
+            ).history
+            row = {
+                "epoch": state.epoch + 1,
+                "seconds": round(time.monotonic() - started, 2),
+                **{name: float(values[-1]) for name, values in history.items()},
+                **further_metrics(),
+            }
+            _refuse_no_numbers(row)
+            state.rows.append(row)
+            best_epochs = watched.best_epochs(state.rows, training.averaged_epochs)
+            is_best = best_epochs[0] == state.epoch
+            if is_best:
+                checkpoints.save_best(model)
+            if training.averaged_epochs > 1:
+                checkpoints.keep_among_best(model, state.epoch, best_epochs)
+            state.epoch, state.step = state.epoch + 1, 0
+            with written_whole(run.history_file) as partial:
+                pandas.DataFrame(state.rows).to_csv(partial, index=False)
+            # Last, since what it says is done is not done again.
+            checkpoints.save(model, state)
+            if progress:
+                progress.epoch_ended(row, is_best)
+            if stop_requested.is_set():
+                raise Interrupted(
+                    f"stopped after epoch {state.epoch}; the state is saved"
+                )
+    if training.averaged_epochs > 1:
+        best_epochs = watched.best_epochs(state.rows, training.averaged_epochs)
+        checkpoints.average(model, best_epochs)
+        measured = model.evaluate(validation_batches, return_dict=True, verbose=0)
+        row = {f"val_{name}": float(value) for name, value in measured.items()}
+        row |= further_metrics()
+        if watched.prefers(row, state.rows[best_epochs[0]]):
+            checkpoints.save_best(model)
+    model.load_weights(checkpoints.best)
+    return pandas.DataFrame(state.rows)
+
+
+def load_best(model: keras.Model, run: Run) -> None:
+    """Gives the model the best weights that the run found."""
+    best = _Checkpoints(run.checkpoints).best
+    # An uncompiled model takes the weights and leaves the optimizer's state aside.
+    model.load_weights(best)
+
+
+def _refuse_no_numbers(row: Mapping[str, float]) -> None:
+    for name, value in row.items():
+        if not math.isfinite(value):
+            raise FloatingPointError(
+                f"{name} is {value} after epoch {row['epoch']}; a smaller "
+                "training.learning_rate or training.clip_norm may help"
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Monitor:
+    """The column of the history that tells which epochs are the best."""
+
+    name: str
+    highest: bool
+
+    def best_epochs(
+        self, rows: Sequence[Mapping[str, float]], number: int
+    ) -> list[int]:
+        """At most so many epochs, the best first; of equal ones the earlier first."""
+        sign = -1.0 if self.highest else 1.0
+        values = [sign * row[self.name] for row in rows]
+        return sorted(range(len(rows)), key=values.__getitem__)[:number]
+
+    def prefers(self, one: Mapping[str, float], other: Mapping[str, float]) -> bool:
+        """Whether the first row is better."""
+        return self.best_epochs([other, one], 1) == [1]
+
+
+def _is_over(state: _State, training: TrainingConfig, monitor: _Monitor) -> bool:
+    if state.epoch >= training.epochs:
+        return True
+    if not state.rows:
+        return False
+    (best,) = monitor.best_epochs(state.rows, 1)
+    return len(state.rows) - 1 - best >= training.patience
+
+
+class _EpochWatcher(keras.callbacks.Callback):
+    """Saves the state from time to time and on request, and tells of progress."""
+
+    def __init__(
+        self,
+        checkpoints: _Checkpoints,
+        state: _State,
+        steps: int,
+        seconds_between_saves: float,
+        stop_requested: threading.Event,
+        progress: Progress | None,
+    ):
+        super().__init__()
+        self._checkpoints = checkpoints
+        self._state = state
+        self._steps = steps
+        self._seconds = seconds_between_saves
+        self._stop_requested = stop_requested
+        self._progress = progress
+        self._saved = time.monotonic()
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self._state.step += 1
+        loss = float(logs["loss"])
+        if not math.isfinite(loss):
+            raise FloatingPointError(
+                f"the training loss is {loss} in epoch {self._state.epoch + 1}, "
+                f"step {self._state.step}; a smaller training.learning_rate or "
+                "training.clip_norm may help"
+            )
+        if self._progress:
+            self._progress.step_done(self._state.step, loss)
+        if self._state.step == self._steps:
+            # The epoch is saved as a whole, after validation.
+            return
+        stop = self._stop_requested.is_set()
+        if stop or time.monotonic() - self._saved > self._seconds:
+            self._checkpoints.save(self.model, self._state)
+            self._saved = time.monotonic()
+        if stop:
+            raise Interrupted(
+                f"stopped in epoch {self._state.epoch + 1} after step "
+                f"{self._state.step}; the state is saved"
+            )
+
+
+@contextmanager
+def _stop_requests() -> Iterator[threading.Event]:
+    """An event that the first SIGINT or SIGTERM sets; a second one acts as usual."""
+    requested = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield requested
+        return
+    usual = {number: signal.getsignal(number) for number in _STOP_SIGNALS}
+
+    def request(number: int, frame: FrameType | None) -> None:
+        requested.set()
+        for each, handler in usual.items():
+            signal.signal(each, handler)
+
+    for number in _STOP_SIGNALS:
+        signal.signal(number, request)
+    try:
+        yield requested
+    finally:
+        for number, handler in usual.items():
+            signal.signal(number, handler)
+
+
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)

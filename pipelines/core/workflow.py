@@ -1,0 +1,267 @@
+"""The one way, for any task, from data to a trained and evaluated run."""
+
+import functools
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from ..reporting.frame import write_report
+from .configuration import Config, first_difference, make_configuration, read_yaml
+from .errors import UserError
+from .evaluation import EvaluationResult, RowScores
+from .files import read_json, write_json
+from .registry import find_task
+from .runs import Run
+from .task import Task
+from .task_config import TaskConfig
+from .training import Progress, fit, load_best
+
+logger = logging.getLogger("recurra")
+
+
+def train(
+    task_class: type[Task],
+    configuration: TaskConfig,
+    path: Path,
+    *,
+    command: Sequence[str] = (),
+    resume: bool = False,
+    progress: Progress | None = None,
+) -> Run:
+    """From the data to a trained and evaluated run directory.
+
+    Args:
+        task_class: The task.
+        configuration: Its configuration, complete.
+        path: The run directory; it must not exist, unless `resume`.
+        command: The command line, to be written into the run.
+        resume: Go on with a run that was stopped. The configuration must be its own.
+        progress: Hears of every training step.
+
+    Raises:
+        UserError: If the data are wrong (then no run directory is made), or the run
+            directory exists, or its configuration is another.
+        Interrupted: If training was asked to stop; its state is saved.
+    """
+    name = task_class.definition.name
+    run = run_to_resume(name, path) if resume else None
+    if run is None:
+        # Said before the data are read, which may take long.
+        Run.refuse_existing(path)
+    else:
+        _refuse_other_configuration(run, configuration)
+        if run.is_finished:
+            logger.info("%s is finished already", path)
+            return run
+    logger.info("Reading %s", configuration.data.spec)
+    data = task_class.load(configuration)
+    if run is None:
+        run = Run.create(path, name, configuration, command)
+    task = task_class(configuration, run)
+    if run.metadata_file.is_file():
+        _refuse_changed(task, data, "train anew in another --run")
+    else:
+        logger.info("Fitting the preprocessing to the training part")
+        task.fit_preprocessing(data)
+        write_json(run.metadata_file, task.metadata(data))
+    data_module = task.data_module(data)
+    keras.utils.set_random_seed(configuration.seed)
+    model = task.build()
+    task.compile(model, int(data_module.training_batches(0).cardinality()))
+    logger.info("Training a model of %s weights", f"{model.count_params():,}")
+    fit(
+        model,
+        configuration.training,
+        run,
+        data_module.training_batches,
+        data_module.validation_batches(),
+        monitor=task.monitor,
+        highest=task.monitors_highest,
+        further_metrics=functools.partial(task.epoch_metrics, model, data_module),
+        progress=progress,
+    )
+    task.after_training(model, data_module)
+    logger.info("Fitting the baselines")
+    task.keep_baselines(data_module)
+    logger.info("Evaluating")
+    _write_evaluation(task, model, data_module, task.splits(data))
+    return run
+
+
+def run_to_resume(task: str, path: Path) -> Run | None:
+    """The run to go on with; None where it was killed before it began.
+
+    Raises:
+        UserError: If what stands there is no run of this task.
+    """
+    if Run.is_free(path):
+        return None
+    run = Run.open(path)
+    if run.task != task:
+        raise UserError(f"{path}: is a run of {run.task}, not of {task}")
+    return run
+
+
+def open_task(run: Run, changes: Mapping[str, Any] | None = None) -> Task:
+    """The task that the run belongs to, bound to it.
+
+    Args:
+        run: Of any task.
+        changes: Values over those of the run's configuration, by section, as `--set`
+            gives them.
+
+    Raises:
+        UserError: For changes of what the trained model depends on.
+    """
+    task_class = find_task(run.task)
+    file = run.config_file
+    layers: list[tuple[str, Mapping[str, Any]]] = [(str(file), read_yaml(file))]
+    if changes:
+        for section in changes:
+            if section not in task_class.overridable:
+                raise UserError(_cannot_be_set(task_class, section))
+        layers.append(("--set", changes))
+    configuration = make_configuration(task_class.definition.config_class, layers)
+    return task_class(configuration, run)
+
+
+def _cannot_be_set(task_class: type[Task], section: str) -> str:
+    message = f"--set {section}: the trained model depends on it; train anew"
+    if task_class.overridable:
+        return f"{message}, or set keys of {', '.join(task_class.overridable)}"
+    return f"{message}; no key of {task_class.definition.name} can be set afterwards"
+
+
+def trained_model(task: Task) -> keras.Model:
+    """The run's model with its best weights.
+
+    Raises:
+        UserError: If the run's training has not come to an end.
+    """
+    task.run.refuse_unfinished()
+    model = task.build()
+    load_best(model, task.run)
+    return model
+
+
+def open_trained(
+    runs: Sequence[Run], changes: Mapping[str, Any] | None = None
+) -> tuple[Task, Any]:
+    """The first run's task, and its trained model, or all runs' models as one.
+
+    Args:
+        runs: Finished, of one task.
+        changes: As for `open_task`, to the first run's configuration.
+
+    Raises:
+        UserError: If a run is not finished, or the models cannot be joined.
+    """
+    task = open_task(runs[0], changes)
+    others = [open_task(run) for run in runs[1:]]
+    name = task.definition.name
+    for other in others:
+        if other.definition.name != name:
+            raise UserError(
+                f"{other.run.path}: is a run of {other.definition.name}, and "
+                f"{task.run.path} of {name}; name runs of one task"
+            )
+    models = [trained_model(each) for each in (task, *others)]
+    return task, task.ensemble(models, others) if others else models[0]
+
+
+def evaluate(
+    runs: Sequence[Run],
+    spec: str | None = None,
+    split: str | None = None,
+    *,
+    options: Config | None = None,
+    changes: Mapping[str, Any] | None = None,
+    **reading: Any,
+) -> EvaluationResult | RowScores:
+    """Evaluates a finished run's model, on its own data or on other data.
+
+    Args:
+        runs: Finished; the models of several are taken as one.
+        spec: Other data, every row of which is the test; None for the run's own.
+        split: Of the run's own data; by default the test, or where there is none,
+            validation.
+        options: An `evaluation_class` of the task; its defaults if None.
+        changes: As for `open_task`.
+        **reading: How other data are read, where that is not as in training: fields of
+            the section `data`.
+
+    Raises:
+        UserError: If the run is not finished, the data or the split are wrong, or the
+            run's own data have changed.
+    """
+    task, model = open_trained(runs, changes)
+    if spec is not None:
+        if split not in (None, "test"):
+            raise UserError(
+                f"--split {split}: with --data every row is the test; leave one out"
+            )
+        data, split = task.load_test(spec, **reading), "test"
+    else:
+        _refuse_reading_options(reading)
+        data = task.load(task.configuration)
+        # Carved anew from other rows, the test would hold rows that were trained on.
+        _refuse_changed(task, data, "give them as other data by --data")
+        splits = task.splits(data)
+        if split is None:
+            split = _reported_split(splits)
+        elif split not in splits:
+            raise UserError(f"--split {split}: there are {', '.join(splits)}")
+    options = options or task.default_evaluation
+    return task.evaluate(model, task.data_module(data), split, options)
+
+
+def _refuse_reading_options(reading: Mapping[str, Any]) -> None:
+    for key in reading:
+        raise UserError(
+            f"--{key.replace('_', '-')}: says how other data are read; give them by "
+            "--data, or leave it out"
+        )
+
+
+def _refuse_other_configuration(run: Run, configuration: TaskConfig) -> None:
+    key = first_difference(open_task(run).configuration, configuration)
+    if key is not None:
+        raise UserError(
+            f"{run.path}: was begun with another {key}; resume it without options, or "
+            "train anew in another --run"
+        )
+
+
+def _refuse_changed(task: Task, data: Any, otherwise: str) -> None:
+    if read_json(task.run.metadata_file) != task.metadata(data):
+        raise UserError(
+            f"{task.configuration.data.spec}: the data have changed since "
+            f"{task.run.path} was begun; restore them, or {otherwise}"
+        )
+
+
+def _write_evaluation(
+    task: Task, model: keras.Model, data_module: Any, splits: Sequence[str]
+) -> None:
+    run, options = task.run, task.default_evaluation
+    split = _reported_split(splits)
+    result = task.evaluate(model, data_module, split, options)
+    assert isinstance(result, EvaluationResult)
+    result.write_predictions(run.predictions_file)
+    metrics = result.as_json(task.definition.name)
+    if split != "validation":
+        # What the choice of a configuration may look at, beside what it may not.
+        validation = task.evaluate(model, data_module, "validation", options)
+        assert isinstance(validation, EvaluationResult)
+        metrics["validation"] = validation.metrics()
+    write_report(result, run.path, task.configuration, run.history_file)
+    # Last, since its being there says that the run is finished.
+    write_json(run.metrics_file, metrics)
+
+
+def _reported_split(splits: Sequence[str]) -> str:
+    """The first test set, or validation where there is none."""
+    return next((name for name in splits if name.startswith("test")), "validation")

@@ -1,0 +1,1 @@
+"""Reports: one HTML page, its frame and the style of its figures."""

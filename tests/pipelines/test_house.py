@@ -1,0 +1,39 @@
+"""No room but its own names a task."""
+
+from pathlib import Path
+
+import pytest
+
+from recurra.pipelines.core.registry import task_names
+
+ROOT = Path(__file__).parents[2]
+ENDINGS = {".py", ".jinja", ".css"}
+
+
+def _files():
+    """All of the rooms but the tasks' own folders and the embedded samples."""
+    own = {ROOT / "pipelines" / name for name in (*task_names(), "samples")}
+    for room in ("layers", "pipelines", "apps"):
+        for path in sorted((ROOT / room).rglob("*")):
+            if path.suffix in ENDINGS and not own & set(path.parents):
+                yield path
+
+
+def _is_example_or_source(line):
+    """Examples in documentation and titles of papers may."""
+    titles = ("Machine Translation", "Translation System")
+    return line.lstrip().startswith((">>>", "...")) or any(
+        title in line for title in titles
+    )
+
+
+@pytest.mark.parametrize("task", task_names())
+def test_no_file_outside_of_a_tasks_folder_names_it(task):
+    assert (ROOT / "pipelines" / task / "cli.py").is_file()
+    named = [
+        f"{path.relative_to(ROOT)}, line {number}: {line.strip()}"
+        for path in _files()
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
+        if task in line.lower() and not _is_example_or_source(line)
+    ]
+    assert not named, "\n".join(named)
