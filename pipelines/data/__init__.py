@@ -1,0 +1,1 @@
+"""Data of users: files, and the texts and series that they hold."""

@@ -1,0 +1,1 @@
+"""Files as they stand on disk: tables, parallel text, TMX."""

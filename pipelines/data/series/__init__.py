@@ -1,0 +1,1 @@
+"""Regular time series of stations, with every repair."""

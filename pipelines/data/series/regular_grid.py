@@ -1,0 +1,363 @@
+"""Rows with stamps brought to a regular series: sorted, merged, aligned, gaps kept.
+
+The step is the most frequent difference between neighbouring stamps, and the grid is
+the one that most stamps lie on; of a clock that jitters they are what it jitters
+around. What does not fit is repaired and listed:
+
+- rows out of order are sorted;
+- of rows with the same stamp equal ones are merged; of contradicting ones the last in
+  the file stands, as that of a correction would, and gives way to the earlier one only
+  where it has no value;
+- a stamp beside the grid moves to the nearest step, a run of them by the same amount is
+  a clock shift; where another row is nearer to that step, the row is left out;
+- rows far away in time from all others (a clock that was reset) are left out;
+- steps without a row are missing. Nothing is interpolated.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...core.errors import UserError
+from .raw_tables import RawTable
+from .repairs import EXAMPLES, RepairKind, RepairLog
+from .time_stamps import NO_STAMP, format_stamp
+
+_DAY = 86_400
+# Shorter runs of stamps beside the grid are single faults.
+_SHORTEST_SHIFT = 2
+# Of the step: how far from it the median of jittering ones is.
+_JITTER = 0.05
+# Of the step: farther beside the grid, rows are irregular ones, unless a run of so many
+# shows that the clock was set to another time.
+_IRREGULAR = 0.25
+_SURE_SHIFT = 24
+# Longer series with fewer rows are a fault of their stamps.
+_LONGEST_EMPTY = 1_000_000
+_MOST_STEPS_PER_ROW = 50
+_USUAL_STEPS = tuple(
+    period // parts
+    for period in (60, 3600, _DAY)
+    for parts in (60, 30, 20, 12, 10, 6, 5, 4, 3, 2, 1)
+    if period % parts == 0
+) + (7 * _DAY,)
+
+
+@dataclass(frozen=True)
+class GridSeries:
+    """A regular series.
+
+    Args:
+        start: the stamp of the first step, in seconds.
+        step: seconds from step to step.
+        values: ``float32[steps, variables]``, NaN where missing.
+        stamps: ``int64[steps]`` where rows were taken as steps, whatever their stamps.
+        bad_rows: how many rows were left out or overruled.
+    """
+
+    start: int
+    step: int
+    values: np.ndarray
+    stamps: np.ndarray | None
+    bad_rows: int
+
+
+def most_frequent_step(stamps: np.ndarray) -> int:
+    """The most frequent difference of neighbours, the smallest of several, or 0.
+
+    Where no difference is that of most rows the clock jitters, and the step is the
+    usual one (a part of an hour, a day or a week) next to the median, if it is near.
+    """
+    differences = np.diff(np.unique(stamps))
+    if not len(differences):
+        return 0
+    steps, counts = np.unique(differences, return_counts=True)
+    if 2 * counts.max() > len(differences):
+        return int(steps[np.argmax(counts)])
+    median = float(np.median(differences))
+    usual = min(_USUAL_STEPS, key=lambda step: abs(step - median))
+    if abs(usual - median) <= _JITTER * usual:
+        return usual
+    return int(steps[np.argmax(counts)])
+
+
+def rows_as_steps(
+    table: RawTable, stamps: np.ndarray, values: np.ndarray, log: RepairLog
+) -> GridSeries:
+    """Each row a step, in the order of the file, whatever its stamp says.
+
+    As the published protocols on public data sets take them: duplicates count twice and
+    gaps not at all.
+    """
+    stamps, values, rows, unreadable = _readable(table, stamps, values, log)
+    step = _checked_step(table, stamps)
+    odd = np.flatnonzero(np.diff(stamps) != step)
+    log.add(
+        RepairKind.IRREGULAR_STEP,
+        "left as it is, since rows are taken as steps",
+        [f"after {table.location(rows[row])}" for row in odd[:EXAMPLES]],
+        len(odd),
+    )
+    return GridSeries(int(stamps[0]), step, values, stamps, unreadable)
+
+
+def to_grid(
+    table: RawTable, stamps: np.ndarray, values: np.ndarray, log: RepairLog
+) -> GridSeries:
+    """The rows as a regular series, by the rules at the top of this file.
+
+    Args:
+        table: where rows stand, for the list of repairs.
+        stamps: ``int64[rows]`` of seconds, ``NO_STAMP`` where unreadable.
+        values: ``float32[rows, variables]``.
+        log: takes every repair.
+
+    Raises:
+        UserError: there are fewer than two different stamps.
+    """
+    stamps, values, rows, unreadable = _readable(table, stamps, values, log)
+    stamps, values, rows = _sorted(table, stamps, values, rows, log)
+    step = _checked_step(table, stamps)
+    stamps, values, rows, far = _without_far_rows(
+        table, stamps, values, rows, step, log
+    )
+    stamps, values, rows, contradicting = _merged(table, stamps, values, rows, log)
+    phase = _phase(stamps, step)
+    numbers, nearest_first, collisions = _aligned(table, stamps, rows, step, phase, log)
+    values = values[nearest_first]
+    first = int(numbers[0])
+    steps = int(numbers[-1]) - first + 1
+    if steps > max(_LONGEST_EMPTY, _MOST_STEPS_PER_ROW * len(numbers)):
+        raise UserError(
+            f"{table.files[0]}: {len(numbers)} rows over {steps} steps of {step} s at "
+            f"the station {table.station!r}, so that nearly all would be missing; rows "
+            "a regular step apart were expected"
+        )
+    grid = np.full((steps, values.shape[1]), np.nan, np.float32)
+    grid[numbers - first] = values
+    start = first * step + phase
+    _list_gaps(numbers, step, phase, log)
+    bad = unreadable + far + contradicting + collisions
+    return GridSeries(start, step, grid, None, bad)
+
+
+def _readable(
+    table: RawTable, stamps: np.ndarray, values: np.ndarray, log: RepairLog
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+    rows = np.flatnonzero(stamps != NO_STAMP)
+    unreadable = np.flatnonzero(stamps == NO_STAMP)
+    log.add(
+        RepairKind.UNREADABLE_TIME,
+        "row left out",
+        [table.location(row) for row in unreadable[:EXAMPLES]],
+        len(unreadable),
+    )
+    if not len(unreadable):
+        return stamps, values, rows, 0
+    return stamps[rows], values[rows], rows, len(unreadable)
+
+
+def _checked_step(table: RawTable, stamps: np.ndarray) -> int:
+    step = most_frequent_step(stamps)
+    if step == 0:
+        raise UserError(
+            f"{table.files[0]}: fewer than two different times at the station "
+            f"{table.station!r}; a series was expected"
+        )
+    return step
+
+
+def _sorted(
+    table: RawTable,
+    stamps: np.ndarray,
+    values: np.ndarray,
+    rows: np.ndarray,
+    log: RepairLog,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    late = np.flatnonzero(stamps[1:] < np.maximum.accumulate(stamps)[:-1]) + 1
+    if not len(late):
+        return stamps, values, rows
+    log.add(
+        RepairKind.ROW_OUT_OF_ORDER,
+        "sorted",
+        [table.location(rows[row]) for row in late[:EXAMPLES]],
+        len(late),
+    )
+    # Stable, since of rows with the same stamp the last in the file counts.
+    order = np.argsort(stamps, kind="stable")
+    return stamps[order], values[order], rows[order]
+
+
+def _without_far_rows(
+    table: RawTable,
+    stamps: np.ndarray,
+    values: np.ndarray,
+    rows: np.ndarray,
+    step: int,
+    log: RepairLog,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+    """Leaves out what is farther away than all rows end to end, and a year."""
+    farthest = max(len(stamps) * step, 366 * _DAY)
+    parts = np.split(
+        np.arange(len(stamps)), np.flatnonzero(np.diff(stamps) > farthest) + 1
+    )
+    if len(parts) == 1:
+        return stamps, values, rows, 0
+    largest = max(range(len(parts)), key=lambda part: len(parts[part]))
+    far = np.concatenate(parts[:largest] + parts[largest + 1 :])
+    log.add(
+        RepairKind.FAR_TIME,
+        "row left out",
+        [
+            f"{table.location(rows[row])}: {format_stamp(stamps[row])}"
+            for row in far[:3]
+        ],
+        len(far),
+    )
+    kept = parts[largest]
+    return stamps[kept], values[kept], rows[kept], len(far)
+
+
+def _merged(
+    table: RawTable,
+    stamps: np.ndarray,
+    values: np.ndarray,
+    rows: np.ndarray,
+    log: RepairLog,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+    """One row for each stamp."""
+    again = np.flatnonzero(np.diff(stamps) == 0) + 1
+    if not len(again):
+        return stamps, values, rows, 0
+    values = values.copy()
+    equal: list[str] = []
+    contradicting: list[str] = []
+    contradicting_stamps: list[int] = []
+    for row in again:
+        earlier, later = values[row - 1], values[row]
+        both = np.isfinite(earlier) & np.isfinite(later)
+        example = f"{format_stamp(stamps[row])}, {table.location(rows[row])}"
+        if (earlier[both] == later[both]).all():
+            equal.append(example)
+        else:
+            contradicting.append(example)
+            contradicting_stamps.append(int(stamps[row]))
+        values[row] = np.where(np.isfinite(later), later, earlier)
+    log.add(RepairKind.EQUAL_DUPLICATE, "merged", equal)
+    hint = (
+        "; if the clock follows daylight saving, name data.time_zone"
+        if _look_like_autumn(contradicting_stamps)
+        else ""
+    )
+    log.add(
+        RepairKind.CONTRADICTING_DUPLICATE,
+        f"the last in the file stands{hint}",
+        contradicting,
+    )
+    last = np.append(np.diff(stamps) != 0, True)
+    return stamps[last], values[last], rows[last], len(contradicting)
+
+
+def _look_like_autumn(stamps: list[int]) -> bool:
+    """Whether all lie in the first three hours of Sundays."""
+    # The first of January 1970 was a Thursday.
+    return bool(stamps) and all(
+        (stamp // _DAY + 4) % 7 == 0 and stamp % _DAY <= 3 * 3600 for stamp in stamps
+    )
+
+
+def _phase(stamps: np.ndarray, step: int) -> int:
+    """Where on the clock the steps lie, in seconds from a multiple of the step."""
+    phases, counts = np.unique(stamps % step, return_counts=True)
+    if 20 * counts.max() > len(stamps):
+        return int(phases[np.argmax(counts)])
+    # A clock that jitters: what it jitters around, to the minute where that is fine.
+    angles = 2 * np.pi * phases / step
+    middle = np.angle(np.sum(counts * np.exp(1j * angles))) / (2 * np.pi) * step
+    unit = 60 if step >= 600 else 1
+    return int(round(middle / unit) * unit % step)
+
+
+def _aligned(
+    table: RawTable,
+    stamps: np.ndarray,
+    rows: np.ndarray,
+    step: int,
+    phase: int,
+    log: RepairLog,
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """The steps that have a row, their rows, and the number of rows without a step.
+
+    Irregular rows, which were moved far, count as such.
+    """
+    # A stamp half-way moves to the later step: no value stands before it was measured.
+    numbers = (stamps - phase + step // 2) // step
+    offsets = stamps - phase - numbers * step
+    irregular = _list_shifts(table, stamps, rows, offsets, step, log)
+    order = np.lexsort((np.abs(offsets), numbers))
+    is_first = np.append(True, np.diff(numbers[order]) != 0)
+    left_out = np.sort(order[~is_first])
+    log.add(
+        RepairKind.STEP_TAKEN,
+        "row left out",
+        [
+            f"{format_stamp(stamps[row])}, {table.location(rows[row])}"
+            for row in left_out[:3]
+        ],
+        len(left_out),
+    )
+    kept = order[is_first]
+    return numbers[kept], kept, max(len(left_out), irregular)
+
+
+def _list_shifts(
+    table: RawTable,
+    stamps: np.ndarray,
+    rows: np.ndarray,
+    offsets: np.ndarray,
+    step: int,
+    log: RepairLog,
+) -> int:
+    """Lists them; returns how many rows are irregular."""
+    begins = np.flatnonzero(np.append(True, np.diff(offsets) != 0))
+    lengths = np.diff(np.append(begins, len(offsets)))
+    shifted = offsets[begins] != 0
+    runs = shifted & (lengths >= _SHORTEST_SHIFT)
+    single = begins[shifted & ~runs]
+    log.add(
+        RepairKind.TIME_BESIDE_GRID,
+        "moved to the nearest step",
+        [
+            f"{format_stamp(stamps[row])}, {table.location(rows[row])}"
+            for row in single[:EXAMPLES]
+        ],
+        len(single),
+    )
+    log.add(
+        RepairKind.CLOCK_SHIFT,
+        "moved to the nearest step",
+        [
+            f"{length} rows from {format_stamp(stamps[begin])} by "
+            f"{-offsets[begin] / 60:+g} min"
+            for begin, length in zip(begins[runs], lengths[runs], strict=True)
+        ],
+    )
+    far = np.abs(offsets[begins]) > _IRREGULAR * step
+    return int(lengths[far & (lengths < _SURE_SHIFT)].sum())
+
+
+def _list_gaps(numbers: np.ndarray, step: int, phase: int, log: RepairLog) -> None:
+    differences = np.diff(numbers)
+    gaps = np.flatnonzero(differences > 1)
+    missing = int((differences[gaps] - 1).sum())
+    longest_first = gaps[np.argsort(-differences[gaps], kind="stable")]
+    log.add(
+        RepairKind.GAP,
+        f"{missing} steps left missing, the longest gaps first",
+        [
+            f"{format_stamp(numbers[gap] * step + phase)}, "
+            f"{differences[gap] * step / 60:g} min to the next row"
+            for gap in longest_first[:EXAMPLES]
+        ],
+        len(gaps),
+    )

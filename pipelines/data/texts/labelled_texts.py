@@ -1,0 +1,384 @@
+"""Labelled texts from any spec, split and checked: the data of text classification."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from ...core.errors import UserError
+from ..digests import sha256
+from ..files.tables import BadRow
+from ..sources import LABELLED_TEXTS, read
+from ..splits import check_bad_fraction, check_fractions, in_order
+from .labelled_rows import (
+    LABEL_COLUMNS,
+    LabelledRows,
+    LabelledSource,
+    TextColumns,
+    normalise_label,
+    sorted_classes,
+)
+from .splitting import hold_out
+from .text_description import TextDescription, describe_split, example_of
+
+
+@dataclass(frozen=True)
+class Split:
+    """Texts in step with their labels.
+
+    Args:
+        texts: strings, an object array of shape ``[rows]``.
+        labels: numbers into the classes, ``int64[rows]``.
+        groups: the group of each row, an object array ``[rows]``, or None where no
+            group column was named.
+    """
+
+    texts: np.ndarray
+    labels: np.ndarray
+    groups: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
+@dataclass(frozen=True)
+class LabelledTexts:
+    """What a spec brings, ready for training.
+
+    Args:
+        spec: as given.
+        classes: class names; a label is a number into them.
+        splits: rows by split; keys among "train", "validation", "test".
+        columns: the columns used as "text", "label" and "group"; None where the data
+            have no such column.
+        bad_rows: the rows left out, each with file, line and reason.
+        duplicates: numbers of texts that stand there again, case and white space
+            aside. "within train": rows of that split after the first with the same
+            text. "train/test": rows of test whose text stands in train too.
+        encodings: lines of the files by the encoding they were decoded with.
+    """
+
+    spec: str
+    classes: tuple[str, ...]
+    splits: dict[str, Split]
+    columns: dict[str, str | None]
+    bad_rows: tuple[BadRow, ...]
+    duplicates: dict[str, int]
+    encodings: dict[str, int] = field(default_factory=dict)
+
+    def class_counts(self, split: str) -> dict[str, int]:
+        """The rows of a split by class name."""
+        labels = self.splits[split].labels
+        counts = np.bincount(labels, minlength=len(self.classes)).tolist()
+        return dict(zip(self.classes, counts, strict=True))
+
+    def metadata(self) -> dict[str, Any]:
+        """What the data hold, with a hash of each split, for JSON."""
+        return {
+            "spec": self.spec,
+            "classes": list(self.classes),
+            "columns": dict(self.columns),
+            "rows": {name: self.class_counts(name) for name in self.splits},
+            "sha256": {
+                name: sha256(split.labels, split.texts)
+                for name, split in self.splits.items()
+            },
+            "duplicates": dict(self.duplicates),
+            "bad_rows": [vars(row) for row in self.bad_rows],
+        }
+
+
+def load_labelled_texts(
+    spec: str,
+    *,
+    text_column: str | None = None,
+    label_column: str | None = None,
+    group_column: str | None = None,
+    usual_labels: Sequence[str] = LABEL_COLUMNS,
+    validation_fraction: float = 0.1,
+    test_fraction: float = 0.1,
+    test_data: str | None = None,
+    max_bad_fraction: float = 0.01,
+    seed: int = 0,
+) -> LabelledTexts:
+    """Loads labelled texts and carves the splits that they do not bring.
+
+    Args:
+        spec: ``sample`` or ``sample:NUMBER``, the embedded reviews (``./sample`` is a
+            path); ``tfds:NAME``, a set of tensorflow-datasets, IMDB without a NAME; or
+            a path to one CSV, TSV, JSON Lines or Parquet file, to a folder with a
+            train and perhaps a validation (val, valid, dev) and a test file, to a
+            folder of class-named folders of .txt files, or to a folder with train and
+            perhaps validation and test folders of such class-named folders, of which
+            ``unsup`` is none.
+        text_column: the column of the texts; otherwise the first of the names text,
+            review, sentence, content that the data have, whatever its case.
+        label_column: the column of the labels; otherwise the first of
+            ``usual_labels``. Labels are integers or strings; whole numbers are integers
+            however they are written.
+        group_column: rows that are equal here never stand on two sides of a carved
+            split; a row without a group is a group by itself.
+        usual_labels: names of a column of labels, whatever their case.
+        validation_fraction: the fraction of the rows under "train" to carve a
+            validation split of, where the data bring none. 0: no validation split.
+        test_fraction: the same for the test split, a fraction of the same rows.
+        test_data: a second spec whose rows are the test split, read as
+            ``load_evaluation_texts`` reads it. ``text_column`` and ``label_column``
+            hold for it too.
+        max_bad_fraction: the largest fraction of bad rows that is tolerated. A row is
+            bad that cannot be read, has no label, or has no text, or a text of white
+            space only.
+        seed: the same seed carves the same splits.
+
+    Raises:
+        UserError: the data cannot be read, a column is not found, more than
+            ``max_bad_fraction`` of the rows are bad, there are fewer than two classes,
+            a class of another split does not stand in train, a class has too few rows
+            to carve splits from, or a fraction is out of range.
+    """
+    check_fractions(validation_fraction, test_fraction)
+    columns = TextColumns(text_column, label_column, group_column, usual_labels)
+    source = _read(spec, columns, max_bad_fraction)
+    if test_data is not None:
+        source.splits.pop("test", None)
+    texts = _with_classes(spec, source)
+    splits, bad_rows = texts.splits, texts.bad_rows
+    if test_data is not None:
+        test, bad_test_rows = load_evaluation_texts(
+            test_data,
+            classes=texts.classes,
+            text_column=text_column,
+            label_column=label_column,
+            usual_labels=usual_labels,
+            max_bad_fraction=max_bad_fraction,
+        )
+        splits = splits | {"test": test}
+        bad_rows += bad_test_rows
+    splits = _carve(
+        splits, texts.classes, validation_fraction, test_fraction, seed, spec
+    )
+    return replace(
+        texts,
+        splits=splits,
+        bad_rows=bad_rows,
+        duplicates=_count_duplicates(splits),
+    )
+
+
+def load_evaluation_texts(
+    spec: str,
+    *,
+    classes: Sequence[str],
+    text_column: str | None = None,
+    label_column: str | None = None,
+    usual_labels: Sequence[str] = LABEL_COLUMNS,
+    max_bad_fraction: float = 0.01,
+) -> tuple[Split, tuple[BadRow, ...]]:
+    """Loads a test set for a model that knows ``classes``.
+
+    Every row is the test, unless the spec brings a test split: then that is.
+
+    Args:
+        spec, text_column, label_column, usual_labels, max_bad_fraction: as in
+            ``load_labelled_texts``.
+        classes: the class names of the model; labels are matched to them as strings,
+            whole numbers however they are written.
+
+    Returns:
+        The rows, with labels that are numbers into ``classes``, and the bad rows.
+
+    Raises:
+        UserError: the data cannot be read, too many rows are bad, or a label is not
+            among ``classes``.
+    """
+    columns = TextColumns(text_column, label_column, None, usual_labels)
+    source = _read(spec, columns, max_bad_fraction)
+    parts = (
+        [source.splits["test"]]
+        if "test" in source.splits
+        else list(source.splits.values())
+    )
+    numbers = {
+        normalise_label(name) or name: number for number, name in enumerate(classes)
+    }
+    for rows in parts:
+        _check_known(
+            rows, numbers, f"is not among those of the model: {_listed(classes)}"
+        )
+    splits = [_split(rows, numbers) for rows in parts]
+    test = Split(
+        np.concatenate([split.texts for split in splits]),
+        np.concatenate([split.labels for split in splits]),
+    )
+    return test, tuple(source.bad_rows)
+
+
+def describe_labelled_texts(
+    spec: str,
+    *,
+    text_column: str | None = None,
+    label_column: str | None = None,
+    group_column: str | None = None,
+    usual_labels: Sequence[str] = LABEL_COLUMNS,
+    count_tokens: Callable[[str], int],
+    examples: int = 3,
+) -> TextDescription:
+    """Describes what a spec brings, before any split is carved from it.
+
+    Bad rows are described, however many; everything else that makes
+    ``load_labelled_texts`` refuse the data is an error here too.
+
+    Args:
+        spec, text_column, label_column, group_column, usual_labels: as in
+            ``load_labelled_texts``.
+        count_tokens: the number of tokens that the model reads of a text.
+        examples: how many texts of each class of train to show.
+    """
+    columns = TextColumns(text_column, label_column, group_column, usual_labels)
+    source = _read(spec, columns, max_bad_fraction=1.0)
+    texts = _with_classes(spec, source)
+    train = texts.splits["train"]
+    return TextDescription(
+        spec=spec,
+        available_columns=list(source.available_columns),
+        columns=texts.columns,
+        classes=list(texts.classes),
+        splits={
+            name: describe_split(
+                split.texts, split.labels, split.groups, texts.classes, count_tokens
+            )
+            for name, split in texts.splits.items()
+        },
+        rows=source.number_of_rows,
+        bad_rows=[
+            {"file": row.file, "line": row.line, "reason": row.reason}
+            for row in source.bad_rows
+        ],
+        duplicates=_count_duplicates(texts.splits),
+        encodings=texts.encodings,
+        examples=[
+            example_of(text, texts.classes[number])
+            for number in range(len(texts.classes))
+            for text in train.texts[train.labels == number][:examples]
+        ],
+    )
+
+
+def _read(spec: str, columns: TextColumns, max_bad_fraction: float) -> LabelledSource:
+    source: LabelledSource = read(spec, LABELLED_TEXTS, columns)
+    check_bad_fraction(spec, source.bad_rows, source.number_of_rows, max_bad_fraction)
+    return source
+
+
+def _with_classes(spec: str, source: LabelledSource) -> LabelledTexts:
+    """Turns labels to numbers; the splits are those that the source brings."""
+    train = source.splits["train"]
+    classes = source.classes or sorted_classes(set(train.labels))
+    if len(set(train.labels)) == 1:
+        column = source.columns["label"]
+        hint = f" (is {column!r} the label? --label-column)" if column else ""
+        raise UserError(
+            f"{spec}: every row has the label {train.labels[0]!r}; two or more classes "
+            f"are needed{hint}"
+        )
+    numbers = {name: number for number, name in enumerate(classes)}
+    for name, rows in source.splits.items():
+        if not rows.texts:
+            raise UserError(f"{spec}: not one row of its {name} split can be used")
+        _check_known(
+            rows,
+            numbers,
+            f"stands in {name} and not in train, which has {_listed(classes)}",
+        )
+    return LabelledTexts(
+        spec=spec,
+        classes=classes,
+        splits={
+            name: _split(source.splits[name], numbers)
+            for name in in_order(source.splits)
+        },
+        columns=dict(source.columns),
+        bad_rows=tuple(source.bad_rows),
+        duplicates={},
+        encodings=dict(source.encodings),
+    )
+
+
+def _check_known(rows: LabelledRows, numbers: dict[str, int], fault: str) -> None:
+    for label, (file, line) in zip(rows.labels, rows.locations, strict=True):
+        if label not in numbers:
+            raise UserError(str(BadRow(file, line, f"the class {label!r} {fault}")))
+
+
+def _listed(classes: Sequence[str]) -> str:
+    shown = ", ".join(name[:40] for name in classes[:10])
+    return f"{shown}, ..." if len(classes) > 10 else shown
+
+
+def _split(rows: LabelledRows, numbers: dict[str, int]) -> Split:
+    return Split(
+        np.array(rows.texts, dtype=object),
+        np.array([numbers[label] for label in rows.labels], dtype=np.int64),
+        None if rows.groups is None else np.array(rows.groups, dtype=object),
+    )
+
+
+def _carve(
+    splits: dict[str, Split],
+    classes: Sequence[str],
+    validation_fraction: float,
+    test_fraction: float,
+    seed: int,
+    spec: str,
+) -> dict[str, Split]:
+    """Adds the validation and test splits that are missing and asked for."""
+    carved = dict(splits)
+    left = 1.0
+    for name, fraction in (
+        ("test", test_fraction),
+        ("validation", validation_fraction),
+    ):
+        if name in splits or fraction == 0:
+            continue
+        train = carved["train"]
+        try:
+            kept, held = hold_out(
+                train.labels,
+                train.groups,
+                fraction=fraction / left,
+                seed=seed,
+                name=name,
+                classes=classes,
+            )
+        except UserError as error:
+            raise UserError(f"{spec}: {error}") from error
+        carved["train"], carved[name] = _take(train, kept), _take(train, held)
+        left -= fraction
+    return {name: carved[name] for name in in_order(carved)}
+
+
+def _take(split: Split, rows: np.ndarray) -> Split:
+    groups = None if split.groups is None else split.groups[rows]
+    return Split(split.texts[rows], split.labels[rows], groups)
+
+
+def _count_duplicates(splits: dict[str, Split]) -> dict[str, int]:
+    counts = {
+        name: Counter(" ".join(text.split()).casefold() for text in split.texts)
+        for name, split in splits.items()
+    }
+    duplicates = {
+        f"within {name}": sum(texts.values()) - len(texts)
+        for name, texts in counts.items()
+    }
+    names = list(splits)
+    for position, later in enumerate(names):
+        for earlier in names[:position]:
+            duplicates[f"{earlier}/{later}"] = sum(
+                count
+                for text, count in counts[later].items()
+                if text in counts[earlier]
+            )
+    return duplicates

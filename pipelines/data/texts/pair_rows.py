@@ -1,0 +1,91 @@
+"""Pairs of sentences as they stand in the data, and what makes one unusable."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..files.tables import BadRow, Location, is_missing
+from .normalised_text import normalise_text
+
+
+@dataclass(frozen=True)
+class Sides:
+    """The two sides of a pair, as they are asked for.
+
+    Args:
+        source, target: the languages.
+        pair_columns: names of a column whose values hold both sides: a text for each of
+            several languages.
+    """
+
+    source: str
+    target: str
+    pair_columns: Sequence[str] = ()
+
+
+@dataclass
+class PairRows:
+    """The usable pairs of one split; the lists run in step.
+
+    ``locations`` holds the file and the line of each; of Parquet the number of the row,
+    of TMX that of the unit, beside the file.
+    """
+
+    source: list[str] = field(default_factory=list)
+    target: list[str] = field(default_factory=list)
+    locations: list[Location] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+
+@dataclass
+class PairSource:
+    """What a spec brings.
+
+    Args:
+        splits: pairs by split: ``train``, ``validation`` and names that begin with
+            ``test``.
+        bad_rows: what cannot be used.
+        encodings: lines by the encoding they were decoded with.
+    """
+
+    splits: dict[str, PairRows] = field(default_factory=dict)
+    bad_rows: list[BadRow] = field(default_factory=list)
+    encodings: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def number_of_rows(self) -> int:
+        """All rows, the bad ones included."""
+        return sum(map(len, self.splits.values())) + len(self.bad_rows)
+
+
+def add_pair(
+    rows: PairRows,
+    bad_rows: list[BadRow],
+    source: Any,
+    target: Any,
+    location: Location,
+) -> None:
+    """Adds a pair in its plain form to the usable ones, or to the bad ones."""
+    for name, side in (("source", source), ("target", target)):
+        fault = _fault(side)
+        if fault is not None:
+            bad_rows.append(BadRow(*location, f"{name}: {fault}"))
+            return
+    rows.source.append(normalise_text(source))
+    rows.target.append(normalise_text(target))
+    rows.locations.append(location)
+
+
+def _fault(side: Any) -> str | None:
+    if is_missing(side):
+        return "no text"
+    if not isinstance(side, str):
+        return f"of type {type(side).__name__}; a string was expected"
+    try:
+        side.encode("utf-8")
+    except UnicodeEncodeError:
+        return "holds half of a surrogate pair, which is no character"
+    return None

@@ -1,0 +1,287 @@
+"""Sentence pairs from any spec, split and checked."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ...core.errors import UserError
+from ..files.tables import BadRow
+from ..sources import SENTENCE_PAIRS, read
+from ..splits import check_bad_fraction, check_fractions, in_order, is_test
+from .normalised_text import comparison_key
+from .pair_rows import PairRows, PairSource, Sides
+from .pair_rules import PairChecks, PairRulesConfig, check_pairs
+from .text_description import quantiles
+
+logger = logging.getLogger("recurra")
+
+_BAD_ROWS_LISTED = 20
+
+
+@dataclass(frozen=True)
+class PairSplit:
+    """Sources in step with their targets.
+
+    Args:
+        source, target: strings in NFC, without control characters, object arrays of
+            shape ``[pairs]``.
+    """
+
+    source: np.ndarray
+    target: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+
+@dataclass(frozen=True)
+class SentencePairs:
+    """What a spec brings, ready for training.
+
+    Args:
+        spec: as given.
+        source, target: the languages.
+        splits: "train", "validation" and test sets, whose names begin with "test".
+        bad_rows: the rows left out, each with file, line and reason.
+        checks: what was found, before any pair was left out and any split carved.
+        encodings: lines of the files by the encoding they were decoded with.
+    """
+
+    spec: str
+    source: str
+    target: str
+    splits: dict[str, PairSplit]
+    bad_rows: tuple[BadRow, ...]
+    checks: PairChecks
+    encodings: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def test_sets(self) -> tuple[str, ...]:
+        """The names of the test sets."""
+        return tuple(name for name in self.splits if is_test(name))
+
+    def as_dict(self) -> dict[str, Any]:
+        """What the data hold, for JSON."""
+        return {
+            "spec": self.spec,
+            "source": self.source,
+            "target": self.target,
+            "splits": {
+                name: {
+                    "pairs": len(split),
+                    "source_characters": _lengths(split.source),
+                    "target_characters": _lengths(split.target),
+                }
+                for name, split in self.splits.items()
+            },
+            "bad_rows": len(self.bad_rows),
+            "first_bad_rows": [str(row) for row in self.bad_rows[:_BAD_ROWS_LISTED]],
+            "checks": asdict(self.checks),
+            "encodings": self.encodings,
+        }
+
+
+def load_sentence_pairs(
+    spec: str,
+    *,
+    source: str,
+    target: str,
+    pair_columns: Sequence[str] = (),
+    rules: PairRulesConfig | None = None,
+    validation_fraction: float = 0.05,
+    test_fraction: float = 0.05,
+    max_carved: int = 3_000,
+    test_data: str | None = None,
+    max_bad_fraction: float = 0.01,
+    seed: int = 0,
+) -> SentencePairs:
+    """Loads sentence pairs, leaves out what ``rules`` say, and carves missing splits.
+
+    Args:
+        spec: ``sample`` or ``sample:NUMBER``, the embedded English-German pairs
+            (``./sample`` is a path); ``tfds:NAME``, a set of sentence pairs of
+            tensorflow-datasets; a folder of parallel text files ``train.en`` and
+            ``train.de``, ``val.*`` (validation, valid, dev) and ``test*.*``, each also
+            .gz, where line n of both is one pair; a folder of tables of such names; or
+            a path to one table. Tables are .tsv and .txt with source and target in the
+            first two columns, or in those that the first line names; .csv, .jsonl and
+            .parquet with columns of the languages, or of the names source and target,
+            or one of ``pair_columns``; and .tmx.
+        source, target: the languages: endings of files, names of columns, ``xml:lang``.
+        pair_columns: names of a column whose values hold both sides, a text for each
+            of several languages.
+        rules: which training pairs are left out; the defaults if None.
+        validation_fraction: the fraction of the training pairs to carve a validation
+            split of, where the data bring none. 0: no validation split.
+        test_fraction: the same for a test split, a fraction of the same pairs.
+        max_carved: a carved split has at most about so many pairs.
+        test_data: a second spec whose pairs are the test sets, read as
+            ``load_test_pairs`` reads it.
+        max_bad_fraction: the largest fraction of bad rows that is tolerated. A row is
+            bad that cannot be read or lacks a side; an empty side is a matter of the
+            rules.
+        seed: the same seed carves the same splits. Pairs with the same source are
+            never on two sides of a carved split.
+
+    Raises:
+        UserError: the data cannot be read, a language is not there, files that should
+            run in step do not, more than ``max_bad_fraction`` of the rows are bad, or
+            too few pairs are left.
+    """
+    check_fractions(validation_fraction, test_fraction)
+    sides = Sides(source, target, pair_columns)
+    pairs = _read(spec, sides, max_bad_fraction)
+    if "train" not in pairs.splits:
+        raise UserError(
+            f"{spec}: has no training pairs; it has {', '.join(pairs.splits)}"
+        )
+    if test_data is not None:
+        tests = _read_tests(test_data, sides, max_bad_fraction)
+        pairs.splits = {
+            name: rows for name, rows in pairs.splits.items() if not is_test(name)
+        } | tests.splits
+        pairs.bad_rows += tests.bad_rows
+        pairs.encodings += tests.encodings
+    checks, kept = check_pairs(pairs.splits, rules or PairRulesConfig())
+    if not len(kept):
+        rule = max(checks.dropped, key=lambda name: checks.dropped[name])
+        raise UserError(
+            f"{spec}: not one training pair is left; {checks.dropped[rule]:,} of "
+            f"{len(pairs.splits['train']):,} fell to the rule '{rule}'"
+        )
+    splits = {name: _split(rows) for name, rows in pairs.splits.items()}
+    splits["train"] = _take(splits["train"], kept)
+    fractions = {
+        "test": 0.0 if any(map(is_test, splits)) else test_fraction,
+        "validation": 0.0 if "validation" in splits else validation_fraction,
+    }
+    splits = _carve(splits, fractions, max_carved, seed, spec)
+    return SentencePairs(
+        spec,
+        source,
+        target,
+        splits,
+        tuple(pairs.bad_rows),
+        checks,
+        dict(pairs.encodings),
+    )
+
+
+def load_test_pairs(
+    spec: str,
+    *,
+    source: str,
+    target: str,
+    pair_columns: Sequence[str] = (),
+    max_bad_fraction: float = 0.01,
+) -> SentencePairs:
+    """Loads the test sets of a spec; if it has none, all its pairs are "test".
+
+    Args:
+        spec, source, target, pair_columns, max_bad_fraction: as in
+            ``load_sentence_pairs``.
+    """
+    pairs = _read_tests(spec, Sides(source, target, pair_columns), max_bad_fraction)
+    checks, _ = check_pairs(pairs.splits, PairRulesConfig())
+    return SentencePairs(
+        spec,
+        source,
+        target,
+        {name: _split(rows) for name, rows in pairs.splits.items()},
+        tuple(pairs.bad_rows),
+        checks,
+        dict(pairs.encodings),
+    )
+
+
+def _read(spec: str, sides: Sides, max_bad_fraction: float) -> PairSource:
+    if sides.source == sides.target:
+        raise UserError(
+            f"--source and --target are both {sides.source}; give two languages"
+        )
+    pairs: PairSource = read(spec, SENTENCE_PAIRS, sides)
+    check_bad_fraction(spec, pairs.bad_rows, pairs.number_of_rows, max_bad_fraction)
+    pairs.splits = {
+        name: pairs.splits[name]
+        for name in in_order(pairs.splits)
+        if len(pairs.splits[name])
+    }
+    return pairs
+
+
+def _read_tests(spec: str, sides: Sides, max_bad_fraction: float) -> PairSource:
+    pairs = _read(spec, sides, max_bad_fraction)
+    tests = {name: rows for name, rows in pairs.splits.items() if is_test(name)}
+    if not tests:
+        joined = PairRows()
+        for rows in pairs.splits.values():
+            joined.source += rows.source
+            joined.target += rows.target
+            joined.locations += rows.locations
+        tests = {"test": joined}
+    elif len(tests) < len(pairs.splits):
+        others = ", ".join(name for name in pairs.splits if name not in tests)
+        logger.info("%s: of this the test sets alone are read, not %s", spec, others)
+    return PairSource(tests, pairs.bad_rows, pairs.encodings)
+
+
+def _split(rows: PairRows) -> PairSplit:
+    return PairSplit(
+        np.array(rows.source, dtype=object),
+        np.array(rows.target, dtype=object),
+    )
+
+
+def _take(split: PairSplit, rows: np.ndarray) -> PairSplit:
+    return PairSplit(split.source[rows], split.target[rows])
+
+
+def _carve(
+    splits: dict[str, PairSplit],
+    fractions: dict[str, float],
+    max_carved: int,
+    seed: int,
+    spec: str,
+) -> dict[str, PairSplit]:
+    """Holds out whole groups of pairs with one source, drawn at random."""
+    train = splits["train"]
+    groups = _source_groups(train)
+    counts = np.bincount(groups)
+    order = np.random.default_rng(seed).permutation(len(counts))
+    carved: dict[str, PairSplit] = {}
+    taken = 0
+    for name, fraction in fractions.items():
+        if fraction:
+            wanted = max(1, min(round(fraction * len(train)), max_carved))
+            sizes = np.cumsum(counts[order[taken:]])
+            number = int(np.searchsorted(sizes, wanted)) + 1
+            held = np.isin(groups, order[taken : taken + number])
+            carved[name] = _take(train, np.flatnonzero(held))
+            taken += number
+    if taken >= len(counts):
+        raise UserError(
+            f"{spec}: too few pairs to carve {' and '.join(carved)} from; there are "
+            f"{len(train):,} with {len(counts):,} different sources"
+        )
+    kept = np.isin(groups, order[taken:])
+    whole = splits | carved | {"train": _take(train, np.flatnonzero(kept))}
+    return {name: whole[name] for name in in_order(whole)}
+
+
+def _source_groups(split: PairSplit) -> np.ndarray:
+    """For each pair the number of its source, in order of first appearance."""
+    numbers: dict[str, int] = {}
+    return np.array(
+        [
+            numbers.setdefault(comparison_key(text), len(numbers))
+            for text in split.source
+        ],
+        np.int64,
+    )
+
+
+def _lengths(texts: np.ndarray) -> dict[str, int]:
+    return quantiles([len(text) for text in texts])

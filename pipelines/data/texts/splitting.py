@@ -1,0 +1,103 @@
+"""Carving a held-out part from labelled rows: stratified, by seed, groups whole."""
+
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from fractions import Fraction
+
+import numpy as np
+from sklearn.model_selection import StratifiedGroupKFold
+
+from ...core.errors import UserError
+
+# Grouped rows are held out in whole folds; with up to 20 of them a fraction is met to
+# within a few per cent of itself and the assignment of groups stays quick.
+_MOST_FOLDS = 20
+
+
+def hold_out(
+    labels: np.ndarray,
+    groups: np.ndarray | None,
+    *,
+    fraction: float,
+    seed: int,
+    name: str,
+    classes: Sequence[str],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Splits rows into a part to keep and a part to hold out.
+
+    Without groups every class gives ``fraction`` of its rows, rounded, and at least
+    one. With groups the rows of a group stay on one side, so that the fraction of every
+    class is met as nearly as the groups allow.
+
+    Args:
+        labels: class numbers, integers of shape ``[rows]``.
+        groups: the group of each row, shape ``[rows]``, or None.
+        fraction: the fraction of the rows to hold out, above 0 and below 1.
+        seed: the same seed gives the same split.
+        name: what the held-out part is called in errors.
+        classes: the name of each class number, for errors.
+
+    Returns:
+        The row numbers kept and held out, each in rising order.
+
+    Raises:
+        UserError: a class has one row only, there are too few groups, or the groups
+            leave a class on one side only.
+    """
+    counts = Counter(labels.tolist())
+    for number, count in sorted(counts.items()):
+        if count < 2:
+            raise UserError(
+                f"too few rows to carve a {name} split: the class {classes[number]!r} "
+                f"has {count} row left, and both parts need one"
+            )
+    held: Sequence[int] | np.ndarray
+    if groups is None:
+        held = _stratified(labels, counts, fraction, seed)
+    else:
+        held = _stratified_by_group(labels, groups, fraction, seed, name)
+        for part in (held, np.setdiff1d(np.arange(len(labels)), held)):
+            for number in counts.keys() - set(labels[part].tolist()):
+                raise UserError(
+                    f"too few groups to carve a {name} split: the class "
+                    f"{classes[number]!r} would be on one side only"
+                )
+    is_held = np.zeros(len(labels), dtype=bool)
+    is_held[held] = True
+    return np.flatnonzero(~is_held), np.flatnonzero(is_held)
+
+
+def _stratified(
+    labels: np.ndarray, counts: dict[int, int], fraction: float, seed: int
+) -> list[int]:
+    # scikit-learn's stratified split rounds over all classes together and can leave a
+    # rare class out of the held-out part, where its metrics are then undefined.
+    generator = np.random.default_rng(seed)
+    held: list[int] = []
+    for number, count in sorted(counts.items()):
+        rows = generator.permutation(np.flatnonzero(labels == number))
+        held.extend(rows[: min(max(1, round(fraction * count)), count - 1)].tolist())
+    return held
+
+
+def _stratified_by_group(
+    labels: np.ndarray, groups: np.ndarray, fraction: float, seed: int, name: str
+) -> np.ndarray:
+    folded = Fraction(fraction).limit_denominator(_MOST_FOLDS)
+    folded = max(folded, Fraction(1, _MOST_FOLDS))
+    number_of_groups = len(np.unique(groups))
+    if number_of_groups < folded.denominator:
+        raise UserError(
+            f"too few groups to carve a {name} split: {number_of_groups} groups, and "
+            f"at least {folded.denominator} are needed for a fraction of {fraction:g}"
+        )
+    folds = StratifiedGroupKFold(folded.denominator, shuffle=True, random_state=seed)
+    with warnings.catch_warnings():
+        # A class rarer than the folds; whether it matters is checked below.
+        warnings.simplefilter("ignore", UserWarning)
+        try:
+            parts = [held for _, held in folds.split(labels, labels, groups)]
+        except ValueError as error:
+            raise UserError(f"cannot carve a {name} split: {error}") from error
+    return np.concatenate(parts[: folded.numerator])

@@ -1,1 +1,0 @@
-"""Data for the pipelines: users' files, tensorflow-datasets, embedded samples."""

@@ -1,0 +1,83 @@
+"""The embedded samples as sources: labelled rows, pairs, and a station's record."""
+
+from ..core.errors import UserError
+from ..data.series.raw_tables import RawTable
+from ..data.sources import Spec
+from ..data.texts.labelled_rows import (
+    NO_COLUMNS,
+    LabelledRows,
+    LabelledSource,
+    TextColumns,
+    add_row,
+)
+from ..data.texts.languages import find_language
+from ..data.texts.pair_rows import PairRows, PairSource, Sides, add_pair
+from .english_german.pairs import (
+    DEFAULT_NUMBER_OF_PAIRS,
+    SOURCE,
+    TARGET,
+    sample_pairs,
+)
+from .reviews import DEFAULT_NUMBER_OF_TEXTS, sample_reviews
+from .station import sample_table
+
+
+def read_reviews(spec: Spec, columns: TextColumns) -> LabelledSource:
+    """Generated reviews with their splits; `sample:NUMBER` for so many.
+
+    Raises:
+        UserError: The number is none, or too small or large, or a column is asked for.
+    """
+    columns.refuse(str(spec), "text", "label", "group")
+    sample = sample_reviews(_number(spec, DEFAULT_NUMBER_OF_TEXTS))
+    source = LabelledSource(classes=sample.classes, columns=NO_COLUMNS)
+    for split, (texts, labels) in sample.splits.items():
+        rows = source.splits.setdefault(split, LabelledRows())
+        for row, (text, label) in enumerate(zip(texts, labels, strict=True), start=1):
+            location = (f"sample/{split}", row)
+            class_name = sample.classes[label]
+            add_row(rows, source.bad_rows, text, class_name, None, location)
+    return source
+
+
+def read_pairs(spec: Spec, sides: Sides) -> PairSource:
+    """Generated sentence pairs with their splits; `sample:NUMBER` for so many.
+
+    Raises:
+        UserError: The number is none, or too small or large, or other languages are
+            asked for.
+    """
+    number = _number(spec, DEFAULT_NUMBER_OF_PAIRS)
+    source = find_language([SOURCE], sides.source)
+    target = find_language([TARGET], sides.target)
+    if source is None or target is None:
+        raise UserError(
+            f"{spec}: the sample is from {SOURCE} to {TARGET}, not from {sides.source} "
+            f"to {sides.target}; leave --source and --target out"
+        )
+    pairs = PairSource()
+    for split, (english, german) in sample_pairs(number).splits.items():
+        rows = pairs.splits.setdefault(split, PairRows())
+        for line, texts in enumerate(zip(english, german, strict=True), start=1):
+            add_pair(rows, pairs.bad_rows, *texts, (f"sample/{split}", line))
+    return pairs
+
+
+def read_station(spec: Spec, station_column: str | None) -> list[RawTable]:
+    """The generated record of one station; `sample:STEP` for its step.
+
+    Raises:
+        UserError: There is no such step, or a station column is asked for.
+    """
+    if station_column is not None:
+        raise UserError(
+            f"{spec} has no column to choose for --station-column {station_column}; "
+            "leave it out"
+        )
+    return [sample_table(spec.argument or "1h")]
+
+
+def _number(spec: Spec, default: int) -> int:
+    if spec.argument and not spec.argument.isdecimal():
+        raise UserError(f"{spec}: sample:NUMBER was expected, as in sample:{default}")
+    return int(spec.argument) if spec.argument else default

@@ -1,0 +1,632 @@
+"""Specs to labelled splits: layouts, columns, labels, carving, and bad input."""
+
+import functools
+import gzip
+import json
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from recurra.pipelines.core.errors import UserError
+from recurra.pipelines.data.files.tables import BadRow
+from recurra.pipelines.data.texts.labelled_rows import normalise_label
+from recurra.pipelines.data.texts.labelled_texts import (
+    LabelledTexts,
+    describe_labelled_texts,
+    load_evaluation_texts,
+    load_labelled_texts,
+)
+from recurra.pipelines.data.texts.words import count_words
+
+describe = functools.partial(describe_labelled_texts, count_tokens=count_words)
+
+IMDB = Path(__file__).parents[5] / "shared/data/imdb_train.tsv.gz"
+
+
+def write_rows(
+    path: Path, rows: list[tuple[str, object]], header: str = "text,label"
+) -> str:
+    lines = [header, *(f'"{text}",{label}' for text, label in rows)]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return str(path)
+
+
+def numbered(size: int, labels: tuple[object, ...] = ("neg", "pos")) -> list:
+    return [(f"text number {n}", labels[n % len(labels)]) for n in range(size)]
+
+
+def write_class_folders(folder: Path, classes: dict[str, int]) -> str:
+    for name, size in classes.items():
+        (folder / name).mkdir(parents=True)
+        for number in range(size):
+            text = f"{folder.name} {name} text {number}"
+            (folder / name / f"{number}.txt").write_text(text)
+    return str(folder)
+
+
+def sizes(texts: LabelledTexts) -> dict[str, int]:
+    return {name: len(split) for name, split in texts.splits.items()}
+
+
+# Layouts.
+
+
+def test_one_file_is_carved(tmp_path: Path) -> None:
+    spec = write_rows(tmp_path / "a.csv", numbered(100))
+    texts = load_labelled_texts(spec)
+    assert texts.spec == spec
+    assert texts.classes == ("neg", "pos")
+    assert sizes(texts) == {"train": 80, "validation": 10, "test": 10}
+    assert texts.columns == {"text": "text", "label": "label", "group": None}
+    for split in texts.splits.values():
+        assert split.texts.dtype == object
+        assert split.labels.dtype == np.int64
+        assert split.groups is None
+        for text, label in zip(split.texts, split.labels, strict=True):
+            assert int(text.split()[-1]) % 2 == label
+
+
+@pytest.mark.parametrize("suffix", [".tsv.gz", ".jsonl", ".parquet"])
+def test_other_formats_reach_the_same_splits(tmp_path: Path, suffix: str) -> None:
+    rows = numbered(60)
+    csv = load_labelled_texts(write_rows(tmp_path / "a.csv", rows))
+    path = tmp_path / f"a{suffix}"
+    frame = pd.DataFrame(rows, columns=["text", "label"])
+    if suffix == ".parquet":
+        frame.to_parquet(path)
+    elif suffix == ".jsonl":
+        frame.to_json(path, orient="records", lines=True)
+    else:
+        path.write_bytes(gzip.compress(frame.to_csv(sep="\t", index=False).encode()))
+    other = load_labelled_texts(str(path))
+    for name, split in csv.splits.items():
+        assert other.splits[name].texts.tolist() == split.texts.tolist()
+        assert other.splits[name].labels.tolist() == split.labels.tolist()
+
+
+@pytest.mark.parametrize("validation", ["validation", "val", "valid", "dev"])
+def test_folder_of_split_files(tmp_path: Path, validation: str) -> None:
+    rows = numbered(30)
+    write_rows(tmp_path / "train.csv", rows[:20])
+    write_rows(tmp_path / f"{validation}.csv", rows[20:26])
+    write_rows(tmp_path / "test.csv", rows[26:])
+    (tmp_path / "README.md").write_text("not a table")
+    texts = load_labelled_texts(str(tmp_path))
+    assert sizes(texts) == {"train": 20, "validation": 6, "test": 4}
+    assert texts.splits["test"].texts.tolist() == [text for text, _ in rows[26:]]
+
+
+def test_folder_without_a_validation_file_is_carved(tmp_path: Path) -> None:
+    write_rows(tmp_path / "train.csv", numbered(20))
+    write_rows(tmp_path / "test.csv", numbered(4))
+    assert sizes(load_labelled_texts(str(tmp_path), validation_fraction=0.2)) == {
+        "train": 16,
+        "validation": 4,
+        "test": 4,
+    }
+
+
+def test_class_folders(tmp_path: Path) -> None:
+    spec = write_class_folders(tmp_path / "data", {"good": 12, "bad": 8, "so-so": 10})
+    (tmp_path / "data" / "images").mkdir()
+    texts = load_labelled_texts(spec)
+    assert texts.classes == ("bad", "good", "so-so")
+    assert sum(sizes(texts).values()) == 30
+    for split in texts.splits.values():
+        for text, label in zip(split.texts, split.labels, strict=True):
+            assert text.split()[1] == texts.classes[label]
+
+
+def test_class_folders_by_split_leave_unsup_out(tmp_path: Path) -> None:
+    write_class_folders(tmp_path / "train", {"neg": 10, "pos": 10, "unsup": 5})
+    write_class_folders(tmp_path / "test", {"neg": 4, "pos": 4})
+    texts = load_labelled_texts(str(tmp_path))
+    assert texts.classes == ("neg", "pos")
+    assert sizes(texts) == {"train": 18, "validation": 2, "test": 8}
+
+
+def test_class_folders_report_texts_that_cannot_be_used(tmp_path: Path) -> None:
+    spec = write_class_folders(tmp_path / "data", {"neg": 10, "pos": 10})
+    (tmp_path / "data/neg/empty.txt").write_text(" \n")
+    (tmp_path / "data/pos/gbk.txt").write_bytes("味道很差而且服务很慢".encode("gbk"))
+    (tmp_path / "data/pos/latin.txt").write_bytes("très bon".encode("cp1252"))
+    texts = load_labelled_texts(spec, max_bad_fraction=0.2)
+    assert [(Path(row.file).name, row.line) for row in texts.bad_rows] == [
+        ("empty.txt", None),
+        ("gbk.txt", None),
+    ]
+    assert texts.encodings == {"utf-8": 21, "cp1252": 1}
+    every_text = [text for split in texts.splits.values() for text in split.texts]
+    assert "très bon" in every_text
+
+
+def test_embedded_sample() -> None:
+    texts = load_labelled_texts("sample:200", seed=5)
+    assert sizes(texts) == {"train": 160, "validation": 20, "test": 20}
+    assert texts.classes == ("negative", "positive")
+    assert set(texts.duplicates.values()) == {0}
+    again = load_labelled_texts("sample:200", seed=6)
+    assert again.splits["test"].texts.tolist() == texts.splits["test"].texts.tolist()
+
+
+def test_text_without_spaces(tmp_path: Path) -> None:
+    rows = [(f"这部电影很好看{n}", 1) for n in range(10)]
+    rows += [(f"この映画は退屈だ{n}", 0) for n in range(10)]
+    spec = write_rows(tmp_path / "a.csv", rows)
+    texts = load_labelled_texts(spec)
+    assert "这部电影很好看" in {text[:7] for text in texts.splits["train"].texts}
+    described = describe(spec)
+    assert described.splits["train"].tokens["50"] in (8, 9)
+
+
+# Columns and labels.
+
+
+@pytest.mark.parametrize(
+    ("header", "text", "label"),
+    [
+        ("Review,Sentiment", "Review", "Sentiment"),
+        ("SENTENCE,target", "SENTENCE", "target"),
+        ("content,class", "content", "class"),
+    ],
+)
+def test_columns_found_by_usual_names(
+    tmp_path: Path, header: str, text: str, label: str
+) -> None:
+    spec = write_rows(tmp_path / "a.csv", numbered(30), header)
+    usual = ("label", "sentiment", "target", "class")
+    columns = load_labelled_texts(spec, usual_labels=usual).columns
+    assert columns == {"text": text, "label": label, "group": None}
+
+
+def test_first_usual_name_is_preferred_and_given_names_win(tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        {
+            "content": [f"content {n}" for n in range(30)],
+            "text": [f"text {n}" for n in range(30)],
+            "class": ["a", "b"] * 15,
+            "label": ["c", "d"] * 15,
+        }
+    )
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    found = load_labelled_texts(str(tmp_path / "a.csv"))
+    assert found.splits["train"].texts[0].startswith("text")
+    assert found.classes == ("c", "d")
+    given = load_labelled_texts(
+        str(tmp_path / "a.csv"), text_column="content", label_column="class"
+    )
+    assert given.splits["train"].texts[0].startswith("content")
+    assert given.classes == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("header", "options", "message"),
+    [
+        ("words,label", {}, "its columns are words, label; choose by --text-column"),
+        ("text,stars", {}, "its columns are text, stars; choose by --label-column"),
+        ("text,label", {"text_column": "Text"}, "no column 'Text' for --text-column"),
+        ("text,label", {"label_column": "x"}, "its columns are text, label"),
+        ("text,label", {"group_column": "x"}, "no column 'x' for --group-column"),
+        ("text,label", {"label_column": "text"}, "cannot be both text and label"),
+        ("text,Text", {"label_column": "Text"}, "text and Text could each be the text"),
+    ],
+)
+def test_columns_that_are_not_found(
+    tmp_path: Path, header: str, options: dict[str, str], message: str
+) -> None:
+    spec = write_rows(tmp_path / "a.csv", numbered(30), header)
+    with pytest.raises(UserError) as error:
+        load_labelled_texts(spec, **options)
+    assert message in str(error.value)
+    assert str(error.value).startswith(spec)
+
+
+@pytest.mark.parametrize(
+    ("value", "label"),
+    [
+        (1, "1"),
+        (1.0, "1"),
+        ("1.0", "1"),
+        (" 1 ", "1"),
+        (np.int64(-2), "-2"),
+        (np.float32(3), "3"),
+        ("0.5", "0.5"),
+        ("007", "007"),
+        ("1.0.0", "1.0.0"),
+        (" so so ", "so so"),
+        (True, "True"),
+        ("", None),
+        ("  ", None),
+        (None, None),
+        (float("nan"), None),
+        (pd.NA, None),
+    ],
+)
+def test_labels_are_normalised(value: object, label: str | None) -> None:
+    assert normalise_label(value) == label
+
+
+def test_integer_classes_are_sorted_as_numbers(tmp_path: Path) -> None:
+    spec = write_rows(tmp_path / "a.csv", numbered(90, (10, "9.0", -1)))
+    assert load_labelled_texts(spec).classes == ("-1", "9", "10")
+    spec = write_rows(tmp_path / "b.csv", numbered(90, (10, 9, "x")))
+    assert load_labelled_texts(spec).classes == ("10", "9", "x")
+
+
+def test_integer_labels_of_parquet_with_a_missing_one(tmp_path: Path) -> None:
+    frame = pd.DataFrame(numbered(40, (0, 1)), columns=["text", "label"])
+    frame.loc[7, "label"] = None
+    frame.to_parquet(tmp_path / "a.parquet")
+    texts = load_labelled_texts(str(tmp_path / "a.parquet"), max_bad_fraction=0.1)
+    assert texts.classes == ("0", "1")
+    assert [(row.line, row.reason) for row in texts.bad_rows] == [(8, "no label")]
+
+
+# Bad rows and bad data.
+
+
+def test_bad_rows_are_listed_with_line_and_reason(tmp_path: Path) -> None:
+    rows: list[object] = [{"text": f"fine {n}", "label": n % 2} for n in range(20)]
+    rows += [
+        {"text": "no label"},
+        {"text": "no label", "label": None},
+        {"text": " ", "label": 1},
+        {"label": 1},
+        {"text": 5, "label": 1},
+        {"text": "\ud800", "label": 1},
+        {"text": "two labels", "label": [0, 1]},
+        ["no object"],
+    ]
+    path = tmp_path / "a.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)))
+    texts = load_labelled_texts(str(path), max_bad_fraction=0.5)
+    assert [row.line for row in texts.bad_rows] == list(range(21, 29))
+    expected = [
+        "no label",
+        "no label",
+        "empty text",
+        "no text",
+        "of type int",
+        "surrogate",
+        "of type list",
+        "JSON list",
+    ]
+    for row, reason in zip(texts.bad_rows, expected, strict=True):
+        assert reason in row.reason
+    assert sum(sizes(texts).values()) == 20
+
+
+def test_too_many_bad_rows_stop_the_run(tmp_path: Path) -> None:
+    rows = numbered(98)
+    rows[50] = ("fifty", "")
+    rows[60] = ("", "pos")
+    spec = write_rows(tmp_path / "a.csv", rows)
+    with pytest.raises(UserError) as error:
+        load_labelled_texts(spec)
+    assert str(error.value).startswith(f"{spec}, line 52: no label; 2 of 98 rows")
+    assert load_labelled_texts(spec, max_bad_fraction=0.03).bad_rows == (
+        BadRow(spec, 52, "no label"),
+        BadRow(spec, 62, "empty text"),
+    )
+
+
+def test_no_usable_row(tmp_path: Path) -> None:
+    spec = write_rows(tmp_path / "a.csv", [("", 1), ("", 0)])
+    for load in (load_labelled_texts, describe):
+        with pytest.raises(
+            UserError, match="line 2: empty text; not one of the 2 rows"
+        ):
+            load(spec)
+
+
+def test_no_usable_row_in_one_split(tmp_path: Path) -> None:
+    write_rows(tmp_path / "train.csv", numbered(300))
+    write_rows(tmp_path / "test.csv", [("", 1)])
+    with pytest.raises(UserError, match="not one row of its test split"):
+        load_labelled_texts(str(tmp_path))
+
+
+def test_one_class_only(tmp_path: Path) -> None:
+    spec = write_rows(tmp_path / "a.csv", numbered(30, ("pos",)))
+    with pytest.raises(UserError, match="every row has the label 'pos'; two or more"):
+        load_labelled_texts(spec)
+    spec = write_class_folders(tmp_path / "data", {"pos": 5})
+    with pytest.raises(UserError, match="every row has the label 'pos'; two or more"):
+        load_labelled_texts(spec)
+
+
+def test_class_of_test_that_train_does_not_have(tmp_path: Path) -> None:
+    write_rows(tmp_path / "train.csv", numbered(30))
+    write_rows(tmp_path / "test.csv", [("one", "pos"), ("two", "meh")])
+    with pytest.raises(UserError) as error:
+        load_labelled_texts(str(tmp_path))
+    assert str(error.value) == (
+        f"{tmp_path / 'test.csv'}, line 3: the class 'meh' stands in test and not in "
+        "train, which has neg, pos"
+    )
+
+
+def test_too_few_rows_of_a_class(tmp_path: Path) -> None:
+    rows = [*numbered(30), ("rare", "meh"), ("rarer", "meh")]
+    spec = write_rows(tmp_path / "a.csv", rows)
+    with pytest.raises(UserError) as error:
+        load_labelled_texts(spec)
+    assert "too few rows to carve a validation split: the class 'meh' has 1 row" in str(
+        error.value
+    )
+    assert sizes(load_labelled_texts(spec, test_fraction=0))["validation"] == 5
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        (["test.csv"], "has test.csv and no train file"),
+        (
+            ["train.csv", "train.tsv"],
+            "train.csv and train.tsv are both the train split",
+        ),
+        (["a.csv"], "no texts in it; expected a folder of train"),
+        ([], "no texts in it"),
+    ],
+)
+def test_folders_that_are_refused(
+    tmp_path: Path, files: list[str], message: str
+) -> None:
+    for name in files:
+        write_rows(tmp_path / name, numbered(30))
+    with pytest.raises(UserError, match=message):
+        load_labelled_texts(str(tmp_path))
+
+
+def test_class_folders_without_train(tmp_path: Path) -> None:
+    write_class_folders(tmp_path / "test", {"neg": 3, "pos": 3})
+    with pytest.raises(UserError, match="has test and no train folder"):
+        load_labelled_texts(str(tmp_path))
+
+
+@pytest.mark.parametrize("option", ["text_column", "label_column", "group_column"])
+def test_columns_of_data_without_columns(tmp_path: Path, option: str) -> None:
+    folder = write_class_folders(tmp_path / "data", {"neg": 3, "pos": 3})
+    for spec in ("sample:200", folder):
+        with pytest.raises(UserError, match=f"--{option.replace('_', '-')} x"):
+            load_labelled_texts(spec, **{option: "x"})
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("missing.csv", "missing.csv: no such file"),
+        ("sample:many", "sample:NUMBER was expected"),
+        ("sample:5", "between 100 and 200,000"),
+    ],
+)
+def test_specs_that_are_refused(spec: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        load_labelled_texts(spec)
+
+
+@pytest.mark.parametrize(
+    "shares",
+    [
+        {"validation_fraction": -0.1},
+        {"test_fraction": 1.5},
+        {"max_bad_fraction": 2.0},
+        {"validation_fraction": 0.5, "test_fraction": 0.5},
+    ],
+)
+def test_shares_out_of_range(shares: dict[str, float]) -> None:
+    with pytest.raises(UserError, match=next(iter(shares))):
+        load_labelled_texts("sample:200", **shares)
+
+
+# Carving.
+
+
+def test_carving_is_stratified_and_disjoint(tmp_path: Path) -> None:
+    labels = ("a",) * 16 + ("b",) * 3 + ("c",)
+    spec = write_rows(tmp_path / "a.csv", numbered(400, labels))
+    texts = load_labelled_texts(spec, validation_fraction=0.2, test_fraction=0.1)
+    balance = {
+        name: Counter(texts.classes[label] for label in split.labels)
+        for name, split in texts.splits.items()
+    }
+    assert balance["test"] == {"a": 32, "b": 6, "c": 2}
+    assert balance["validation"] == {"a": 64, "b": 12, "c": 4}
+    assert balance["train"] == {"a": 224, "b": 42, "c": 14}
+    every_text = [text for split in texts.splits.values() for text in split.texts]
+    assert len(set(every_text)) == len(every_text) == 400
+
+
+def test_carving_is_deterministic_by_seed(tmp_path: Path) -> None:
+    spec = write_rows(tmp_path / "a.csv", numbered(200))
+    first, second, other = (
+        load_labelled_texts(spec, seed=seed).splits["test"].texts.tolist()
+        for seed in (1, 1, 2)
+    )
+    assert first == second
+    assert first != other
+
+
+def test_shares_of_zero_carve_nothing(tmp_path: Path) -> None:
+    spec = write_rows(tmp_path / "a.csv", numbered(50))
+    assert list(load_labelled_texts(spec, test_fraction=0).splits) == [
+        "train",
+        "validation",
+    ]
+    nothing = load_labelled_texts(spec, test_fraction=0, validation_fraction=0)
+    assert sizes(nothing) == {"train": 50}
+
+
+def grouped_rows(number_of_groups: int) -> pd.DataFrame:
+    generator = np.random.default_rng(0)
+    groups = np.repeat(np.arange(number_of_groups), 5)
+    return pd.DataFrame(
+        {
+            "text": [f"text {n}" for n in range(len(groups))],
+            "label": generator.integers(0, 2, len(groups)),
+            "title": [f"title {group}" for group in groups],
+        }
+    )
+
+
+def test_groups_stay_together(tmp_path: Path) -> None:
+    frame = grouped_rows(100)
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    texts = load_labelled_texts(
+        str(tmp_path / "a.csv"), group_column="title", test_fraction=0.2, seed=3
+    )
+    groups = {name: set(split.groups) for name, split in texts.splits.items()}
+    assert not groups["train"] & groups["validation"]
+    assert not groups["train"] & groups["test"]
+    assert not groups["validation"] & groups["test"]
+    assert sum(map(len, groups.values())) == 100
+    assert abs(len(texts.splits["test"]) - 100) <= 15
+    assert abs(len(texts.splits["validation"]) - 50) <= 15
+    share = frame["label"].mean()
+    for split in texts.splits.values():
+        assert abs(split.labels.mean() - share) < 0.1
+    again = load_labelled_texts(
+        str(tmp_path / "a.csv"), group_column="title", test_fraction=0.2, seed=3
+    )
+    assert again.splits["test"].texts.tolist() == texts.splits["test"].texts.tolist()
+
+
+def test_rows_without_a_group_are_groups_of_their_own(tmp_path: Path) -> None:
+    frame = grouped_rows(20)
+    frame.loc[50:, "title"] = None
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    spec = str(tmp_path / "a.csv")
+    texts = load_labelled_texts(spec, group_column="title", test_fraction=0)
+    groups = [group for split in texts.splits.values() for group in split.groups]
+    assert len(set(groups)) == 10 + 50
+    assert texts.bad_rows == ()
+
+
+def test_too_few_groups(tmp_path: Path) -> None:
+    grouped_rows(4).to_csv(tmp_path / "a.csv", index=False)
+    with pytest.raises(UserError, match="too few groups to carve a test split: 4"):
+        load_labelled_texts(str(tmp_path / "a.csv"), group_column="title")
+
+
+def test_class_that_stands_in_one_group(tmp_path: Path) -> None:
+    frame = grouped_rows(40)
+    frame["label"] = (frame["title"] == "title 7").astype(int)
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    with pytest.raises(UserError, match="the class '1' would be on one side only"):
+        load_labelled_texts(
+            str(tmp_path / "a.csv"), group_column="title", test_fraction=0
+        )
+
+
+# Duplicates.
+
+
+def test_duplicates_are_counted(tmp_path: Path) -> None:
+    train = [*numbered(20), ("Text  Number 3", "pos"), ("TEXT number 3 ", "pos")]
+    write_rows(tmp_path / "train.csv", train)
+    write_rows(tmp_path / "dev.csv", [("text number 4", "neg"), ("new", "pos")])
+    write_rows(tmp_path / "test.csv", [("text NUMBER 3", "pos"), ("new", "pos")] * 2)
+    texts = load_labelled_texts(str(tmp_path))
+    assert texts.duplicates == {
+        "within train": 2,
+        "within validation": 0,
+        "within test": 2,
+        "train/validation": 1,
+        "train/test": 2,
+        "validation/test": 2,
+    }
+
+
+# Data to evaluate on.
+
+
+def test_test_data_replaces_the_test_split(tmp_path: Path) -> None:
+    spec = write_rows(tmp_path / "a.csv", numbered(40, (0, 1)))
+    test = write_rows(tmp_path / "b.csv", [("one", "1.0"), ("two", 0), ("text 1", 1)])
+    texts = load_labelled_texts(spec, test_data=test)
+    assert sizes(texts) == {"train": 36, "validation": 4, "test": 3}
+    assert texts.splits["test"].labels.tolist() == [1, 0, 1]
+
+
+def test_every_row_is_the_test(tmp_path: Path) -> None:
+    spec = write_rows(tmp_path / "a.csv", [("a", "1.0"), ("b", "3"), ("", "1")])
+    split, bad_rows = load_evaluation_texts(
+        spec, classes=["3", "2", "1"], max_bad_fraction=0.5
+    )
+    assert split.texts.tolist() == ["a", "b"]
+    assert split.labels.tolist() == [2, 0]
+    assert [row.line for row in bad_rows] == [4]
+
+
+def test_a_test_split_that_the_data_bring_is_the_test(tmp_path: Path) -> None:
+    write_rows(tmp_path / "train.csv", numbered(20))
+    write_rows(tmp_path / "test.csv", numbered(4))
+    split, _ = load_evaluation_texts(str(tmp_path), classes=["neg", "pos"])
+    assert len(split) == 4
+    split, _ = load_evaluation_texts("sample:200", classes=["positive", "negative"])
+    assert len(split) == 20
+
+
+def test_label_that_the_model_does_not_know(tmp_path: Path) -> None:
+    spec = write_rows(tmp_path / "a.csv", [("a", "pos"), ("b", "meh")])
+    with pytest.raises(UserError) as error:
+        load_evaluation_texts(spec, classes=["neg", "pos"])
+    assert str(error.value) == (
+        f"{spec}, line 3: the class 'meh' is not among those of the model: neg, pos"
+    )
+
+
+# Description.
+
+
+def test_description_of_a_file(tmp_path: Path) -> None:
+    rows = [*numbered(9), ("x " * 200, "pos"), ("", "pos"), ("text number 1", "pos")]
+    spec = write_rows(tmp_path / "a.csv", rows)
+    described = describe(spec, examples=1).as_dict()
+    assert json.loads(json.dumps(described)) == described
+    assert described["available_columns"] == ["text", "label"]
+    assert described["classes"] == ["neg", "pos"]
+    assert described["rows"] == 12
+    assert described["bad_rows"] == [{"file": spec, "line": 12, "reason": "empty text"}]
+    assert described["duplicates"] == {"within train": 1}
+    (train,) = described["splits"].values()
+    assert train["rows"] == 11
+    assert train["class_balance"] == {"neg": 5, "pos": 6}
+    assert train["characters"] == {
+        "0": 13,
+        "5": 13,
+        "25": 13,
+        "50": 13,
+        "75": 13,
+        "95": 400,
+        "100": 400,
+    }
+    assert train["tokens"]["100"] == 200
+    assert described["examples"] == [
+        {"label": "neg", "text": "text number 0"},
+        {"label": "pos", "text": "text number 1"},
+    ]
+
+
+def test_examples_are_cut(tmp_path: Path) -> None:
+    spec = write_rows(tmp_path / "a.csv", [("wörd\n" * 100, 0), ("short", 1)])
+    example = describe(spec).examples[0]["text"]
+    assert len(example) == 120
+    assert example.endswith("…")
+    assert "\n" not in example
+
+
+@pytest.mark.skipif(not IMDB.exists(), reason="the benchmark data are not here")
+def test_imdb_with_titles_kept_together() -> None:
+    texts = load_labelled_texts(
+        str(IMDB), group_column="imdb_title", validation_fraction=0.12, test_fraction=0
+    )
+    train, validation = texts.splits["train"], texts.splits["validation"]
+    assert len(train) + len(validation) == 25_000
+    assert len(validation) >= 2_500
+    assert abs(validation.labels.mean() - 0.5) < 0.01
+    assert not set(train.groups) & set(validation.groups)
+    assert texts.bad_rows == ()
