@@ -1,8 +1,8 @@
-"""What batches bucketed by length buy: time per epoch and padded share.
+"""What batches bucketed by length buy: time per epoch and padded fraction.
 
 Trains the same model, on the same texts, with the batches that the pipeline makes and
 with every batch padded to the same maximum (the longest text that the recurrent branch
-reads), epochs of both in turn in one process. Prints the padded share of either, the
+reads), epochs of both in turn in one process. Prints their padded fractions, the
 median seconds per epoch and their ratio.
 
     python benchmarks/sentiment_epoch.py --data imdb_train.tsv.gz --rows 6000
@@ -18,10 +18,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from recurra.pipelines.configuration import make_configuration
-from recurra.pipelines.datasets.labelled_texts import Split
-from recurra.pipelines.runs import Run
-from recurra.pipelines.sentiment.config import SentimentConfiguration
+from recurra.pipelines.core.configuration import make_configuration
+from recurra.pipelines.core.runs import Run
+from recurra.pipelines.data.texts.labelled_texts import Split
+from recurra.pipelines.sentiment.config import SentimentConfig
 from recurra.pipelines.sentiment.preprocessing import PADDING
 from recurra.pipelines.sentiment.task import SentimentTask
 
@@ -35,7 +35,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     configuration = make_configuration(
-        SentimentConfiguration, [("command line", {"data": {"spec": arguments.data}})]
+        SentimentConfig, [("command line", {"data": {"spec": arguments.data}})]
     )
     data = SentimentTask.load(configuration)
     train = data.splits["train"]
@@ -44,8 +44,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         run = Run.create(Path(folder) / "run", "sentiment", configuration, [])
         task = SentimentTask(configuration, run)
-        task.learn(data)
-        bucketed = task.prepare(data).training.of_epoch(0).cache()
+        task.fit_preprocessing(data)
+        bucketed = task.data_module(data).training.of_epoch(0).cache()
         compare(task, bucketed, arguments.repeats)
 
 
@@ -70,7 +70,7 @@ def compare(task: SentimentTask, bucketed: tf.data.Dataset, repeats: int) -> Non
                 seconds[name].append(time.perf_counter() - begun)
     for name, batches in kinds.items():
         print(
-            f"{name:>20}: padded share {padded_share(batches):6.1%}, "
+            f"{name:>20}: padded fraction {padded_fraction(batches):6.1%}, "
             f"{statistics.median(seconds[name]):7.2f} s per epoch "
             f"(of {', '.join(f'{value:.2f}' for value in seconds[name])})"
         )
@@ -105,7 +105,7 @@ def unpadded(features: dict[str, tf.Tensor], label: tf.Tensor) -> tuple:
     }, label
 
 
-def padded_share(batches: tf.data.Dataset) -> float:
+def padded_fraction(batches: tf.data.Dataset) -> float:
     """The part of all token positions that is padding."""
     positions = tokens = 0
     for features, _ in batches:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
+import regex
 from scipy import sparse
 from scipy.special import expit
 from sklearn.exceptions import ConvergenceWarning
@@ -21,22 +22,21 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import normalize
 
-from ..datasets.scripts import HANGUL, MARKS, WITHOUT_SPACES
+from ..data.texts.words import HANGUL, WITHOUT_SPACES, spaced_word
 
 # Scripts written without spaces, and Hangul, whose words carry long endings: every
 # character is a token, so that the n-grams are of characters.
-_ALONE = WITHOUT_SPACES + HANGUL
-_WORD = rf"[^\W{_ALONE}]"
+_WORD = spaced_word(WITHOUT_SPACES + HANGUL, joiners="'\u2019")
 # A word with its apostrophes and marks; else one character that is no space, since
 # exclamation marks, brackets and emoji carry sentiment too.
-_TOKEN = rf"{_WORD}+(?:[{MARKS}]+{_WORD}*|['\u2019]{_WORD}+)*|\S"
+_TOKEN = regex.compile(rf"{_WORD}|\S", regex.V1)
 _LINE_BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 
-# An n-gram seen in one training text only tells nothing of others.
+# An n-gram of one training text alone says nothing about others.
 _LEAST_TEXTS = 2
 # Inverse regularisation strengths, tried upwards while the held-out likelihood rises.
 _STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
-_HELD_OUT_SHARE = 0.15
+_HELD_OUT_FRACTION = 0.15
 # Fewer rows than this cannot choose a strength.
 _LEAST_ROWS = 40
 _DEFAULT_STRENGTH = 10.0
@@ -59,7 +59,7 @@ def fit_baselines(
 ) -> dict[str, Baseline]:
     """Fits every baseline to the same training texts as the model.
 
-    - `majority`: the shares of the classes, whatever the text.
+    - `majority`: the frequencies of the classes, whatever the text.
     - `tfidf_logistic_regression`: logistic regression on tf-idf of words and word
       bigrams, with sublinear term frequency and rows of unit length.
     - `nb_logistic_regression`: logistic regression on the presence of word 1- to
@@ -76,7 +76,7 @@ def fit_baselines(
         labels: int `[N]`, classes from 0.
         number_of_classes: At least 2; a class may be without rows.
         seed: Of the held-out part and of the optimizer.
-        progress: Told the name of each baseline before it is fitted.
+        progress: Called with the name of each baseline before it is fitted.
 
     Returns:
         Fitted baseline by name, weakest first.
@@ -104,11 +104,11 @@ def fit_baselines(
 
 @dataclasses.dataclass(frozen=True)
 class MajorityBaseline:
-    """Answers the shares of the classes in the training texts.
+    """Answers the frequencies of the classes in the training texts.
 
     Attributes:
-        shares: float64 `[C]`, with one row more of each class than there was (add-one
-            smoothing), so that none is impossible.
+        shares: float64 `[C]`, with one row added to each class (add-one smoothing), so
+            that none is impossible.
     """
 
     shares: np.ndarray
@@ -122,7 +122,7 @@ class MajorityBaseline:
         return cls(counts / counts.sum())
 
     def probabilities(self, texts: Sequence[str]) -> np.ndarray:
-        """The same shares for every text: float64 `[N, C]`."""
+        """The same for every text: float64 `[N, C]`."""
         return np.tile(self.shares, (len(texts), 1))
 
 
@@ -219,10 +219,11 @@ class NaiveBayesLogisticRegression:
 
 
 def _count_ngrams(texts: Sequence[str], longest: int) -> sparse.csr_matrix:
-    """How often each hashed n-gram stands in each text: float32 `[N, 2**31 - 1]`."""
+    """How often the hashed n-grams stand in the texts: float32 `[N, 2**31 - 1]`."""
     vectorizer = HashingVectorizer(
         preprocessor=_normalised,
-        token_pattern=_TOKEN,
+        tokenizer=_TOKEN.findall,
+        token_pattern=None,
         ngram_range=(1, longest),
         n_features=2**31 - 1,
         alternate_sign=False,
@@ -263,7 +264,7 @@ def _select(counts: sparse.csr_matrix, ngrams: np.ndarray) -> sparse.csr_matrix:
 
 
 def _unit_rows(counts: sparse.csr_matrix, data: np.ndarray) -> sparse.csr_matrix:
-    """The data in the places of the counts, each row of Euclidean length 1."""
+    """The data where the counts stand, in rows of Euclidean length 1."""
     values = data.astype(np.float32)
     weighted = sparse.csr_matrix(
         (values, counts.indices, counts.indptr), shape=counts.shape
@@ -279,7 +280,7 @@ def _unscaled(features: sparse.csr_matrix, positive: np.ndarray) -> np.ndarray:
 
 
 def _log_count_ratio(features: sparse.csr_matrix, positive: np.ndarray) -> np.ndarray:
-    """The log ratio of each n-gram's share in the class to that in the rest."""
+    """The log ratios of the n-grams' fractions in the class to those in the rest."""
     presence = features.copy()
     presence.data = np.ones_like(presence.data)
     inside = 1.0 + positive.astype(np.float64) @ presence
@@ -316,7 +317,7 @@ def _choose_strength(
     stratify = labels if not (counts == 1).any() else None
     # A stratified part needs a row of every class there is.
     present = int(np.count_nonzero(counts))
-    held_out_rows = max(round(_HELD_OUT_SHARE * len(labels)), present)
+    held_out_rows = max(round(_HELD_OUT_FRACTION * len(labels)), present)
     if held_out_rows > len(labels) // 2:
         return _DEFAULT_STRENGTH
     fitted, held_out = train_test_split(
@@ -331,8 +332,8 @@ def _choose_strength(
             features[fitted], labels[fitted], number_of_classes, strength, seed, scale
         )
         answers = classifier.probabilities(features[held_out])
-        told = answers[np.arange(len(held_out)), labels[held_out]]
-        likelihood = np.log(np.maximum(told, 1e-12)).mean()
+        likelihoods = answers[np.arange(len(held_out)), labels[held_out]]
+        likelihood = np.log(np.maximum(likelihoods, 1e-12)).mean()
         if likelihood <= best_likelihood:
             break
         best, best_likelihood = strength, likelihood
@@ -347,10 +348,10 @@ def _fit_linear(
     seed: int,
     scale: _Scale,
 ) -> _Linear:
-    told_apart = [1] if number_of_classes == 2 else range(number_of_classes)
+    classes = [1] if number_of_classes == 2 else range(number_of_classes)
     columns = [
         _fit_one_class(features, labels == label, strength, seed, scale)
-        for label in told_apart
+        for label in classes
     ]
     weights, biases = zip(*columns, strict=True)
     return _Linear(np.stack(weights, axis=1), np.array(biases, np.float32))
@@ -365,8 +366,9 @@ def _fit_one_class(
 ) -> tuple[np.ndarray, float]:
     """Weights and bias of one class against the rest."""
     if positive.all() or not positive.any() or features.shape[1] == 0:
-        share = (positive.sum() + 1) / (len(positive) + 2)
-        return np.zeros(features.shape[1], np.float32), np.log(share / (1 - share))
+        fraction = (positive.sum() + 1) / (len(positive) + 2)
+        bias = np.log(fraction / (1 - fraction))
+        return np.zeros(features.shape[1], np.float32), bias
     factors = scale(features, positive)
     scaled = features.copy()
     scaled.data = scaled.data * factors[scaled.indices]

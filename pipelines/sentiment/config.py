@@ -1,49 +1,66 @@
 """The configuration of sentiment classification, with every default."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 import pydantic
 from pydantic import Field
 
-from ..configuration import Section
-from ..recurrent_section import RecurrentSection
-from ..task import DataSection, TaskSection
-from ..training import TrainingSection
+from ..core.configuration import Config
+from ..core.task_config import DataConfig, TaskConfig, TrainingConfig
+from ..recurrent import RecurrentConfig
+
+#: Names that the column of the labels is found by.
+LABEL_COLUMNS = ("label", "sentiment", "target", "class")
 
 Pooling = Literal["last", "max", "mean", "attention"]
 
 
-class SentimentDataSection(DataSection):
+class SentimentDataConfig(DataConfig):
     """Texts with their labels."""
 
-    text_column: str | None = Field(None, description="found by usual names if null")
-    label_column: str | None = Field(None, description="found by usual names if null")
-    group_column: str | None = Field(
-        None, description="rows with the same value stay in one split"
+    renamed_keys: ClassVar[Mapping[str, str]] = {
+        "validation_share": "validation_fraction",
+        "test_share": "test_fraction",
+        "max_bad_share": "max_bad_fraction",
+    }
+
+    text_column: str | None = Field(
+        None, description="column of the texts; found by usual names if null"
     )
-    validation_share: float = Field(0.1, gt=0, lt=1, description="of the training rows")
-    test_share: float = Field(
+    label_column: str | None = Field(
+        None, description="column of the labels; found by usual names if null"
+    )
+    group_column: str | None = Field(
+        None, description="column; rows with the same value stay in one split"
+    )
+    validation_fraction: float = Field(
+        0.1, gt=0, lt=1, description="of the training rows"
+    )
+    test_fraction: float = Field(
         0.1, ge=0, lt=1, description="of the rows, where the data bring no test"
     )
     test_data: str | None = Field(None, description="spec of separate test data")
-    max_bad_share: float = Field(
+    max_bad_fraction: float = Field(
         0.01, ge=0, le=1, description="of unreadable rows, over which a run stops"
     )
 
 
-class TextSection(Section):
+class TextConfig(Config):
     """How a text becomes tokens."""
+
+    renamed_keys: ClassVar[Mapping[str, str]] = {"head_share": "head_fraction"}
 
     lowercase: bool = True
     vocabulary_size: int = Field(30_000, ge=2, description="most frequent tokens kept")
     min_count: int = Field(2, ge=1, description="rarer tokens are unknown words")
     max_tokens: int = Field(600, ge=2, description="that the recurrent branch reads")
-    head_share: float = Field(
+    head_fraction: float = Field(
         0.25, ge=0, le=1, description="of max_tokens taken from a long text's beginning"
     )
 
 
-class NgramsSection(Section):
+class NgramsConfig(Config):
     """Word n-grams and their naive Bayes log-count ratios, which both branches use."""
 
     longest: int = Field(3, ge=1, le=5, description="words of the longest n-gram")
@@ -55,7 +72,7 @@ class NgramsSection(Section):
     )
 
 
-class WideSection(Section):
+class WideConfig(Config):
     """The wide branch: a linear model of the n-grams beside the recurrent one."""
 
     enabled: bool = True
@@ -68,19 +85,28 @@ class WideSection(Section):
     )
 
 
-class ModelSection(RecurrentSection):
+class ModelConfig(RecurrentConfig):
     """The recurrent branch."""
+
+    renamed_keys: ClassVar[Mapping[str, str]] = {
+        **RecurrentConfig.renamed_keys,
+        "evidence": "ngram_features",
+        "evidence_dropout": "ngram_feature_dropout",
+        "evidence_scale": "ngram_feature_scale",
+    }
 
     embedding_size: int = Field(128, ge=1)
     embedding_start: Literal["cooccurrence", "random"] = Field(
         "cooccurrence",
         description="word vectors to begin with: of the training texts, or random",
     )
-    evidence: bool = Field(
+    ngram_features: bool = Field(
         True, description="each token brings the ratios of the n-grams it begins"
     )
-    evidence_dropout: float = Field(0.3, ge=0, lt=1, description="of single ratios")
-    evidence_scale: float = Field(
+    ngram_feature_dropout: float = Field(
+        0.3, ge=0, lt=1, description="of single ratios"
+    )
+    ngram_feature_scale: float = Field(
         2.0, gt=0, description="that ratios are multiplied by"
     )
     word_dropout: float = Field(0.1, ge=0, lt=1, description="of word types")
@@ -94,11 +120,9 @@ class ModelSection(RecurrentSection):
     stride: int = Field(
         2, ge=1, description="tokens that max pooling makes one recurrent step of"
     )
-    cell: Literal["vanilla", "lstm"] = "lstm"
     units: int = Field(128, ge=1, description="in each direction")
     depth: int = Field(1, ge=1, le=8, description="recurrent layers")
     bidirectional: bool = True
-    state_dropout: float = Field(0.0, ge=0, lt=1, description="variational")
     output_dropout: float = Field(0.0, ge=0, lt=1, description="variational")
     pooling: list[Pooling] = Field(
         ["max", "mean"], min_length=1, description="over time; several are joined"
@@ -106,25 +130,25 @@ class ModelSection(RecurrentSection):
     dropout: float = Field(0.5, ge=0, lt=1, description="before the classifier")
 
     @pydantic.model_validator(mode="after")
-    def _stride_needs_a_convolution(self) -> "ModelSection":
+    def _stride_needs_a_convolution(self) -> "ModelConfig":
         if self.stride > 1 and not self.convolution_filters:
             raise ValueError("stride: over 1 it needs convolution_filters over 0")
         return self
 
 
-class SentimentConfiguration(TaskSection):
+class SentimentConfig(TaskConfig):
     """Everything that a sentiment run depends on."""
 
-    data: SentimentDataSection = SentimentDataSection()
-    text: TextSection = TextSection()
-    model: ModelSection = ModelSection()
-    ngrams: NgramsSection = NgramsSection()
-    wide: WideSection = WideSection()
-    training: TrainingSection = TrainingSection(
-        epochs=3, learning_rate=2e-3, decay="cosine", warmup_steps=150
+    data: SentimentDataConfig = SentimentDataConfig()
+    text: TextConfig = TextConfig()
+    model: ModelConfig = ModelConfig()
+    ngrams: NgramsConfig = NgramsConfig()
+    wide: WideConfig = WideConfig()
+    training: TrainingConfig = TrainingConfig(
+        epochs=3, learning_rate=2e-3, lr_schedule="cosine", warmup_steps=150
     )
 
     @property
     def uses_ngrams(self) -> bool:
         """Whether any branch needs the n-grams."""
-        return self.wide.enabled or self.model.evidence
+        return self.wide.enabled or self.model.ngram_features

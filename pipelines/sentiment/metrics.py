@@ -30,7 +30,7 @@ def classification_metrics(
 ) -> dict[str, float]:
     """The metrics of a classifier.
 
-    - `accuracy`: the share of rows whose predicted class is the label.
+    - `accuracy`: the fraction of rows whose predicted class is the label.
     - `macro_f1`: the unweighted mean of the F1 scores of all classes that are
       among the labels or the predictions.
     - `roc_auc`: the area under the receiver operating characteristic, that is the
@@ -54,19 +54,9 @@ def classification_metrics(
         ValueError: If there are no rows, shapes do not fit, a label is no class, or a
             probability is no finite number.
     """
-    labels, probabilities = _checked(labels, probabilities)
-    predicted = probabilities.argmax(axis=1)
-    area = {}
-    if _has_roc(labels, probabilities):
-        scores = probabilities[:, 1]
-        area["roc_auc"] = float(sklearn_metrics.roc_auc_score(labels, scores))
-    return {
-        "accuracy": float((predicted == labels).mean()),
-        "macro_f1": float(sklearn_metrics.f1_score(labels, predicted, average="macro")),
-        **area,
-        "nll": float(_losses(labels, probabilities).mean()),
-        "ece": _expected_calibration_error(labels, probabilities),
-    }
+    metrics = _WeightedMetrics(*_checked(labels, probabilities))
+    values = metrics(np.ones((len(labels), 1)))
+    return {name: float(value) for name, (value,) in values.items()}
 
 
 def bootstrap_intervals(
@@ -97,27 +87,18 @@ def bootstrap_intervals(
     Raises:
         ValueError: As `classification_metrics`.
     """
-    labels, probabilities = _checked(labels, probabilities)
-    rows, number_of_classes = probabilities.shape
+    metrics = _WeightedMetrics(*_checked(labels, probabilities))
+    rows = len(labels)
     generator = np.random.default_rng(seed)
-    sums = _resampled_terms(labels, probabilities)
-    roc = None
-    if _has_roc(labels, probabilities):
-        roc = _RankedScores(labels, probabilities[:, 1])
-
     chunk = max(1, min(resamples, _CHUNK_ENTRIES // rows))
-    values: dict[str, list[np.ndarray]] = {}
-    for start in range(0, resamples, chunk):
-        weights = _resampling_weights(generator, min(chunk, resamples - start), rows)
-        resampled = _metrics_of_sums(sums @ weights, rows, number_of_classes)
-        if roc is not None:
-            resampled["roc_auc"] = roc.areas(weights)
-        for name, column in resampled.items():
-            values.setdefault(name, []).append(column)
-
+    parts = [
+        metrics(_resampling_weights(generator, min(chunk, resamples - start), rows))
+        for start in range(0, resamples, chunk)
+    ]
     intervals = {}
-    for name, columns in values.items():
-        drawn = np.concatenate(columns)
+    for name in parts[0]:
+        drawn = np.concatenate([part[name] for part in parts])
+        # A resample of one class has no area.
         drawn = drawn[np.isfinite(drawn)]
         if len(drawn):
             lower, upper = np.percentile(drawn, [2.5, 97.5])
@@ -248,8 +229,8 @@ def accuracy_by_length(
             "Expected as many lengths as answers, and at least one. "
             f"Received: shapes {lengths.shape} and {correct.shape}"
         )
-    shares = np.arange(1, bins) / bins
-    edges = np.unique(np.quantile(lengths, shares, method="inverted_cdf"))
+    levels = np.arange(1, bins) / bins
+    edges = np.unique(np.quantile(lengths, levels, method="inverted_cdf"))
     index = np.searchsorted(edges, lengths, side="left")
     frame = pandas.DataFrame({"bin": index, "length": lengths, "correct": correct})
     table = frame.groupby("bin").agg(
@@ -292,51 +273,68 @@ def _checked(labels: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.nda
     return labels.astype(np.int64), values
 
 
-def _has_roc(labels: np.ndarray, probabilities: np.ndarray) -> bool:
-    return probabilities.shape[1] == 2 and labels.min() != labels.max()
-
-
 def _losses(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    told = probabilities[np.arange(len(labels)), labels]
-    return -np.log(np.clip(told, LEAST_PROBABILITY, 1.0))
+    likelihoods = probabilities[np.arange(len(labels)), labels]
+    return -np.log(np.clip(likelihoods, LEAST_PROBABILITY, 1.0))
 
 
 def _confidence_bins(
     labels: np.ndarray, probabilities: np.ndarray, bins: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of each row the confidence, whether it is right, and its bin."""
+    """Of the rows the confidence, whether they are right, and their bin."""
     confidence = probabilities.max(axis=1)
     correct = probabilities.argmax(axis=1) == labels
     index = np.ceil(confidence * bins).astype(np.int64) - 1
     return confidence, correct, np.clip(index, 0, bins - 1)
 
 
-def _expected_calibration_error(labels: np.ndarray, probabilities: np.ndarray) -> float:
-    confidence, correct, index = _confidence_bins(
-        labels, probabilities, CALIBRATION_BINS
-    )
-    return float(np.abs(np.bincount(index, correct - confidence)).sum() / len(labels))
-
-
 def _resampling_weights(
     generator: np.random.Generator, resamples: int, rows: int
 ) -> np.ndarray:
-    """How often each row was drawn: float64 `[rows, resamples]`."""
+    """How often the rows were drawn: float64 `[rows, resamples]`."""
     drawn = generator.integers(rows, size=(resamples, rows))
     drawn += np.arange(resamples)[:, None] * rows
     counts = np.bincount(drawn.ravel(), minlength=resamples * rows)
     return counts.reshape(resamples, rows).T.astype(np.float64)
 
 
-def _resampled_terms(
-    labels: np.ndarray, probabilities: np.ndarray
-) -> sparse.csr_matrix:
-    """The rows whose weighted sums all metrics but the ROC are made of.
+class _WeightedMetrics:
+    """The metrics of rows that count by weights: ones, or how often they were drawn."""
+
+    def __init__(self, labels: np.ndarray, probabilities: np.ndarray):
+        self._classes = probabilities.shape[1]
+        self._terms = _terms(labels, probabilities)
+        self._scores: _RankedScores | None = None
+        if self._classes == 2 and labels.min() != labels.max():
+            self._scores = _RankedScores(labels, probabilities[:, 1])
+
+    def __call__(self, weights: np.ndarray) -> dict[str, np.ndarray]:
+        """Metrics by name, `[R]`, of weights `[N, R]`."""
+        rows = weights.sum(axis=0)
+        right, losses, by_class, gaps = np.split(
+            self._terms @ weights, [1, 2, 2 + 3 * self._classes]
+        )
+        right_of, labels_of, predicted_of = by_class.reshape(3, self._classes, -1)
+        seen = labels_of + predicted_of
+        # F1 = 2 right / (labels + predictions); a class in neither does not count.
+        f1 = np.divide(2 * right_of, seen, out=np.zeros_like(seen), where=seen > 0)
+        metrics = {
+            "accuracy": right[0] / rows,
+            "macro_f1": f1.sum(axis=0) / (seen > 0).sum(axis=0),
+        }
+        if self._scores is not None:
+            metrics["roc_auc"] = self._scores.areas(weights)
+        metrics["nll"] = losses[0] / rows
+        metrics["ece"] = np.abs(gaps).sum(axis=0) / rows
+        return metrics
+
+
+def _terms(labels: np.ndarray, probabilities: np.ndarray) -> sparse.csr_matrix:
+    """What the weighted sums are of, from which all metrics but the area are made.
 
     Returns:
-        `[2 + 3 C + bins, N]`: right answers, losses, right answers of each class,
-        labels of each class, predictions of each class, and what accuracy exceeds
-        confidence by in each bin.
+        `[2 + 3 C + bins, N]`: right answers, losses, right answers by class, labels by
+        class, predictions by class, and by bin what accuracy exceeds confidence by.
     """
     rows, classes = probabilities.shape
     predicted = probabilities.argmax(axis=1)
@@ -360,25 +358,6 @@ def _resampled_terms(
     )
 
 
-def _metrics_of_sums(
-    sums: np.ndarray, rows: int, classes: int
-) -> dict[str, np.ndarray]:
-    """Metrics from the weighted sums of `_resampled_terms`, `[.., resamples]`."""
-    right, losses = sums[0], sums[1]
-    right_of, labels_of, predicted_of = sums[2 : 2 + 3 * classes].reshape(
-        3, classes, -1
-    )
-    seen = labels_of + predicted_of
-    # F1 = 2 right / (labels + predictions); a class in neither does not count.
-    scores = np.divide(2 * right_of, seen, out=np.zeros_like(seen), where=seen > 0)
-    return {
-        "accuracy": right / rows,
-        "macro_f1": scores.sum(axis=0) / (seen > 0).sum(axis=0),
-        "nll": losses / rows,
-        "ece": np.abs(sums[2 + 3 * classes :]).sum(axis=0) / rows,
-    }
-
-
 class _RankedScores:
     """Scores in ascending order, ready for areas under the ROC of weighted rows."""
 
@@ -389,7 +368,7 @@ class _RankedScores:
         self._ties_begin = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
 
     def areas(self, weights: np.ndarray) -> np.ndarray:
-        """The area for each column of weights; NaN where a class has no weight."""
+        """The areas, `[R]`, of weights `[N, R]`; NaN where a class has no weight."""
         ordered = weights[self._order]
         positive = np.add.reduceat(ordered * self._positive, self._ties_begin, axis=0)
         negative = np.add.reduceat(ordered * ~self._positive, self._ties_begin, axis=0)

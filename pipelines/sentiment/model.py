@@ -9,44 +9,47 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from recurra.layers import LSTM, VanillaRNN, WordDropout
+from recurra.layers import WordDropout
 
-from ..training import make_optimizer
-from .config import ModelSection, Pooling, SentimentConfiguration, WideSection
-from .preprocessing import PADDING, evidence_of
+from ..core.training import make_optimizer
+from ..recurrent import recurrent_layer
+from .config import ModelConfig, Pooling, SentimentConfig, WideConfig
+from .preprocessing import PADDING, load_ratios
 
 RECURRENT, WIDE = "recurrent", "wide"
 
 
 def build_model(
-    configuration: SentimentConfiguration, number_of_classes: int, assets: Path
+    configuration: SentimentConfig, number_of_classes: int, assets: Path
 ) -> keras.Model:
     """The untrained model.
 
     Args:
         configuration: Sections `model` and `wide`.
         number_of_classes: C.
-        assets: What `learn_preprocessing` wrote.
+        assets: What `fit_preprocessing` wrote.
 
     Returns:
         A functional model that gives the logits of each branch, `[N, B, C]`, the
         recurrent one's first and the wide one's behind them, if there is one. It takes
-        `tokens`, int32 `[N, L]`; with evidence `evidence`, float32 `[N, L, E]`, as
-        `preprocessing.with_ratios` makes it; with a wide branch `ngrams`, int32
-        `[N, M]`. Short rows end in `PADDING`.
+        `tokens`, int32 `[N, L]`; with n-gram features `ngram_features`, float32
+        `[N, L, E]`, as `preprocessing.with_ratios` makes them; with a wide branch
+        `ngrams`, int32 `[N, M]`. Short rows end in `PADDING`.
     """
     model, wide = configuration.model, configuration.wide
     tokens = keras.Input((None,), dtype="int32", name="tokens")
     inputs = {"tokens": tokens}
     embedded = embedding_layer(model, assets)(tokens)
     size = model.embedding_size
-    if model.evidence:
-        ratios = evidence_of(np.load(assets / "ngram_ratios.npy"))
+    if model.ngram_features:
+        ratios = load_ratios(assets)
+        assert ratios is not None
         width = configuration.ngrams.longest * ratios.shape[-1]
-        inputs["evidence"] = keras.Input((None, width), name="evidence")
-        evidence = layers.Dropout(model.evidence_dropout)(inputs["evidence"])
+        features = keras.Input((None, width), name="ngram_features")
+        inputs["ngram_features"] = features
+        features = layers.Dropout(model.ngram_feature_dropout)(features)
         embedded = layers.Concatenate(name="embedded")(
-            [embedded, model.evidence_scale * evidence]
+            [embedded, model.ngram_feature_scale * features]
         )
         size += width
     recurrent = recurrent_branch(model, size, number_of_classes)(
@@ -61,15 +64,15 @@ def build_model(
 
 
 def compile_model(
-    model: keras.Model, configuration: SentimentConfiguration, steps_per_epoch: int
+    model: keras.Model, configuration: SentimentConfig, steps_per_epoch: int
 ) -> None:
     """Gives the model its optimizer, its loss and the metrics `nll` and `accuracy`.
 
-    The loss is the sum of the branches' negative log-likelihoods, so that each learns
+    The loss is the sum of the branches' negative log-likelihoods, so that either learns
     the task by itself, and `wide.joint_loss` times that of the sum of their logits. A
     joint loss alone would starve the recurrent branch, since the n-grams know the
-    training part by heart after an epoch or two. How much each branch has to say is
-    found on validation, see `metrics.fit_branch_weights`. The metrics are of the mean
+    training part by heart after an epoch or two. The weights of the branches are
+    fitted on validation, see `metrics.fit_branch_weights`. The metrics are of the mean
     of the logits.
     """
 
@@ -110,15 +113,15 @@ def compile_model(
 
 
 def embedding_model(model: keras.Model) -> keras.Model:
-    """From the inputs of the recurrent branch to what each token brings."""
+    """From the inputs of the recurrent branch to the embedded tokens."""
     names = [name for name in model.input if name != "ngrams"]
-    last = "embedded" if "evidence" in names else "word_vectors"
+    last = "embedded" if "ngram_features" in names else "word_vectors"
     inputs = {name: model.input[name] for name in names}
     return keras.Model(inputs, model.get_layer(last).output)
 
 
-def embedding_layer(model: ModelSection, assets: Path) -> layers.Embedding:
-    """Word vectors, to begin with those that learning found, or random ones."""
+def embedding_layer(model: ModelConfig, assets: Path) -> layers.Embedding:
+    """Word vectors that begin as `fit_preprocessing` wrote them."""
     vectors = np.load(assets / "word_vectors.npy")
     return layers.Embedding(
         len(vectors),
@@ -129,9 +132,9 @@ def embedding_layer(model: ModelSection, assets: Path) -> layers.Embedding:
 
 
 def recurrent_branch(
-    model: ModelSection, size: int, number_of_classes: int
+    model: ModelConfig, size: int, number_of_classes: int
 ) -> keras.Model:
-    """From what each token brings, `[N, L, size]`, to logits.
+    """From embedded tokens, `[N, L, size]`, to logits.
 
     A model of its own, so that attributions can be computed from there on.
     """
@@ -156,7 +159,7 @@ def recurrent_branch(
     return keras.Model({"tokens": tokens, "embedded": embedded}, logits, name=RECURRENT)
 
 
-def _convolved(sequence: Any, mask: Any, model: ModelSection) -> tuple[Any, Any]:
+def _convolved(sequence: Any, mask: Any, model: ModelConfig) -> tuple[Any, Any]:
     """A convolution, and the largest value of every `stride` steps, with their mask.
 
     Padding is zero before and after the convolution, as what lies beyond the end is,
@@ -176,32 +179,20 @@ def _convolved(sequence: Any, mask: Any, model: ModelSection) -> tuple[Any, Any]
     return layers.MaxPooling1D(model.stride)(sequence), mask[:, :: model.stride]
 
 
-def _recurrent_layer(model: ModelSection) -> keras.layers.Layer:
-    rates: dict[str, Any] = {
-        "recurrent_dropout": model.state_dropout,
-        "output_dropout": model.output_dropout,
-        "zoneout_hidden": model.zoneout_hidden,
-    }
-    layer: keras.layers.Layer
-    if model.cell == "lstm":
-        layer = LSTM(
-            model.units,
-            return_sequences=True,
-            zoneout_cell=model.zoneout_cell,
-            **rates,
-        )
-    else:
-        layer = VanillaRNN(model.units, return_sequences=True, **rates)
+def _recurrent_layer(model: ModelConfig) -> keras.layers.Layer:
+    layer = recurrent_layer(
+        model, model.units, return_sequences=True, output_dropout=model.output_dropout
+    )
     return layers.Bidirectional(layer) if model.bidirectional else layer
 
 
-def _pooled(sequence: Any, mask: Any, how: Pooling, model: ModelSection) -> Any:
+def _pooled(sequence: Any, mask: Any, how: Pooling, model: ModelConfig) -> Any:
     """One vector of the valid steps of `(N, L, D)`; every row has at least one."""
     column = ops.expand_dims(mask, -1)
     if how == "max":
         return ops.max(ops.where(column, sequence, -math.inf), axis=1)
     if how == "mean":
-        return ops.sum(sequence * _shares(mask, sequence.dtype), axis=1)
+        return ops.sum(sequence * _mean_weights(mask, sequence.dtype), axis=1)
     if how == "attention":
         # A bias would move all scores alike and so change no weight.
         hidden = layers.Dense(sequence.shape[-1], "tanh")(sequence)
@@ -216,7 +207,7 @@ def _pooled(sequence: Any, mask: Any, how: Pooling, model: ModelSection) -> Any:
     return ops.concatenate([last, sequence[:, 0, model.units :]], axis=-1)
 
 
-def _shares(mask: Any, dtype: str) -> Any:
+def _mean_weights(mask: Any, dtype: str) -> Any:
     """Equal weights of the true steps, `(N, L, 1)`, that sum to one."""
     ones = ops.cast(ops.expand_dims(mask, -1), dtype)
     return ones / ops.sum(ones, axis=1, keepdims=True)
@@ -239,7 +230,7 @@ class NaiveBayesNgrams(layers.Layer):
 
     over the m known n-grams g of the text, with r the naive Bayes log-count ratios,
     which stay as they are, and w, b learned from zero. Scaling by r lets an n-gram
-    that tells little about the class move little; dividing by sqrt(m) keeps long texts
+    that says little about the class move little; dividing by sqrt(m) keeps long texts
     from being certain only by their length. The rate a makes w, one of very many
     sparse weights, learn as much faster than the rest of the model.
 
@@ -254,7 +245,7 @@ class NaiveBayesNgrams(layers.Layer):
     Output shape: `[N, classes]`.
     """
 
-    def __init__(self, ratios: np.ndarray, wide: WideSection, **kwargs: Any):
+    def __init__(self, ratios: np.ndarray, wide: WideConfig, **kwargs: Any):
         super().__init__(**kwargs)
         rows, classes = ratios.shape
         self._ratios = self.add_weight(
@@ -278,6 +269,6 @@ class NaiveBayesNgrams(layers.Layer):
         return self._bias + ops.sum(parts, axis=1) * scale
 
     def contributions(self, ngrams: Any) -> Any:
-        """a w r of each n-gram, `[..., classes]`."""
+        """a w r of the n-grams, `[..., classes]`."""
         weights = ops.take(self._weights, ngrams, axis=0)
         return self._rate * weights * ops.take(self._ratios, ngrams, axis=0)

@@ -5,19 +5,13 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from .config import SentimentConfiguration, TextSection
+from ..data.texts.words import WITHOUT_SPACES, WORD_CHARACTERS
+from .config import SentimentConfig, TextConfig
+from .tokenization import APOSTROPHES, EMPTY_TOKEN, LINE_BREAK, SEPARATORS
 
 PADDING, UNKNOWN = 0, 1
-EMPTY_TOKEN = "[EMPTY]"
 
-_LINE_BREAK = r"(?i)<br\s*/?>"
-_SEPARATOR = r"[\p{Cc}\p{Cf}\p{Zs}\p{Zl}\p{Zp}]+"
-# Scripts written without spaces are split by character, all else by word; an
-# apostrophe stays in its word, other signs stand alone.
-_ALONE = (
-    r"([\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
-    r"|[^\p{L}\p{M}\p{N}'\s])"
-)
+_ALONE = rf"([{WITHOUT_SPACES}]|[^{WORD_CHARACTERS}'\s])"
 # Beside a space an apostrophe is a quotation mark. Two patterns, since one match of
 # both would take the space that stands between two quotations from the second.
 _OPENING_QUOTE, _CLOSING_QUOTE = r"(^|\s)'+", r"'+(\s|$)"
@@ -26,9 +20,10 @@ _OPENING_QUOTE, _CLOSING_QUOTE = r"(^|\s)'+", r"'+(\s|$)"
 def tokenize(text: tf.Tensor, lowercase: bool) -> tf.RaggedTensor:
     """Tokens of each text.
 
-    Bytes that are no UTF-8 become the replacement character; HTML line breaks, control
-    characters and every kind of space separate tokens; a text without any token has
-    the one token `EMPTY_TOKEN`.
+    HTML line breaks, control characters and every kind of space separate tokens.
+    Scripts written without spaces are split by character, all else by word; an
+    apostrophe stays in its word, other signs are tokens. Bytes that are no UTF-8 become
+    the replacement character; a text without any token has the one token `EMPTY_TOKEN`.
 
     Args:
         text: string `[N]`.
@@ -38,9 +33,9 @@ def tokenize(text: tf.Tensor, lowercase: bool) -> tf.RaggedTensor:
         Ragged string `[N, (tokens)]`.
     """
     text = tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", errors="replace")
-    text = tf.strings.regex_replace(text, _LINE_BREAK, " ")
-    text = tf.strings.regex_replace(text, _SEPARATOR, " ")
-    text = tf.strings.regex_replace(text, "[’ʼ]", "'")
+    text = tf.strings.regex_replace(text, LINE_BREAK, " ")
+    text = tf.strings.regex_replace(text, f"[{SEPARATORS}]+", " ")
+    text = tf.strings.regex_replace(text, f"[{APOSTROPHES}]", "'")
     if lowercase:
         text = tf.strings.lower(text, encoding="utf-8")
     text = tf.strings.regex_replace(text, _ALONE, r" \1 ")
@@ -51,7 +46,7 @@ def tokenize(text: tf.Tensor, lowercase: bool) -> tf.RaggedTensor:
     return tf.strings.split(text)
 
 
-def head_and_tail(lengths: tf.Tensor, text: TextSection) -> tf.RaggedTensor:
+def head_and_tail(lengths: tf.Tensor, text: TextConfig) -> tf.RaggedTensor:
     """Which tokens the recurrent branch reads of rows of these lengths.
 
     All of them, up to `max_tokens`; of a longer row the beginning and the end, since
@@ -60,7 +55,7 @@ def head_and_tail(lengths: tf.Tensor, text: TextSection) -> tf.RaggedTensor:
     Returns:
         Ragged bool `[N, (tokens)]`.
     """
-    head = round(text.max_tokens * text.head_share)
+    head = round(text.max_tokens * text.head_fraction)
     tail = text.max_tokens - head
     position = tf.ragged.range(lengths)
     tail_begins = tf.repeat(tf.cast(lengths, position.dtype) - tail, lengths)
@@ -69,7 +64,7 @@ def head_and_tail(lengths: tf.Tensor, text: TextSection) -> tf.RaggedTensor:
 
 
 def ngram_fingerprints(tokens: tf.RaggedTensor, width: int) -> tf.RaggedTensor:
-    """A 63-bit hash of each n-gram of `width` tokens, in order of position.
+    """63-bit hashes of the n-grams of `width` tokens, in order of position.
 
     Returns:
         Ragged int64 `[N, (max(0, tokens - width + 1))]`.
@@ -95,17 +90,17 @@ def unique_in_rows(ids: tf.RaggedTensor) -> tf.RaggedTensor:
 
 
 class Preprocessing(tf.Module):
-    """The learned preprocessing of a run: the same graph in training and in serving.
+    """The fitted preprocessing of a run: the same graph in training and in serving.
 
     Args:
         configuration: Sections `text` and `ngrams`, and which branches use those.
-        assets: The folder with what `learning.learn_preprocessing` wrote.
+        assets: The folder with what `fit_preprocessing` wrote.
     """
 
-    def __init__(self, configuration: SentimentConfiguration, assets: Path):
+    def __init__(self, configuration: SentimentConfig, assets: Path):
         super().__init__(name="preprocessing")
         self._text = configuration.text
-        self._evidence = configuration.model.evidence
+        self._ngram_features = configuration.model.ngram_features
         self._wide = configuration.wide.enabled
         self.widths = range(1, configuration.ngrams.longest + 1)
         self._words = tf.lookup.StaticHashTable(
@@ -158,10 +153,10 @@ class Preprocessing(tf.Module):
             tokens: As `tokens` gives them.
 
         Returns:
-            `tokens`, ragged int32 `[N, (at most max_tokens)]`; with evidence
-            `evidence`, ragged int32 `[N, (same), widths]`, the ids of the n-grams that
-            begin at each of these tokens; with a wide branch `ngrams`, ragged int32
-            `[N, (known n-grams of any width)]`, each n-gram once.
+            `tokens`, ragged int32 `[N, (at most max_tokens)]`; with n-gram
+            features `ngram_features`, ragged int32 `[N, (same), widths]`, the ids of
+            the n-grams that begin at these tokens; with a wide branch `ngrams`, ragged
+            int32 `[N, (known n-grams of any width)]`, without repetitions.
         """
         read = self.read_by_recurrent(tokens)
         kept = tf.ragged.boolean_mask(tokens, read)
@@ -169,9 +164,9 @@ class Preprocessing(tf.Module):
         if self._ngrams is None:
             return features
         by_width = [self.ngram_ids(tokens, width) for width in self.widths]
-        if self._evidence:
+        if self._ngram_features:
             at_tokens = tf.stack([_at_tokens(ids, tokens) for ids in by_width], axis=-1)
-            features["evidence"] = kept.with_flat_values(
+            features["ngram_features"] = kept.with_flat_values(
                 tf.boolean_mask(at_tokens, read.flat_values)
             )
         if self._wide:
@@ -181,35 +176,46 @@ class Preprocessing(tf.Module):
         return features
 
 
-def evidence_of(ratios: np.ndarray) -> np.ndarray:
-    """The columns of `[..., C]` ratios that tell all: of two classes, the second's."""
+def load_ratios(assets: Path) -> np.ndarray | None:
+    """The n-grams' ratios that are features of tokens; None without n-grams.
+
+    Of two classes they are those of the second alone, since the first's are their
+    negatives.
+
+    Returns:
+        float32 `[1 + folds, 1 + n-grams, E]`, at 0 those of all training texts.
+    """
+    path = assets / "ngram_ratios.npy"
+    if not path.is_file():
+        return None
+    ratios = np.load(path)
     return ratios[..., 1:] if ratios.shape[-1] == 2 else ratios
 
 
 def with_ratios(features: dict[str, tf.Tensor], ratios: tf.Tensor) -> dict:
-    """The features with ratios in the place of the ids under `evidence`.
+    """The features with ratios instead of the ids under `ngram_features`.
 
     Args:
-        features: Padded, `evidence` int32 `[N, L, widths]`, if there is any.
-        ratios: float32 `[1 + n-grams, E]`, row 0 zero; see `evidence_of`.
+        features: Padded; `ngram_features`, if there, int32 `[N, L, widths]`.
+        ratios: float32 `[1 + n-grams, E]`, row 0 zero.
 
     Returns:
-        The same with `evidence` float32 `[N, L, widths * E]`.
+        The same with `ngram_features` float32 `[N, L, widths * E]`.
     """
-    if "evidence" not in features:
+    if "ngram_features" not in features:
         return features
-    found = tf.gather(ratios, features["evidence"])
+    found = tf.gather(ratios, features["ngram_features"])
     shape = tf.shape(found)
     width = found.shape[2] * found.shape[3]
     flat = tf.reshape(found, tf.concat([shape[:2], [width]], 0))
-    return features | {"evidence": flat}
+    return features | {"ngram_features": flat}
 
 
 def ngram_begins(ids: tf.RaggedTensor, tokens: tf.RaggedTensor) -> tf.Tensor:
-    """For the flat values of n-grams of one width, where in those of `tokens` each is.
+    """Where n-grams of one width stand in the flat values of `tokens`.
 
     Returns:
-        int64, the index of the n-gram's first token.
+        int64, for the flat values of `ids` the indices of their first tokens.
     """
     begin = tf.gather(tokens.row_starts(), ids.value_rowids())
     return begin + tf.ragged.range(ids.row_lengths()).flat_values

@@ -1,34 +1,27 @@
 """What an exported sentiment model answers: signatures from raw strings."""
 
 from collections.abc import Sequence
-from types import SimpleNamespace
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from ..core.serving_module import ServingModule, graph
+from .integrated_gradients import integrated_gradients
 from .model import RECURRENT, WIDE, embedding_model
 from .preprocessing import PADDING, Preprocessing, ngram_begins, with_ratios
 
-ATTRIBUTION_STEPS = 16
 
-
-# Without AutoGraph, which this graph does not need and which writes temporary files.
-_of_texts = tf.function(
-    input_signature=[tf.TensorSpec([None], tf.string, "text")], autograph=False
-)
-
-
-class SentimentServing(tf.Module):
+class SentimentServing(ServingModule):
     """Raw strings in, labels and calibrated probabilities out.
 
     Args:
         model: Trained, as `build_model` makes it.
         preprocessing: What it was trained with.
-        ratios: Of the n-grams, as `evidence_of` gives them, `[1 + n-grams, E]`; None
+        ratios: Of the n-grams, counted on all training texts, `[1 + n-grams, E]`; None
             if the model uses none.
         classes: The names of the classes.
-        branch_weights: What each branch's logits are multiplied by in their sum.
+        branch_weights: The factors of the branches' logits in their sum.
     """
 
     def __init__(
@@ -39,20 +32,19 @@ class SentimentServing(tf.Module):
         classes: Sequence[str],
         branch_weights: Sequence[float],
     ):
-        super().__init__(name="sentiment")
-        # The graphs read the tf.Variable within each variable of Keras. If the module
-        # tracked the model, these would be saved as two, and TensorFlow Serving, which
-        # restores by names and not by objects, would leave empty what the graphs read.
-        self._variables = [variable.value for variable in model.variables]
-        self._untracked = SimpleNamespace(model=model, embed=embedding_model(model))
+        super().__init__(
+            "sentiment", model.variables, model=model, embed=embedding_model(model)
+        )
         self._preprocessing = preprocessing
         # A variable, since a constant would swell the graph.
         self._ratios = None if ratios is None else tf.Variable(ratios, trainable=False)
         self._classes = tf.constant(list(classes), tf.string)
         self._branch_weights = tf.constant(list(branch_weights), tf.float32)
+        signature = [tf.TensorSpec([None], tf.string, "text")]
+        self.classify = graph(self._classify, signature)
+        self.explain = graph(self._explain, signature)
 
-    @_of_texts
-    def classify(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
+    def _classify(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
         """The class of each text.
 
         Args:
@@ -71,18 +63,16 @@ class SentimentServing(tf.Module):
             "probabilities": probabilities,
         }
 
-    @_of_texts
-    def explain(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
-        """What each token contributes to the class that the text is given.
+    def _explain(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
+        """What the tokens contribute to the class that the text gets.
 
         The attributed quantity is the calibrated logit of that class less the mean of
         the other classes' logits. An n-gram's part of it is shared equally by its
-        tokens, and by its places where it stands more than once. The recurrent
-        branch's part comes from integrated gradients (Sundararajan et al. 2017) along
-        the straight line from zero vectors to what each token brings: its word vector
-        and the ratios of the n-grams that begin there. The attributions of a text add
-        up to the quantity, less its value at those zero vectors and without known
-        n-grams, up to the error of the integral.
+        tokens, and by its occurrences where it stands more than once. The recurrent
+        branch's part comes from integrated gradients, from zero vectors to what the
+        tokens bring: word vectors and ratios of the n-grams that begin there. The
+        attributions of a text add up to the quantity, less its value at those zero
+        vectors and without known n-grams, up to what `integrated_gradients` tolerates.
 
         Args:
             text: string `[N]`; any bytes.
@@ -102,12 +92,11 @@ class SentimentServing(tf.Module):
             attributions += self._wide_attributions(
                 tokens, features, weights[1] * direction
             )
+        attributions = tokens.with_flat_values(attributions)
         asked = tf.shape(text)[0]
         return {
             "tokens": tokens.to_tensor("")[:asked],
-            "attributions": tokens.with_flat_values(attributions).to_tensor(0.0)[
-                :asked
-            ],
+            "attributions": attributions.to_tensor(0.0)[:asked],
         }
 
     def _features(self, tokens: tf.RaggedTensor) -> dict[str, tf.Tensor]:
@@ -118,7 +107,7 @@ class SentimentServing(tf.Module):
 
     def _logits(self, features: dict[str, tf.Tensor]) -> tf.Tensor:
         """The branches' logits in their weighted sum, `[N, C]`."""
-        branches = self._untracked.model(features, training=False)
+        branches = self.untracked.model(features, training=False)
         return tf.einsum("nbc,b->nc", branches, self._branch_weights)
 
     def _recurrent_attributions(
@@ -128,29 +117,18 @@ class SentimentServing(tf.Module):
         direction: tf.Tensor,
     ) -> tf.Tensor:
         """The recurrent branch's part, for the flat values of `tokens`."""
-        embedded = self._untracked.embed(
-            {name: ids for name, ids in features.items() if name != "ngrams"}
+        embedded = self.untracked.embed(
+            {name: values for name, values in features.items() if name != "ngrams"}
         )
-        branch = self._untracked.model.get_layer(RECURRENT)
+        branch = self.untracked.model.get_layer(RECURRENT)
 
-        def add_gradient(step: tf.Tensor, total: tf.Tensor) -> tuple:
-            point = embedded * (tf.cast(step, tf.float32) + 0.5) / ATTRIBUTION_STEPS
-            with tf.GradientTape() as tape:
-                tape.watch(point)
-                logits = branch(
-                    {"tokens": features["tokens"], "embedded": point}, training=False
-                )
-                explained = tf.reduce_sum(logits * direction)
-            return step + 1, total + tape.gradient(explained, point)
+        def explained(rows: tf.Tensor, points: tf.Tensor) -> tf.Tensor:
+            inputs = {"tokens": tf.gather(features["tokens"], rows), "embedded": points}
+            logits = branch(inputs, training=False)
+            return tf.reduce_sum(logits * tf.gather(direction, rows), axis=-1)
 
-        _, total = tf.while_loop(
-            lambda step, total: step < ATTRIBUTION_STEPS,
-            add_gradient,
-            (0, tf.zeros_like(embedded)),
-        )
-        gradients = total / ATTRIBUTION_STEPS
         parts = tf.boolean_mask(
-            tf.reduce_sum(embedded * gradients, axis=-1), features["tokens"] != PADDING
+            integrated_gradients(explained, embedded), features["tokens"] != PADDING
         )
         read = self._preprocessing.read_by_recurrent(tokens).flat_values
         return tf.scatter_nd(tf.where(read), parts, tf.shape(read, tf.int64))
@@ -170,7 +148,7 @@ class SentimentServing(tf.Module):
         for width in self._preprocessing.widths:
             ids = self._preprocessing.ngram_ids(tokens, width)
             row = ids.value_rowids()
-            parts = self._untracked.model.get_layer(WIDE).contributions(ids.flat_values)
+            parts = self.untracked.model.get_layer(WIDE).contributions(ids.flat_values)
             part = tf.reduce_sum(parts * tf.gather(direction, row), axis=-1)
             part /= tf.cast(_occurrences(ids), tf.float32) * width
             begin = ngram_begins(ids, tokens)
@@ -188,7 +166,7 @@ def _at_least_one(text: tf.Tensor) -> tf.Tensor:
 
 
 def _occurrences(ids: tf.RaggedTensor) -> tf.Tensor:
-    """How often the id of each flat value stands in its row."""
+    """How often the ids of the flat values stand in their rows."""
     row = ids.value_rowids()
     flat = tf.cast(ids.flat_values, tf.int64)
     span = tf.reduce_max(tf.concat([flat, [0]], 0)) + 1
@@ -197,7 +175,7 @@ def _occurrences(ids: tf.RaggedTensor) -> tf.Tensor:
 
 
 def _direction(logits: tf.Tensor) -> tf.Tensor:
-    """`[N, C]`: 1 at the largest logit, -1 / (C - 1) at each other."""
+    """`[N, C]`: 1 at the largest logit, -1 / (C - 1) at the others."""
     classes = tf.shape(logits)[-1]
     chosen = tf.one_hot(tf.argmax(logits, axis=-1), classes)
     return chosen - (1.0 - chosen) / (tf.cast(classes, tf.float32) - 1.0)

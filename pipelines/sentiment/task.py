@@ -1,68 +1,60 @@
 """Sentiment classification, as any classification of texts, fulfilling the contract."""
 
+import dataclasses
 import functools
-import hashlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 import keras
 import numpy as np
-import pandas
 
-from ..datasets.labelled_texts import (
+from ..cards import LabelsAnswer
+from ..core.configuration import Config
+from ..core.files import read_json, write_json
+from ..core.task import Servable, Task
+from ..data.texts.labelled_texts import (
     LabelledTexts,
-    Split,
     load_evaluation_texts,
     load_labelled_texts,
 )
-from ..files import read_json, write_json
-from ..task import Evaluation, Servable, Task
 from .baselines import Baseline, fit_baselines
-from .batches import PreparedTexts
-from .config import SentimentConfiguration
-from .learning import learn_preprocessing
-from .metrics import (
-    bootstrap_intervals,
-    classification_metrics,
-    confusion_matrix,
-    fit_branch_weights,
-    softmax,
-)
-from .model import RECURRENT, WIDE, build_model, compile_model
-from .preprocessing import Preprocessing, evidence_of
-from .report import write_sentiment_report
+from .cli import TASK
+from .config import LABEL_COLUMNS, SentimentConfig
+from .data import TextDataModule
+from .fit_preprocessing import fit_preprocessing
+from .metrics import fit_branch_weights
+from .model import build_model, compile_model
+from .preprocessing import Preprocessing, load_ratios
+from .report import SentimentResult
 from .serving import SentimentServing
 
-EXAMPLES = (
-    "I expected little and was happy to be wrong: not a dull minute in it.",
-    "The first half was fine, but what came after it ruined the evening.",
-)
 
-
-class SentimentTask(Task[SentimentConfiguration, LabelledTexts, PreparedTexts]):
+class SentimentTask(Task[SentimentConfig, LabelledTexts, TextDataModule]):
     """Texts in two or more classes."""
 
-    name: ClassVar[str] = "sentiment"
-    configuration_class: ClassVar[type] = SentimentConfiguration
-    recipes: ClassVar[Path] = Path(__file__).parent / "recipes"
+    definition = TASK
     monitor: ClassVar[str] = "val_nll"
+    _calibrated: "_Calibrated | None" = None
 
     @classmethod
-    def load(cls, configuration: SentimentConfiguration) -> LabelledTexts:
+    def load(cls, configuration: SentimentConfig) -> LabelledTexts:
         options = configuration.data.model_dump()
         return load_labelled_texts(
-            options.pop("spec"), seed=configuration.seed, **options
+            options.pop("spec"),
+            usual_labels=LABEL_COLUMNS,
+            seed=configuration.seed,
+            **options,
         )
 
-    def load_test(self, spec: str, **columns: str | None) -> LabelledTexts:
-        own = self.configuration.data
+    def load_test(self, spec: str, **options: Any) -> LabelledTexts:
+        trained = self.configuration.data
         split, bad_rows = load_evaluation_texts(
             spec,
             classes=self.classes,
-            text_column=columns.get("text_column") or own.text_column,
-            label_column=columns.get("label_column") or own.label_column,
-            max_bad_share=own.max_bad_share,
+            text_column=options.get("text_column") or trained.text_column,
+            label_column=options.get("label_column") or trained.label_column,
+            usual_labels=LABEL_COLUMNS,
+            max_bad_fraction=trained.max_bad_fraction,
         )
         return LabelledTexts(
             spec=spec,
@@ -73,31 +65,8 @@ class SentimentTask(Task[SentimentConfiguration, LabelledTexts, PreparedTexts]):
             duplicates={},
         )
 
-    def facts(self, data: LabelledTexts) -> dict[str, Any]:
-        return {
-            "spec": data.spec,
-            "classes": list(data.classes),
-            "columns": dict(data.columns),
-            "rows": {
-                name: dict(
-                    zip(
-                        data.classes,
-                        _class_counts(split, len(data.classes)),
-                        strict=True,
-                    )
-                )
-                for name, split in data.splits.items()
-            },
-            "sha256": {name: _sha256(split) for name, split in data.splits.items()},
-            "duplicates": dict(data.duplicates),
-            "bad_rows": [vars(row) for row in data.bad_rows],
-        }
-
-    def splits(self, data: LabelledTexts) -> Sequence[str]:
-        return list(data.splits)
-
-    def learn(self, data: LabelledTexts) -> None:
-        learn_preprocessing(
+    def fit_preprocessing(self, data: LabelledTexts) -> None:
+        fit_preprocessing(
             self.configuration,
             data.splits["train"],
             len(data.classes),
@@ -111,8 +80,8 @@ class SentimentTask(Task[SentimentConfiguration, LabelledTexts, PreparedTexts]):
     def compile(self, model: keras.Model, steps_per_epoch: int) -> None:
         compile_model(model, self.configuration, steps_per_epoch)
 
-    def prepare(self, data: LabelledTexts) -> PreparedTexts:
-        return PreparedTexts(
+    def data_module(self, data: LabelledTexts) -> TextDataModule:
+        return TextDataModule(
             data,
             self._preprocessing,
             self.run.assets,
@@ -120,128 +89,73 @@ class SentimentTask(Task[SentimentConfiguration, LabelledTexts, PreparedTexts]):
             self.configuration.seed,
         )
 
-    def calibrate(self, model: keras.Model, prepared: PreparedTexts) -> None:
-        labels = prepared.data.splits["validation"].labels
-        branches = self._branch_logits(model, prepared, "validation")
+    def after_training(self, model: keras.Model, data_module: TextDataModule) -> None:
+        labels = data_module.data.splits["validation"].labels
+        branches = self._branch_logits(model, data_module, "validation")
+        self._calibrated = _Calibrated(model, data_module, branches)
         weights = fit_branch_weights(branches, labels)
         write_json(self._calibration_file, {"branch_weights": weights.tolist()})
-        write_json(self.run.padding, {"padded_share": prepared.training.padded_share()})
+        write_json(
+            self.run.padding_file,
+            {"padded_fraction": data_module.training.padded_fraction()},
+        )
 
-    def fit_baselines(self, prepared: PreparedTexts) -> dict[str, Baseline]:
-        train = prepared.data.splits["train"]
+    def fit_baselines(self, data_module: TextDataModule) -> dict[str, Baseline]:
+        train = data_module.data.splits["train"]
         return fit_baselines(
             train.texts.tolist(),
             train.labels,
-            len(prepared.data.classes),
+            len(data_module.data.classes),
             self.configuration.seed,
         )
 
     def evaluate(
-        self, model: keras.Model, prepared: PreparedTexts, split: str
-    ) -> Evaluation:
-        data = prepared.data
-        rows = data.splits[split]
-        texts, labels = rows.texts.tolist(), rows.labels
-        branches = self._branch_logits(model, prepared, split)
-        logits = np.einsum("nbc,b->nc", branches, self.branch_weights)
-        probabilities = softmax(logits)
-        # The weights add up to the inverse of the temperature.
-        temperature = 1.0 / sum(self.branch_weights)
-        uncalibrated = softmax(temperature * logits)
-        answers = {"model": probabilities} | {
-            name: baseline.probabilities(texts)
+        self,
+        model: keras.Model,
+        data_module: TextDataModule,
+        split: str,
+        options: Config,
+    ) -> SentimentResult:
+        data = data_module.data
+        known = self._calibrated
+        if known and split == "validation" and known.is_of(model, data_module):
+            branches = known.branches
+        else:
+            branches = self._branch_logits(model, data_module, split)
+        baselines = {
+            name: baseline.probabilities(data.splits[split].texts.tolist())
             for name, baseline in self.kept_baselines().items()
         }
-        metrics = {
-            name: classification_metrics(labels, answer)
-            for name, answer in answers.items()
-        }
-        intervals = {
-            name: bootstrap_intervals(labels, answer, seed=self.configuration.seed)
-            for name, answer in answers.items()
-        }
-        baselines = {name: metrics[name] for name in answers if name != "model"}
-        return Evaluation(
-            data=data.spec,
-            split=split,
-            model=metrics["model"],
-            baselines=baselines,
-            further={
-                "rows": len(labels),
-                "bad_rows": [str(row) for row in data.bad_rows],
-                "padded_share": read_json(self.run.padding)["padded_share"],
-                "classes": list(data.classes),
-                "intervals": intervals,
-                "temperature": temperature,
-                "branch_weights": self.branch_weights,
-                "branches": self._branch_metrics(branches, labels),
-                "uncalibrated": classification_metrics(labels, uncalibrated),
-                "confusion_matrix": confusion_matrix(labels, probabilities).tolist(),
-            },
-            predictions=_predictions(rows, probabilities, data.classes),
-            write_report=functools.partial(
-                write_sentiment_report,
-                data=data.spec,
-                split=split,
-                classes=data.classes,
-                texts=texts,
-                labels=labels,
-                probabilities=probabilities,
-                uncalibrated_probabilities=uncalibrated,
-                temperature=temperature,
-                lengths=prepared.evaluation(split).lengths(),
-                metrics=metrics["model"],
-                intervals=intervals["model"],
-                baselines=baselines,
-                baseline_intervals=intervals,
-                class_counts={
-                    name: _class_counts(part, len(data.classes))
-                    for name, part in data.splits.items()
-                },
-                facts={
-                    "columns": dict(data.columns),
-                    "texts that stand in two splits": dict(data.duplicates),
-                    "padded share": read_json(self.run.padding)["padded_share"],
-                },
-                configuration=self.configuration.model_dump(mode="json"),
-                history=self._reported_history(),
-                bad_rows=[str(row) for row in data.bad_rows],
-            ),
+        return SentimentResult(
+            data,
+            split,
+            branches,
+            self.branch_weights,
+            baselines,
+            lengths=data_module.evaluation(split).lengths,
+            padded_fraction=self.run.padded_fraction,
+            seed=self.configuration.seed,
         )
 
     def servable(self, model: keras.Model) -> Servable:
+        ratios = load_ratios(self.run.assets)
         serving = SentimentServing(
             model,
             self._preprocessing,
-            self._evidence,
+            None if ratios is None else ratios[0],
             self.classes,
             self.branch_weights,
         )
-        texts = {"text": np.array(EXAMPLES, object)}
+        texts = {"text": np.array(TASK.examples, object)}
         return Servable(
             module=serving,
             signatures={
                 "serving_default": serving.classify,
                 "explain": serving.explain,
             },
-            card={
-                "task": self.name,
-                "inputs": {"text": {"dtype": "string", "shape": ["N"]}},
-                "outputs": {
-                    "label": {"dtype": "string", "shape": ["N"]},
-                    "score": {"dtype": "float32", "shape": ["N"]},
-                    "probabilities": {
-                        "dtype": "float32",
-                        "shape": ["N", len(self.classes)],
-                    },
-                },
-                "classes": list(self.classes),
-                "branch_weights": self.branch_weights,
-                "training_data": read_json(self.run.data),
-                "metrics": read_json(self.run.metrics),
-                "configuration": self.configuration.model_dump(mode="json"),
-            },
+            answer=LabelsAnswer(classes=list(self.classes)),
             examples={"serving_default": texts, "explain": texts},
+            details={"branch_weights": self.branch_weights},
         )
 
     @functools.cached_property
@@ -250,14 +164,8 @@ class SentimentTask(Task[SentimentConfiguration, LabelledTexts, PreparedTexts]):
         return tuple(read_json(self.run.assets / "classes.json"))
 
     @property
-    def _evidence(self) -> np.ndarray | None:
-        """What n-grams tell by all training texts, `[1 + n-grams, E]`."""
-        path = self.run.assets / "ngram_ratios.npy"
-        return evidence_of(np.load(path)[0]) if path.is_file() else None
-
-    @property
     def branch_weights(self) -> list[float]:
-        """What each branch's logits are multiplied by, as found on validation."""
+        """The factors of the branches' logits in their sum, fitted on validation."""
         return read_json(self._calibration_file)["branch_weights"]
 
     @property
@@ -269,59 +177,23 @@ class SentimentTask(Task[SentimentConfiguration, LabelledTexts, PreparedTexts]):
         return Preprocessing(self.configuration, self.run.assets)
 
     def _branch_logits(
-        self, model: keras.Model, prepared: PreparedTexts, split: str
+        self, model: keras.Model, data_module: TextDataModule, split: str
     ) -> np.ndarray:
         """float32 `[N, B, C]`, in the order of the split."""
-        evaluation = prepared.evaluation(split)
+        evaluation = data_module.evaluation(split)
         batches = [
             model.predict_on_batch(features) for features, _ in evaluation.batches
         ]
         return evaluation.in_split_order(np.concatenate(batches))
 
-    def _branch_metrics(
-        self, branches: np.ndarray, labels: np.ndarray
-    ) -> dict[str, dict[str, float]]:
-        """What each branch would do alone."""
-        return {
-            name: classification_metrics(labels, softmax(logits))
-            for name, logits in zip(
-                (RECURRENT, WIDE), branches.swapaxes(0, 1), strict=False
-            )
-        }
 
-    def _reported_history(self) -> pandas.DataFrame:
-        """The history with the joint likelihood for a loss, without the branches'."""
-        history = pandas.read_csv(self.run.history)
-        return history.drop(columns=["loss", "val_loss"]).rename(
-            columns={"nll": "loss", "val_nll": "val_loss"}
-        )
+@dataclasses.dataclass(frozen=True)
+class _Calibrated:
+    """Logits on validation, which are asked for twice."""
 
+    model: keras.Model
+    data_module: TextDataModule
+    branches: np.ndarray
 
-def _sha256(split: Split) -> str:
-    """Tells whether texts or labels are still what they were."""
-    digest = hashlib.sha256(split.labels.tobytes())
-    for text in split.texts:
-        digest.update(text.encode("utf-8") + b"\0")
-    return digest.hexdigest()
-
-
-def _class_counts(split: Split, number_of_classes: int) -> list[int]:
-    return np.bincount(split.labels, minlength=number_of_classes).tolist()
-
-
-def _predictions(
-    split: Split, probabilities: np.ndarray, classes: Sequence[str]
-) -> pandas.DataFrame:
-    names = np.array(classes, object)
-    predicted = probabilities.argmax(axis=1)
-    return pandas.DataFrame(
-        {
-            "text": split.texts,
-            "label": names[split.labels],
-            "predicted": names[predicted],
-            **{
-                f"probability_{name}": probabilities[:, index]
-                for index, name in enumerate(classes)
-            },
-        }
-    )
+    def is_of(self, model: keras.Model, data_module: TextDataModule) -> bool:
+        return self.model is model and self.data_module is data_module

@@ -22,7 +22,7 @@ def cooccurrence_vectors(
     """Vectors of words that stand near the same words are near each other.
 
     With n(w, c) how often c stands within `WINDOW` tokens of w, n(w) and n(c) its
-    sums, and p(c) the share of n(c)**0.75,
+    sums, and p(c) the fraction of n(c)**0.75,
 
         PPMI(w, c) = max(0, log(n(w, c) / (n(w) p(c)))),    PPMI = U S V',
 
@@ -31,14 +31,14 @@ def cooccurrence_vectors(
     Embeddings"), scaled to one standard deviation over all words.
 
     Args:
-        rows: Parts of the texts: token ids, and the number of the text of each.
+        rows: Parts of the texts: token ids, and the numbers of their texts.
         vocabulary_size: V; ids up to `UNKNOWN` are no words and count as no context.
         size: D.
         seed: Of the randomised decomposition and of the words without any context.
 
     Returns:
-        float32 `[V, D]`. Row 0, padding, is zero; a row that no co-occurrence tells
-        anything of is small noise.
+        float32 `[V, D]`. Row 0, padding, is zero; a row without any co-occurrence is
+        small noise.
     """
     counts = scipy.sparse.csr_matrix((vocabulary_size, vocabulary_size), dtype=float)
     for ids, texts in rows:
@@ -82,8 +82,8 @@ def _positive_pointwise_mutual_information(
     size = counts.shape[0]
     of_word = np.bincount(word, number, size)
     of_context = of_word**CONTEXT_SMOOTHING
-    share = of_context / max(of_context.sum(), 1e-12)
-    information = np.log(number / (of_word[word] * share[context]))
+    probability = of_context / max(of_context.sum(), 1e-12)
+    information = np.log(number / (of_word[word] * probability[context]))
     positive = information > 0
     return scipy.sparse.csr_matrix(
         (information[positive], (word[positive], context[positive])), counts.shape

@@ -51,10 +51,10 @@ def _accuracy(baseline, texts, labels):
 def test_baselines_learn(phrases, classes):
     texts, labels = _texts(phrases, classes, 240, seed=0)
     new_texts, new_labels = _texts(phrases, classes, 90, seed=1)
-    told = []
-    fitted = fit_baselines(texts, labels, classes, seed=0, progress=told.append)
+    named = []
+    fitted = fit_baselines(texts, labels, classes, seed=0, progress=named.append)
 
-    assert list(fitted) == told == NAMES
+    assert list(fitted) == named == NAMES
     for name, baseline in fitted.items():
         probabilities = baseline.probabilities(new_texts)
         assert probabilities.shape == (90, classes)
@@ -72,7 +72,7 @@ def test_part_of_a_word_without_spaces_is_enough():
 
 
 def test_word_order_within_trigrams_matters():
-    # Only the order tells these apart, which single words cannot.
+    # These differ by order alone, which single words do not show.
     labels = np.arange(200) % 2
     pairs = (("good not bad", "fine not poor"), ("bad not good", "poor not fine"))
     texts = [pairs[label][row % 4 // 2] for row, label in enumerate(labels)]
@@ -81,7 +81,7 @@ def test_word_order_within_trigrams_matters():
         assert _accuracy(fitted[name], texts, labels) == 1
 
 
-def test_majority_answers_the_shares_of_the_classes():
+def test_majority_answers_the_frequencies_of_the_classes():
     majority = fit_baselines(["a"] * 8, np.array([0] * 6 + [1] * 2), 2, 0)["majority"]
     np.testing.assert_allclose(majority.probabilities(["x", ""]), [[0.7, 0.3]] * 2)
 

@@ -3,20 +3,20 @@
 import pytest
 import yaml
 
-from recurra.pipelines.configuration import (
+from recurra.pipelines.core.configuration import (
     make_configuration,
     read_yaml,
     write_yaml,
 )
-from recurra.pipelines.errors import UserError
-from recurra.pipelines.sentiment.config import SentimentConfiguration
-from recurra.pipelines.sentiment.task import SentimentTask
+from recurra.pipelines.core.errors import UserError
+from recurra.pipelines.sentiment.cli import TASK
+from recurra.pipelines.sentiment.config import SentimentConfig
 
-RECIPES = sorted(SentimentTask.recipes.glob("*.yaml"))
+RECIPES = sorted(TASK.recipes.glob("*.yaml"))
 
 
 def configured(**sections):
-    return make_configuration(SentimentConfiguration, [("test", sections)])
+    return make_configuration(SentimentConfig, [("test", sections)])
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
@@ -36,23 +36,23 @@ def test_there_is_a_recipe_for_the_sample_and_one_for_imdb():
 def test_the_written_yaml_holds_every_key_and_reads_back_as_the_same():
     configuration = configured(model={"units": 7, "pooling": ["last", "attention"]})
     values = yaml.safe_load(write_yaml(configuration))
-    assert set(values) == set(SentimentConfiguration.model_fields)
+    assert set(values) == set(SentimentConfig.model_fields)
     assert set(values["model"]) == set(type(configuration.model).model_fields)
     assert configured(**values) == configuration
 
 
 OUT_OF_RANGE = [
-    ("data", "validation_share", 0),
-    ("data", "validation_share", 1),
-    ("data", "test_share", 1),
-    ("data", "test_share", -0.1),
-    ("data", "max_bad_share", 1.5),
+    ("data", "validation_fraction", 0),
+    ("data", "validation_fraction", 1),
+    ("data", "test_fraction", 1),
+    ("data", "test_fraction", -0.1),
+    ("data", "max_bad_fraction", 1.5),
     ("data", "spec", ""),
     ("text", "vocabulary_size", 1),
     ("text", "min_count", 0),
     ("text", "max_tokens", 1),
-    ("text", "head_share", 1.1),
-    ("text", "head_share", float("nan")),
+    ("text", "head_fraction", 1.1),
+    ("text", "head_fraction", float("nan")),
     ("ngrams", "longest", 0),
     ("ngrams", "longest", 6),
     ("ngrams", "min_count", 0),
@@ -105,12 +105,32 @@ def test_strides_over_one_need_a_convolution():
 
 
 @pytest.mark.parametrize(
-    ("wide", "evidence", "used"),
+    ("wide", "ngram_features", "used"),
     [(True, False, True), (False, True, True), (False, False, False)],
 )
-def test_ngrams_are_used_by_either_branch(wide, evidence, used):
-    configuration = configured(wide={"enabled": wide}, model={"evidence": evidence})
+def test_ngrams_are_used_by_either_branch(wide, ngram_features, used):
+    configuration = configured(
+        wide={"enabled": wide}, model={"ngram_features": ngram_features}
+    )
     assert configuration.uses_ngrams == used
+
+
+@pytest.mark.parametrize(
+    ("section", "old", "new", "value"),
+    [
+        ("data", "validation_share", "validation_fraction", 0.3),
+        ("data", "test_share", "test_fraction", 0.3),
+        ("data", "max_bad_share", "max_bad_fraction", 0.3),
+        ("text", "head_share", "head_fraction", 0.3),
+        ("model", "evidence", "ngram_features", False),
+        ("model", "evidence_dropout", "ngram_feature_dropout", 0.1),
+        ("model", "evidence_scale", "ngram_feature_scale", 3.0),
+        ("model", "state_dropout", "recurrent_dropout", 0.1),
+    ],
+)
+def test_old_names_of_keys_are_read(section, old, new, value):
+    configuration = configured(**{section: {old: value}})
+    assert getattr(getattr(configuration, section), new) == value
 
 
 @pytest.mark.parametrize(

@@ -9,19 +9,19 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recurra.pipelines.sentiment.config import SentimentConfiguration
+from recurra.pipelines.sentiment.config import SentimentConfig
 from recurra.pipelines.sentiment.preprocessing import (
-    EMPTY_TOKEN,
     PADDING,
     UNKNOWN,
     Preprocessing,
-    evidence_of,
     head_and_tail,
+    load_ratios,
     ngram_fingerprints,
     tokenize,
     unique_in_rows,
     with_ratios,
 )
+from recurra.pipelines.sentiment.tokenization import EMPTY_TOKEN, count_tokens
 
 SPACES = [
     chr(code)
@@ -51,12 +51,16 @@ def preprocessing(tmp_path_factory):
     (assets / "ngrams.txt").write_text(
         "".join(f"{value}\n" for value in fingerprints.flat_values.numpy())
     )
-    configuration = SentimentConfiguration.model_validate(
+    configuration = SentimentConfig.model_validate(
         {
-            "text": {"max_tokens": MAX_TOKENS, "head_share": 0.25, "lowercase": True},
+            "text": {
+                "max_tokens": MAX_TOKENS,
+                "head_fraction": 0.25,
+                "lowercase": True,
+            },
             "ngrams": {"longest": 3},
             "wide": {"enabled": True},
-            "model": {"evidence": True},
+            "model": {"ngram_features": True},
         }
     )
     return Preprocessing(configuration, assets)
@@ -94,9 +98,10 @@ def features_of(preprocessing, *texts):
 )
 def test_tokens(text, tokens):
     assert tokens_of(text) == [tokens]
+    assert count_tokens(text) == len(tokens)
 
 
-def test_case_stays_where_it_is_told_to():
+def test_case_stays_if_so_configured():
     assert tokens_of("The FILM", lowercase=False) == [["The", "FILM"]]
 
 
@@ -120,6 +125,7 @@ def test_every_control_character_separates(control):
 @pytest.mark.parametrize("text", ["", " ", "\t\n", "\u3000\u00a0", "<br />", "\x00"])
 def test_a_text_without_tokens_has_the_empty_one(text):
     assert tokens_of(text, "good") == [[EMPTY_TOKEN], ["good"]]
+    assert count_tokens(text) == 1
 
 
 def test_bytes_that_are_no_utf_8_become_the_replacement_character():
@@ -130,7 +136,34 @@ def test_bytes_that_are_no_utf_8_become_the_replacement_character():
     assert set(tokens) == {"good", "film", "\N{REPLACEMENT CHARACTER}"}
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@pytest.mark.parametrize("lowercase", [True, False])
+def test_tokens_are_counted_as_they_are_split_for_every_character(lowercase):
+    characters = [chr(code) for code in range(sys.maxunicode + 1)]
+    characters = [c for c in characters if unicodedata.category(c) != "Cs"]
+    # Those that RE2 has no category of are newer than its Unicode.
+    known = tf.strings.regex_full_match(
+        characters, r"[\pL\pM\pN\pP\pS\pZ\p{Cc}\p{Cf}\p{Co}]"
+    ).numpy()
+    assert known.sum() > 280_000
+    texts = [f"a{c}b '{c}' {c}" for c in np.array(characters, object)[known]]
+    lengths = tokenize(tf.constant(texts), lowercase).row_lengths().numpy()
+    assert lengths.tolist() == [count_tokens(text) for text in texts]
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(
+    st.lists(
+        st.text("ab1'’ʼ.-<br />\n\x00\u00ad\u200d好ทé\u0301İ😀", max_size=12),
+        min_size=20,
+        max_size=20,
+    )
+)
+def test_tokens_are_counted_as_they_are_split_in_any_order(texts):
+    lengths = tokenize(tf.constant(texts), True).row_lengths().numpy()
+    assert lengths.tolist() == [count_tokens(text) for text in texts]
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(st.lists(st.text() | st.binary(), min_size=1, max_size=4))
 def test_any_text_has_tokens_and_each_token_is_text_without_space(texts):
     for row in tokenize(tf.constant(texts, tf.string), lowercase=True).numpy():
@@ -141,7 +174,7 @@ def test_any_text_has_tokens_and_each_token_is_text_without_space(texts):
             assert not any(sign.isspace() for sign in decoded)
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=20, deadline=None, derandomize=True)
 @given(
     st.lists(
         st.text() | st.binary() | st.lists(st.sampled_from(WORDS)).map(" ".join),
@@ -209,19 +242,19 @@ def test_a_text_of_100_000_words(preprocessing):
     assert len(features["ngrams"][0]) == 9
 
 
-@pytest.mark.parametrize("head_share", [0.0, 0.25, 0.5, 1.0])
+@pytest.mark.parametrize("head_fraction", [0.0, 0.25, 0.5, 1.0])
 @pytest.mark.parametrize("max_tokens", [2, 3, 8])
 def test_head_and_tail_reads_max_tokens_and_no_token_of_short_texts_is_lost(
-    head_share, max_tokens
+    head_fraction, max_tokens
 ):
-    text = SentimentConfiguration.model_validate(
-        {"text": {"max_tokens": max_tokens, "head_share": head_share}}
+    text = SentimentConfig.model_validate(
+        {"text": {"max_tokens": max_tokens, "head_fraction": head_fraction}}
     ).text
     lengths = [1, max_tokens - 1, max_tokens, max_tokens + 1, 50]
     read = head_and_tail(tf.constant(lengths, tf.int64), text).to_list()
     assert [len(row) for row in read] == lengths
     assert [sum(row) for row in read] == [min(n, max_tokens) for n in lengths]
-    head = round(head_share * max_tokens)
+    head = round(head_fraction * max_tokens)
     assert read[-1][:head] == [True] * head
     if head < max_tokens:
         assert read[-1][head - max_tokens :] == [True] * (max_tokens - head)
@@ -238,7 +271,7 @@ def test_fingerprints_of_different_ngrams_differ():
     assert max(ones.max(), twos.max()) > 2**60
 
 
-def test_fingerprints_tell_order_and_borders_of_words():
+def test_fingerprints_differ_by_order_and_borders_of_words():
     ngrams = [["a", "b"], ["b", "a"], ["ab", "c"], ["a", "bc"]]
     fingerprints = ngram_fingerprints(tf.ragged.constant(ngrams), 2)
     assert len(set(fingerprints.flat_values.numpy().tolist())) == len(ngrams)
@@ -267,76 +300,81 @@ def id_of(preprocessing, ngram):
 
 def test_each_read_token_brings_the_ngrams_that_begin_with_it(preprocessing):
     text = "the film was not good"
-    (evidence,) = features_of(preprocessing, text)["evidence"]
+    (ids,) = features_of(preprocessing, text)["ngram_features"]
     words = text.split()
     expected = [
         [
-            id_of(preprocessing, " ".join(words[place : place + width]))
-            if place + width <= len(words)
+            id_of(preprocessing, " ".join(words[begin : begin + width]))
+            if begin + width <= len(words)
             else PADDING
             for width in (1, 2, 3)
         ]
-        for place in range(len(words))
+        for begin in range(len(words))
     ]
-    assert evidence == expected
-    assert PADDING not in evidence[0]
-    assert evidence[-1][1:] == [PADDING, PADDING]
+    assert ids == expected
+    assert PADDING not in ids[0]
+    assert ids[-1][1:] == [PADDING, PADDING]
 
 
 def test_unknown_ngrams_bring_padding(preprocessing):
-    (evidence,) = features_of(preprocessing, "good zebra film")["evidence"]
-    assert evidence[1] == [PADDING] * 3
-    assert evidence[0][1:] == evidence[2][1:] == [PADDING, PADDING]
-    assert PADDING not in (evidence[0][0], evidence[2][0])
+    (ids,) = features_of(preprocessing, "good zebra film")["ngram_features"]
+    assert ids[1] == [PADDING] * 3
+    assert ids[0][1:] == ids[2][1:] == [PADDING, PADDING]
+    assert PADDING not in (ids[0][0], ids[2][0])
 
 
 def test_of_a_long_text_the_read_tokens_alone_bring_ngrams(preprocessing):
     """Those of the unread text behind the head and before the tail too."""
     text = "the film was" + " zebra" * 100 + " not good" + " bad" * (MAX_TOKENS - 3)
     features = features_of(preprocessing, text)
-    (evidence,) = features["evidence"]
-    assert len(evidence) == len(features["tokens"][0]) == MAX_TOKENS
-    assert evidence[1] == [
+    (ids,) = features["ngram_features"]
+    assert len(ids) == len(features["tokens"][0]) == MAX_TOKENS
+    assert ids[1] == [
         id_of(preprocessing, "film"),
         id_of(preprocessing, "film was"),
         PADDING,
     ]
-    assert evidence[2][0] == id_of(preprocessing, "good")
+    assert ids[2][0] == id_of(preprocessing, "good")
 
 
-def test_ratios_take_the_place_of_the_ids_of_evidence():
+def test_ratios_replace_the_ids_of_ngram_features():
     ratios = np.arange(8, dtype=np.float32).reshape(4, 2)
     ids = np.array([[[1, 3], [2, 0]], [[3, 3], [0, 0]]], np.int32)
-    features = {"tokens": tf.constant([[5, 6], [7, 0]]), "evidence": tf.constant(ids)}
+    features = {
+        "tokens": tf.constant([[5, 6], [7, 0]]),
+        "ngram_features": tf.constant(ids),
+    }
     found = with_ratios(features, tf.constant(ratios))
     assert found["tokens"] is features["tokens"]
     expected = ratios[ids].reshape(2, 2, 4)
-    np.testing.assert_array_equal(found["evidence"], expected)
+    np.testing.assert_array_equal(found["ngram_features"], expected)
     without = {"tokens": features["tokens"]}
     assert with_ratios(without, tf.constant(ratios)) == without
 
 
-def test_of_two_classes_one_ratio_tells_all():
-    ratios = np.random.default_rng(0).normal(size=(4, 5, 3))
-    np.testing.assert_array_equal(evidence_of(ratios), ratios)
-    two = ratios[..., :2]
-    np.testing.assert_array_equal(evidence_of(two), two[..., 1:])
+@pytest.mark.parametrize("classes", [2, 3])
+def test_of_two_classes_the_ratios_of_one_are_features(tmp_path, classes):
+    assert load_ratios(tmp_path) is None
+    ratios = np.random.default_rng(0).normal(size=(4, 5, classes))
+    np.save(tmp_path / "ngram_ratios.npy", ratios)
+    expected = ratios[..., 1:] if classes == 2 else ratios
+    np.testing.assert_array_equal(load_ratios(tmp_path), expected)
 
 
 @pytest.mark.parametrize(
-    ("wide", "evidence", "names"),
+    ("wide", "ngram_features", "names"),
     [
         (False, False, {"tokens"}),
-        (False, True, {"tokens", "evidence"}),
+        (False, True, {"tokens", "ngram_features"}),
         (True, False, {"tokens", "ngrams"}),
     ],
 )
-def test_there_is_what_the_branches_take(tmp_path, wide, evidence, names):
+def test_there_is_what_the_branches_take(tmp_path, wide, ngram_features, names):
     (tmp_path / "vocabulary.txt").write_text("[PADDING]\n[UNKNOWN]\ngood\n")
     if names != {"tokens"}:
         (tmp_path / "ngrams.txt").write_text("12345\n")
-    configuration = SentimentConfiguration.model_validate(
-        {"wide": {"enabled": wide}, "model": {"evidence": evidence}}
+    configuration = SentimentConfig.model_validate(
+        {"wide": {"enabled": wide}, "model": {"ngram_features": ngram_features}}
     )
     features = features_of(Preprocessing(configuration, tmp_path), "good zebra")
     assert set(features) == names

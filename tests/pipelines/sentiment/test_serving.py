@@ -1,4 +1,8 @@
-"""The exported graph: from raw strings to calibrated answers and their explanation."""
+"""The exported graph: from raw strings to calibrated answers and their explanation.
+
+The weights are drawn, not trained: what is exported does not depend on how well, and
+what is drawn by NumPy is the same on every machine.
+"""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -9,23 +13,25 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from recurra.pipelines.datasets.labelled_texts import Split
-from recurra.pipelines.sentiment.config import SentimentConfiguration
-from recurra.pipelines.sentiment.learning import learn_preprocessing
-from recurra.pipelines.sentiment.model import RECURRENT, build_model, compile_model
-from recurra.pipelines.sentiment.preprocessing import Preprocessing, with_ratios
+from recurra.pipelines.data.texts.labelled_texts import Split
+from recurra.pipelines.sentiment.config import SentimentConfig
+from recurra.pipelines.sentiment.fit_preprocessing import fit_preprocessing
+from recurra.pipelines.sentiment.integrated_gradients import TOLERANCE
+from recurra.pipelines.sentiment.model import RECURRENT, WIDE, build_model
+from recurra.pipelines.sentiment.preprocessing import (
+    UNKNOWN,
+    Preprocessing,
+    load_ratios,
+    with_ratios,
+)
 from recurra.pipelines.sentiment.serving import SentimentServing
 
 CLASSES = ("negative", "neutral", "positive")
-DECISIVE = {
-    "negative": ["awful", "dreadful", "poor"],
-    "neutral": ["average", "ordinary", "middling"],
-    "positive": ["lovely", "superb", "great"],
-}
-FILLING = ["the", "film", "room", "story", "food", "was", "with", "and"]
+DECISIVE = ["awful", "poor", "average", "ordinary", "lovely", "great"]
+FILLING = ["the", "film", "room", "food", "was", "with"]
 MAX_TOKENS = 16
 # What a model has beside its recurrent layers.
-PARTS = [("wide", "evidence", "convolution"), ()]
+PARTS = [("wide", "ngram_features", "convolution"), ()]
 STRANGE = {
     "empty": b"",
     "white space": b" \t\n\xe3\x80\x80",
@@ -33,12 +39,12 @@ STRANGE = {
     "not UTF-8": b"\xff\xfe lovely \xc3",
     "emoji": "😀👩‍👩‍👧🏳️‍🌈".encode(),
     "NUL": b"\x00lovely\x00",
-    "one word": b"superb",
+    "one word": b"great",
 }
 
 
 class Served(NamedTuple):
-    """A trained model, what it was trained with, and what was exported of it."""
+    """A model, what it was built with, and what was exported of it."""
 
     model: keras.Model
     features: Callable[[Sequence[str | bytes]], dict[str, tf.Tensor]]
@@ -48,56 +54,57 @@ class Served(NamedTuple):
 
 
 def some_texts(number, seed, longest=2 * MAX_TOKENS):
-    """Texts of mixed length with the word that decides their class, and the class."""
+    """Texts of mixed length with a word that decides their class, and the class."""
     generator = np.random.default_rng(seed)
     texts, labels = [], []
     for row in range(number):
         label = row % len(CLASSES)
         words = generator.choice(FILLING, generator.integers(1, longest)).tolist()
-        decisive = generator.choice(DECISIVE[CLASSES[label]])
+        decisive = generator.choice(DECISIVE[2 * label : 2 * label + 2])
         words.insert(generator.integers(len(words) + 1), decisive)
         texts.append(" ".join(words))
         labels.append(label)
     return np.array(texts, object), np.array(labels, np.int64)
 
 
+def draw_weights(model):
+    """Of a size that makes answers differ and the recurrence saturate."""
+    generator = np.random.default_rng(0)
+    for variable in model.trainable_variables:
+        variable.assign(generator.normal(scale=0.8, size=variable.shape))
+    # So that an unknown word brings nothing.
+    vectors = model.get_layer("word_vectors")
+    (values,) = vectors.get_weights()
+    values[UNKNOWN] = 0
+    vectors.set_weights([values])
+
+
 @pytest.fixture(scope="module", params=PARTS, ids=["all parts", "recurrent alone"])
 def served(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("served")
-    configuration = SentimentConfiguration.model_validate(
+    configuration = SentimentConfig.model_validate(
         {
-            "text": {"max_tokens": MAX_TOKENS, "head_share": 0.5, "min_count": 1},
+            "text": {"max_tokens": MAX_TOKENS, "head_fraction": 0.5, "min_count": 1},
             "ngrams": {"longest": 2, "min_count": 3, "smoothing": 1.0},
             "wide": {"enabled": "wide" in request.param, "rate": 1.0},
             "model": {
-                "evidence": "evidence" in request.param,
-                "evidence_scale": 0.3,
-                "evidence_dropout": 0.0,
+                "ngram_features": "ngram_features" in request.param,
+                "ngram_feature_scale": 0.3,
                 "convolution_filters": 8 if "convolution" in request.param else 0,
                 "stride": 2 if "convolution" in request.param else 1,
-                "cell": "lstm",
-                "units": 8,
-                "embedding_size": 8,
-                "pooling": ["max", "mean"],
-                "word_dropout": 0.0,
-                "input_dropout": 0.0,
-                "dropout": 0.0,
+                "units": 6,
+                "embedding_size": 6,
+                "embedding_start": "random",
             },
-            "training": {"learning_rate": 0.01, "decay": "constant", "warmup_steps": 0},
         }
     )
-    texts, labels = some_texts(300, seed=0, longest=MAX_TOKENS)
-    learn_preprocessing(configuration, Split(texts, labels), len(CLASSES), folder)
+    texts, labels = some_texts(90, seed=0, longest=MAX_TOKENS)
+    fit_preprocessing(configuration, Split(texts, labels), len(CLASSES), folder)
     preprocessing = Preprocessing(configuration, folder)
-    keras.utils.set_random_seed(0)
     model = build_model(configuration, len(CLASSES), folder)
-    compile_model(model, configuration, steps_per_epoch=1)
-    ratios = None
-    if configuration.uses_ngrams:
-        ratios = np.load(folder / "ngram_ratios.npy")[0]
-    batch = (padded_features(preprocessing, ratios, texts), labels)
-    data = tf.data.Dataset.from_tensors(batch).repeat(50)
-    model.fit(data, shuffle=False, verbose=0)
+    draw_weights(model)
+    ratios = load_ratios(folder)
+    ratios = None if ratios is None else ratios[0]
     # As calibration leaves them: no ones.
     branch_weights = [0.7, 0.4] if configuration.wide.enabled else [0.7]
     serving = SentimentServing(model, preprocessing, ratios, CLASSES, branch_weights)
@@ -126,8 +133,8 @@ def answers(signature, texts):
 
 
 def softmax(logits):
-    shares = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return shares / shares.sum(axis=-1, keepdims=True)
+    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return exponentials / exponentials.sum(axis=-1, keepdims=True)
 
 
 def test_the_signatures_are_those_that_clients_were_promised(served):
@@ -154,9 +161,9 @@ def test_the_signatures_are_those_that_clients_were_promised(served):
 
 
 def test_exported_probabilities_are_those_of_the_model_in_memory(served):
-    texts, _ = some_texts(300, seed=1)
+    texts, _ = some_texts(100, seed=1)
     features = served.features(texts)
-    branches = served.model.predict(features, batch_size=64, verbose=0)
+    branches = served.model(features).numpy()
     logits = sum(
         weight * branches[:, branch]
         for branch, weight in enumerate(served.branch_weights)
@@ -164,12 +171,6 @@ def test_exported_probabilities_are_those_of_the_model_in_memory(served):
     found = answers(served.classify, texts)["probabilities"]
     np.testing.assert_allclose(found, softmax(logits), atol=1e-5)
     assert found.std(axis=0).min() > 0.05  # the model says different things
-
-
-def test_the_model_knows_what_it_was_taught(served):
-    texts, labels = some_texts(60, seed=2, longest=10)
-    names = np.array(CLASSES)[labels].astype(bytes)
-    assert (answers(served.classify, texts)["label"] == names).mean() > 0.8
 
 
 def test_label_and_score_are_those_of_the_largest_probability(served):
@@ -219,20 +220,30 @@ def test_explanations_name_every_token_and_pad_the_shorter_text(served):
     assert not attributions[tokens == b""].any()
 
 
-def attributed_quantity(served, texts):
-    """What the attributions of each text have to add up to, from the model itself."""
+def attributed_quantities(served, texts):
+    """What the attributions of the branches have to add up to, from the model itself.
+
+    Returns:
+        `[B, N]`.
+    """
     features = served.features(texts)
     weights = np.array(served.branch_weights)
-    logits = np.einsum("nbc,b->nc", served.model(features).numpy(), weights)
+    branches = served.model(features).numpy() * weights[:, np.newaxis]
+    chosen = branches.sum(axis=1).argmax(axis=1)
     tokens = features["tokens"]
     branch = served.model.get_layer(RECURRENT)
     zeros = tf.zeros([*tokens.shape, branch.input["embedded"].shape[-1]])
-    start = weights[0] * branch({"tokens": tokens, "embedded": zeros}).numpy()
+    starts = [branch({"tokens": tokens, "embedded": zeros}).numpy()]
     if "ngrams" in features:
-        nothing = {**features, "ngrams": tf.zeros_like(features["ngrams"])}
-        start = start + weights[1] * served.model(nothing).numpy()[:, 1]
-    chosen = logits.argmax(axis=1)
-    return contrast(logits, chosen) - contrast(start, chosen)
+        nothing = tf.zeros_like(features["ngrams"])
+        starts.append(served.model.get_layer(WIDE)(nothing).numpy())
+    return np.array(
+        [
+            contrast(branches[:, index], chosen)
+            - contrast(weights[index] * start, chosen)
+            for index, start in enumerate(starts)
+        ]
+    )
 
 
 def contrast(logits, chosen):
@@ -252,12 +263,11 @@ COMPLETENESS = {
 
 @pytest.mark.parametrize("texts", COMPLETENESS.values(), ids=COMPLETENESS)
 def test_attributions_add_up_to_what_they_explain(served, texts):
-    attributions = answers(served.explain, texts)["attributions"]
-    expected = attributed_quantity(served, texts)
-    gaps = np.abs(attributions.sum(axis=1) - expected)
-    # What the sum over so few steps misses of the integral, in the mean of the texts:
-    # of a single one it may be more.
-    assert gaps.mean() < 0.05 + 0.05 * np.abs(expected).mean()
+    sums = answers(served.explain, texts)["attributions"].sum(axis=1)
+    expected = attributed_quantities(served, texts)
+    # The wide branch's part is exact, and so many roundings add up to next to nothing.
+    allowed = TOLERANCE * np.maximum(1, np.abs(expected[0])) + 1e-3
+    assert (np.abs(sums - expected.sum(axis=0)) <= allowed).all()
 
 
 def test_an_explanation_does_not_depend_on_its_batch(served):
@@ -269,14 +279,11 @@ def test_an_explanation_does_not_depend_on_its_batch(served):
         np.testing.assert_allclose(of_text, alone, rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", CLASSES)
-def test_the_word_that_decides_the_class_has_the_largest_attribution(served, name):
-    for word in DECISIVE[name]:
-        text = f"the room with the {word} food and the story"
-        assert answers(served.classify, [text])["label"][0] == name.encode()
-        explained = answers(served.explain, [text])
-        largest = explained["attributions"][0].argmax()
-        assert explained["tokens"][0, largest] == word.encode()
+def test_tokens_that_bring_nothing_have_no_attribution(served):
+    texts = ["zebra zebra great zebra", "zebra awful zebra lovely zebra"]
+    explained = answers(served.explain, texts)
+    words = np.isin(explained["tokens"], [b"great", b"awful", b"lovely"])
+    np.testing.assert_array_equal(explained["attributions"] != 0, words)
 
 
 def test_what_the_recurrent_branch_does_not_read_it_gives_no_part_to(served):
@@ -292,7 +299,7 @@ def test_what_the_recurrent_branch_does_not_read_it_gives_no_part_to(served):
     assert unread[: 15 - head].any() == knows_ngrams
 
 
-def test_places_of_a_repeated_ngram_share_its_part_equally(served):
+def test_occurrences_of_an_ngram_have_equal_parts_of_it(served):
     # In the middle, which the recurrent branch does not read, between unknown words.
     once, thrice = (
         answers(served.explain, [" ".join(["zebra"] * 20 + words + ["zebra"] * 20)])

@@ -7,22 +7,22 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from ..autotuning import without_autotuning
-from ..datasets.labelled_texts import LabelledTexts, Split
-from .preprocessing import PADDING, Preprocessing, evidence_of, with_ratios
+from ..core.autotuning import without_autotuning
+from ..data.texts.labelled_texts import LabelledTexts, Split
+from .preprocessing import PADDING, Preprocessing, load_ratios, with_ratios
 
 BUCKETS = 24
 SHUFFLE_BUFFER = 100_000
-PREPROCESSED_TOGETHER = 256
+PREPROCESSING_BATCH = 256
 
 
-class PreparedTexts:
-    """The splits of labelled texts as batches, each preprocessed when first asked for.
+class TextDataModule:
+    """The splits of labelled texts as batches, preprocessed when first asked for.
 
     Args:
         data: The texts.
         preprocessing: Makes the features.
-        assets: Where the n-grams' ratios are.
+        assets: Where the n-grams' folds and ratios are.
         batch_size: Rows of a batch.
         seed: Of the order of training.
     """
@@ -48,8 +48,8 @@ class PreparedTexts:
         return TrainingBatches(
             self.data.splits["train"],
             self._preprocessing,
-            self._array("folds.npy"),
-            self._evidence(),
+            self._folds(),
+            load_ratios(self._assets),
             self._batch_size,
             self._seed,
         )
@@ -60,19 +60,14 @@ class PreparedTexts:
             self._evaluation[split] = EvaluationBatches(
                 self.data.splits[split],
                 self._preprocessing,
-                self._evidence(),
+                load_ratios(self._assets),
                 self._batch_size,
             )
         return self._evaluation[split]
 
-    def _evidence(self) -> np.ndarray | None:
-        """By fold the ratios that tokens bring; None where the model uses none."""
-        ratios = self._array("ngram_ratios.npy")
-        return None if ratios is None else evidence_of(ratios)
-
-    def _array(self, name: str) -> np.ndarray | None:
-        """What was learned; None where the model uses no n-grams."""
-        path = self._assets / name
+    def _folds(self) -> np.ndarray | None:
+        """The fold of each training text; None without n-grams."""
+        path = self._assets / "folds.npy"
         return np.load(path) if path.is_file() else None
 
     def training_batches(self, epoch: int) -> tf.data.Dataset:
@@ -83,7 +78,7 @@ class PreparedTexts:
 
 
 class TrainingBatches:
-    """The shuffled batches of each epoch over the training part.
+    """The shuffled batches of the epochs over the training part.
 
     Texts of like length share a batch, so that little of it is padding: the buckets'
     boundaries are quantiles of the lengths. Preprocessing runs once; its result stays
@@ -93,8 +88,8 @@ class TrainingBatches:
         split: Texts and labels.
         preprocessing: Makes the features.
         folds: The fold of each text, `[N]`; None without n-grams.
-        ratios: By fold those of the n-grams, `[1 + F, 1 + n-grams, E]`: a text is
-            given the ratios that were counted without its fold.
+        ratios: By fold those of the n-grams, `[1 + F, 1 + n-grams, E]`: a text gets
+            the ratios that were counted without its fold.
         batch_size: Rows of a batch; the last of each bucket is smaller.
         seed: Of the order, together with the epoch's number.
     """
@@ -147,7 +142,7 @@ class TrainingBatches:
             .prefetch(tf.data.AUTOTUNE)
         )
 
-    def padded_share(self) -> float:
+    def padded_fraction(self) -> float:
         """The part of all token positions of an epoch that is padding."""
         positions = sum(
             int(tf.size(features["tokens"])) for features, _ in self.of_epoch(0)
@@ -164,13 +159,13 @@ class TrainingBatches:
     @functools.cached_property
     def _boundaries(self) -> list[int]:
         # A row whose length equals a boundary falls into the bucket above it.
-        shares = np.linspace(0, 1, BUCKETS + 1)[1:-1]
-        quantiles = np.quantile(self._lengths, shares, method="higher")
+        levels = np.linspace(0, 1, BUCKETS + 1)[1:-1]
+        quantiles = np.quantile(self._lengths, levels, method="higher")
         return [int(length) + 1 for length in np.unique(quantiles)]
 
 
 class EvaluationBatches:
-    """Each row of a split once, in an order in which like lengths share a batch."""
+    """The rows of a split once through, in batches of like lengths."""
 
     def __init__(
         self,
@@ -192,7 +187,7 @@ class EvaluationBatches:
         )
 
     def in_split_order(self, rows: np.ndarray) -> np.ndarray:
-        """What a model said of `batches`, row by row in the order of the split."""
+        """A model's answers to `batches`, row by row in the order of the split."""
         ordered = np.empty_like(rows)
         ordered[self._order] = rows
         return ordered
@@ -216,7 +211,7 @@ def _preprocessed(
     texts = tf.constant(split.texts[order], tf.string)
     return (
         tf.data.Dataset.from_tensor_slices((texts, split.labels[order]))
-        .batch(PREPROCESSED_TOGETHER)
+        .batch(PREPROCESSING_BATCH)
         .map(
             lambda text, label: (
                 preprocessing.features(preprocessing.tokens(text)),
@@ -231,10 +226,10 @@ def _preprocessed(
 
 
 def _of_fold(row: tuple, begin: tf.Tensor) -> tuple:
-    """The row with the ids under `evidence` moved to where its fold's ratios are."""
+    """The row with the ids under `ngram_features` moved to its fold's ratios."""
     features, label = row
-    if "evidence" in features:
-        features = features | {"evidence": features["evidence"] + begin}
+    if "ngram_features" in features:
+        features = features | {"ngram_features": features["ngram_features"] + begin}
     return features, label
 
 

@@ -1,4 +1,4 @@
-"""What preprocessing and the model learn from the training texts before training."""
+"""Fits the preprocessing: what is counted in the training texts before training."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from ..autotuning import without_autotuning
-from ..datasets.labelled_texts import Split
-from ..files import write_text, written_whole
-from .config import NgramsSection, SentimentConfiguration, TextSection
+from ..core.autotuning import without_autotuning
+from ..core.files import write_text, written_whole
+from ..data.texts.labelled_texts import Split
+from .config import NgramsConfig, SentimentConfig, TextConfig
 from .preprocessing import (
     Preprocessing,
     ngram_fingerprints,
@@ -19,22 +19,22 @@ from .preprocessing import (
 )
 from .word_vectors import cooccurrence_vectors
 
-LEARNING_ROWS = 200_000
-ROWS_TOGETHER = 2048
+FITTING_ROWS = 200_000
+TOKENIZATION_BATCH = 2048
 # The lines of the ids PADDING and UNKNOWN. No token looks like these: brackets are
 # split off.
 _RESERVED = ("[PADDING]", "[UNKNOWN]")
 
 
-def learn_preprocessing(
-    configuration: SentimentConfiguration,
+def fit_preprocessing(
+    configuration: SentimentConfig,
     split: Split,
     number_of_classes: int,
     assets: Path,
 ) -> None:
     """Writes the vocabulary, the word vectors, and the n-grams with their ratios.
 
-    They are learned from at most `LEARNING_ROWS` of the texts, drawn by the seed.
+    They come of at most `FITTING_ROWS` of the texts, drawn by the seed.
 
     Files written: `vocabulary.txt` (a token a line, the most frequent first),
     `word_vectors.npy` (float32 `[vocabulary, embedding_size]`), `ngrams.txt` (a
@@ -43,9 +43,9 @@ def learn_preprocessing(
     of each text of the split, from 1; 0 where the counts are not of this text).
     """
     rows = np.random.default_rng(configuration.seed).permutation(len(split))
-    rows = np.sort(rows[:LEARNING_ROWS])
+    rows = np.sort(rows[:FITTING_ROWS])
     texts, labels = split.texts[rows], split.labels[rows]
-    vocabulary = _learn_vocabulary(configuration.text, texts)
+    vocabulary = _vocabulary(configuration.text, texts)
     write_text(
         assets / "vocabulary.txt",
         "".join(f"{word}\n" for word in (*_RESERVED, *vocabulary)),
@@ -53,7 +53,7 @@ def learn_preprocessing(
     if configuration.uses_ngrams:
         folds = np.zeros(len(split), np.int32)
         folds[rows] = _folds(split, rows, configuration)
-        ngrams, ratios = _learn_ngrams(
+        ngrams, ratios = _ngrams(
             configuration, texts, labels, folds[rows], number_of_classes
         )
         # No table can be read from an empty file, and no n-gram has this fingerprint.
@@ -61,11 +61,11 @@ def learn_preprocessing(
         write_text(assets / "ngrams.txt", "".join(f"{ngram}\n" for ngram in lines))
         _write_array(assets / "ngram_ratios.npy", ratios)
         _write_array(assets / "folds.npy", folds)
-    vectors = _learn_word_vectors(configuration, texts, assets, len(vocabulary))
+    vectors = _word_vectors(configuration, texts, assets, len(vocabulary))
     _write_array(assets / "word_vectors.npy", vectors)
 
 
-def _learn_vocabulary(text: TextSection, texts: np.ndarray) -> list[str]:
+def _vocabulary(text: TextConfig, texts: np.ndarray) -> list[str]:
     counter: Counter[bytes] = Counter()
     for tokens in _tokenized(texts, text):
         counter.update(tokens.flat_values.numpy().tolist())
@@ -78,17 +78,17 @@ def _learn_vocabulary(text: TextSection, texts: np.ndarray) -> list[str]:
 
 
 def _folds(
-    split: Split, rows: np.ndarray, configuration: SentimentConfiguration
+    split: Split, rows: np.ndarray, configuration: SentimentConfig
 ) -> np.ndarray:
-    """A fold from 1 for each of the rows; a group is in one fold."""
+    """The folds of the rows, from 1; a group is in one fold."""
     groups = split.groups[rows] if split.groups is not None else rows
     names, group = np.unique(groups.astype(str), return_inverse=True)
     generator = np.random.default_rng(configuration.seed)
     return generator.permutation(len(names))[group] % configuration.ngrams.folds + 1
 
 
-def _learn_ngrams(
-    configuration: SentimentConfiguration,
+def _ngrams(
+    configuration: SentimentConfig,
     texts: np.ndarray,
     labels: np.ndarray,
     folds: np.ndarray,
@@ -114,8 +114,8 @@ def _learn_ngrams(
     )
 
 
-def _learn_word_vectors(
-    configuration: SentimentConfiguration,
+def _word_vectors(
+    configuration: SentimentConfig,
     texts: np.ndarray,
     assets: Path,
     words: int,
@@ -139,9 +139,9 @@ def naive_bayes_ratios(
     labels: np.ndarray,
     folds: np.ndarray,
     number_of_classes: int,
-    section: NgramsSection,
+    config: NgramsConfig,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The log-count ratio of each frequent n-gram in each class.
+    """The log-count ratios of the frequent n-grams in the classes.
 
     `r[g, c] = log((a + n[g, c]) / (a + N[c])) - log((a + n[g, ~c]) / (a + N[~c]))`
     with `n` the number of texts of a class that hold the n-gram, `N` the number of
@@ -149,33 +149,33 @@ def naive_bayes_ratios(
     2012, "Baselines and Bigrams", on presence and with texts for totals).
 
     A text that trains on ratios counted with its own label would learn to trust them
-    more than it can trust those of a new text. So there is, for each fold, a second
-    set of ratios counted without the texts of that fold, for these to train on.
+    more than it can trust those of a new text. So every fold has a second set
+    of ratios, counted without its texts, for these to train on.
 
     Args:
-        ngrams: The n-grams of all texts, each once per text, int64 `[M]`.
-        rows: The text that each stands in, `[M]`.
-        labels: The class of each text, `[N]`.
-        folds: The fold of each text, from 1, `[N]`.
+        ngrams: The n-grams of all texts, once per text, int64 `[M]`.
+        rows: The texts that they stand in, `[M]`.
+        labels: The classes of the texts, `[N]`.
+        folds: The folds of the texts, from 1, `[N]`.
         number_of_classes: C.
-        section: `folds` (F), `min_count`, `max_ngrams`, `smoothing`.
+        config: `folds` (F), `min_count`, `max_ngrams`, `smoothing`.
 
     Returns:
         The n-grams that are kept `[K]`, and float32 `[1 + F, 1 + K, C]`: at 0 the
         ratios of all texts, at f those without fold f; n-gram 0, padding, is zero.
     """
     kept, inverse, total = np.unique(ngrams, return_inverse=True, return_counts=True)
-    frequent = np.flatnonzero(total >= section.min_count)
-    if len(frequent) > section.max_ngrams:
+    frequent = np.flatnonzero(total >= config.min_count)
+    if len(frequent) > config.max_ngrams:
         order = np.argsort(-total[frequent], kind="stable")
-        frequent = np.sort(frequent[order[: section.max_ngrams]])
+        frequent = np.sort(frequent[order[: config.max_ngrams]])
     number = np.full(len(kept), -1)
     number[frequent] = np.arange(len(frequent))
     ngram = number[inverse]
     rows, ngram = rows[ngram >= 0], ngram[ngram >= 0]
 
-    ratios = np.zeros((1 + section.folds, 1 + len(frequent), number_of_classes))
-    for fold in range(1 + section.folds):
+    ratios = np.zeros((1 + config.folds, 1 + len(frequent), number_of_classes))
+    for fold in range(1 + config.folds):
         counted = folds != fold
         sizes = np.bincount(labels[counted], minlength=number_of_classes)
         here = counted[rows]
@@ -183,7 +183,7 @@ def naive_bayes_ratios(
             ngram[here] * number_of_classes + labels[rows[here]],
             minlength=len(frequent) * number_of_classes,
         ).reshape(len(frequent), number_of_classes)
-        ratios[fold, 1:] = _log_count_ratios(counts, sizes, section.smoothing)
+        ratios[fold, 1:] = _log_count_ratios(counts, sizes, config.smoothing)
     return kept[frequent], ratios.astype(np.float32)
 
 
@@ -196,10 +196,10 @@ def _log_count_ratios(
     )
 
 
-def _tokenized(texts: np.ndarray, text: TextSection) -> Iterator[tf.RaggedTensor]:
+def _tokenized(texts: np.ndarray, text: TextConfig) -> Iterator[tf.RaggedTensor]:
     dataset = (
         tf.data.Dataset.from_tensor_slices(tf.constant(texts, tf.string))
-        .batch(ROWS_TOGETHER)
+        .batch(TOKENIZATION_BATCH)
         .map(
             lambda batch: tokenize(batch, text.lowercase),
             num_parallel_calls=tf.data.AUTOTUNE,

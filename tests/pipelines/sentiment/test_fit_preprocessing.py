@@ -1,4 +1,4 @@
-"""What is learned from the training texts before training: vocabulary and n-grams."""
+"""What is fitted to the training texts before training: vocabulary and n-grams."""
 
 import math
 
@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from recurra.pipelines.datasets.labelled_texts import Split
-from recurra.pipelines.sentiment.config import SentimentConfiguration
-from recurra.pipelines.sentiment.learning import (
-    learn_preprocessing,
+from recurra.pipelines.data.texts.labelled_texts import Split
+from recurra.pipelines.sentiment.config import SentimentConfig
+from recurra.pipelines.sentiment.fit_preprocessing import (
+    fit_preprocessing,
     naive_bayes_ratios,
 )
 from recurra.pipelines.sentiment.preprocessing import (
@@ -31,13 +31,13 @@ def configured(**sections):
     }
     for name, section in sections.items():
         values[name] = {**values.get(name, {}), **section}
-    return SentimentConfiguration.model_validate(values)
+    return SentimentConfig.model_validate(values)
 
 
-def learn(assets, texts=TEXTS, labels=LABELS, classes=2, **sections):
+def fitted(assets, texts=TEXTS, labels=LABELS, classes=2, **sections):
     assets.mkdir(exist_ok=True)
     split = Split(np.array(texts, object), np.array(labels, np.int64))
-    learn_preprocessing(configured(**sections), split, classes, assets)
+    fit_preprocessing(configured(**sections), split, classes, assets)
     return assets
 
 
@@ -46,7 +46,7 @@ def vocabulary(assets):
 
 
 def ratios_of(assets, *ngrams, **sections):
-    """The learned ratios of each n-gram, found as serving finds them."""
+    """The fitted ratios of each n-gram, found as serving finds them."""
     preprocessing = Preprocessing(configured(**sections), assets)
     ratios = np.load(assets / "ngram_ratios.npy")[0]
     found = []
@@ -58,25 +58,25 @@ def ratios_of(assets, *ngrams, **sections):
 
 
 def test_the_vocabulary_is_ordered_by_count_and_then_by_the_word(tmp_path):
-    words = vocabulary(learn(tmp_path))[RESERVED:]
+    words = vocabulary(fitted(tmp_path))[RESERVED:]
     assert words == ["good", "bad", "film", "food", "plot", ",", "dull"]
 
 
 def test_the_vocabulary_does_not_depend_on_the_order_of_the_texts(tmp_path):
-    one = learn(tmp_path / "one")
-    other = learn(tmp_path / "other", TEXTS[::-1], LABELS[::-1])
+    one = fitted(tmp_path / "one")
+    other = fitted(tmp_path / "other", TEXTS[::-1], LABELS[::-1])
     assert vocabulary(one) == vocabulary(other)
 
 
 def test_the_vocabulary_keeps_the_most_frequent_and_leaves_out_the_rare(tmp_path):
-    small = learn(tmp_path / "small", text={"vocabulary_size": 3})
+    small = fitted(tmp_path / "small", text={"vocabulary_size": 3})
     assert vocabulary(small)[RESERVED:] == ["good", "bad", "film"]
-    frequent = learn(tmp_path / "frequent", text={"min_count": 3})
+    frequent = fitted(tmp_path / "frequent", text={"min_count": 3})
     assert vocabulary(frequent)[RESERVED:] == ["good"]
 
 
-def test_learning_the_same_again_writes_the_same_files(tmp_path):
-    one, other = learn(tmp_path / "one"), learn(tmp_path / "other")
+def test_fitting_the_same_again_writes_the_same_files(tmp_path):
+    one, other = fitted(tmp_path / "one"), fitted(tmp_path / "other")
     names = sorted(path.name for path in one.iterdir())
     assert names == [
         "folds.npy",
@@ -90,7 +90,7 @@ def test_learning_the_same_again_writes_the_same_files(tmp_path):
 
 
 def test_where_no_branch_uses_ngrams_none_are_written(tmp_path):
-    assets = learn(tmp_path, wide={"enabled": False}, model={"evidence": False})
+    assets = fitted(tmp_path, wide={"enabled": False}, model={"ngram_features": False})
     names = sorted(path.name for path in assets.iterdir())
     assert names == ["vocabulary.txt", "word_vectors.npy"]
 
@@ -98,7 +98,7 @@ def test_where_no_branch_uses_ngrams_none_are_written(tmp_path):
 def test_word_vectors_have_a_row_per_line_of_the_vocabulary(tmp_path):
     for start in ("cooccurrence", "random"):
         section = {"embedding_start": start, "embedding_size": 5}
-        assets = learn(tmp_path / start, model=section)
+        assets = fitted(tmp_path / start, model=section)
         vectors = np.load(assets / "word_vectors.npy")
         assert vectors.shape == (len(vocabulary(assets)), 5)
         assert vectors.dtype == np.float32
@@ -106,8 +106,8 @@ def test_word_vectors_have_a_row_per_line_of_the_vocabulary(tmp_path):
         assert vectors[UNKNOWN:].any(axis=1).all()
 
 
-def test_the_learned_ratios_are_those_of_the_texts_by_hand(tmp_path):
-    assets = learn(tmp_path)
+def test_the_fitted_ratios_are_those_of_the_texts_by_hand(tmp_path):
+    assets = fitted(tmp_path)
     # Two texts are positive and three negative; "good" stands in both positive ones
     # (twice in one, which counts once), "bad film" in one negative one.
     good = math.log((1 + 2) / (1 + 2)) - math.log((1 + 0) / (1 + 3))
@@ -119,7 +119,7 @@ def test_the_learned_ratios_are_those_of_the_texts_by_hand(tmp_path):
 
 def test_ngrams_that_stand_in_too_few_texts_are_left_out(tmp_path):
     ngrams = {"min_count": 2}
-    assets = learn(tmp_path, ngrams=ngrams)
+    assets = fitted(tmp_path, ngrams=ngrams)
     names = ("good", "bad", "good plot", "dull")
     known = ratios_of(assets, *names, ngrams=ngrams).any(1)
     # "good" twice in one text does not make "good plot" two texts.
@@ -131,7 +131,7 @@ def test_labels_stay_with_their_texts_over_more_than_one_part(tmp_path):
     number = 5000
     texts = ["good" if row % 3 else "bad" for row in range(number)]
     labels = [int(row % 3 > 0) for row in range(number)]
-    ratios = ratios_of(learn(tmp_path, texts, labels), "good", "bad")
+    ratios = ratios_of(fitted(tmp_path, texts, labels), "good", "bad")
     assert ratios[0, 1] > 5
     assert ratios[1, 0] > 5
 
@@ -190,7 +190,7 @@ def test_the_ratios_of_a_fold_are_those_of_the_other_folds_texts():
         np.testing.assert_allclose(ratios[fold], some_ratios[0], rtol=1e-5)
 
 
-def test_an_ngram_in_every_text_tells_nothing():
+def test_an_ngram_of_every_text_has_the_ratio_zero():
     _, ratios = naive_bayes([[3]] * 8, [0, 0, 0, 0, 1, 1, 1, 1])
     np.testing.assert_allclose(ratios[0], 0, atol=1e-7)
 
@@ -211,9 +211,9 @@ def folds_of(assets):
 def test_the_folds_are_of_equal_size_and_drawn_by_the_seed(tmp_path):
     texts, labels = ["good", "bad"] * 30, [1, 0] * 30
     sections = {"ngrams": {"folds": 4}}
-    found = folds_of(learn(tmp_path / "one", texts, labels, **sections))
+    found = folds_of(fitted(tmp_path / "one", texts, labels, **sections))
     assert np.bincount(found).tolist() == [0, 15, 15, 15, 15]
-    again = folds_of(learn(tmp_path / "again", texts, labels, **sections))
+    again = folds_of(fitted(tmp_path / "again", texts, labels, **sections))
     np.testing.assert_array_equal(again, found)
 
 
@@ -221,20 +221,18 @@ def test_texts_of_one_group_are_in_one_fold(tmp_path):
     groups = np.array([f"title {row % 12}" for row in range(60)], object)
     split = Split(np.array(["good", "bad"] * 30, object), np.array([1, 0] * 30), groups)
     configuration = configured(ngrams={"folds": 3})
-    learn_preprocessing(configuration, split, 2, tmp_path)
+    fit_preprocessing(configuration, split, 2, tmp_path)
     found = folds_of(tmp_path)
     assert set(found) == {1, 2, 3}
     assert all(len(set(found[groups == group])) == 1 for group in set(groups))
 
 
 @pytest.mark.parametrize("classes", [2, 3])
-def test_texts_without_any_frequent_word_or_ngram_can_be_learned_from(
-    tmp_path, classes
-):
+def test_texts_without_any_frequent_word_or_ngram_are_no_error(tmp_path, classes):
     texts = [f"word{row}" for row in range(6)]
     labels = [row % classes for row in range(6)]
     sections = {"text": {"min_count": 2}, "ngrams": {"min_count": 2}}
-    assets = learn(tmp_path, texts, labels, classes, **sections)
+    assets = fitted(tmp_path, texts, labels, classes, **sections)
     assert len(vocabulary(assets)) == RESERVED
     assert np.load(assets / "word_vectors.npy").shape == (RESERVED, 4)
     assert np.load(assets / "ngram_ratios.npy").shape == (3, 1, classes)
@@ -242,4 +240,4 @@ def test_texts_without_any_frequent_word_or_ngram_can_be_learned_from(
     features = preprocessing.features(preprocessing.tokens(tf.constant(["word1 a"])))
     assert features["tokens"].to_list() == [[UNKNOWN, UNKNOWN]]
     assert features["ngrams"].to_list() == [[]]
-    assert not np.any(features["evidence"].to_list())
+    assert not np.any(features["ngram_features"].to_list())

@@ -1,4 +1,4 @@
-"""Batches of texts: each row once, by length, in an order that the epoch says."""
+"""Batches of texts: each row once, by length, in an order by the epoch."""
 
 import math
 from collections import Counter
@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from recurra.pipelines.datasets.labelled_texts import LabelledTexts, Split
-from recurra.pipelines.sentiment.batches import (
+from recurra.pipelines.data.texts.labelled_texts import LabelledTexts, Split
+from recurra.pipelines.sentiment.config import SentimentConfig
+from recurra.pipelines.sentiment.data import (
     EvaluationBatches,
-    PreparedTexts,
+    TextDataModule,
     TrainingBatches,
 )
-from recurra.pipelines.sentiment.config import SentimentConfiguration
 from recurra.pipelines.sentiment.preprocessing import (
     PADDING,
     Preprocessing,
@@ -30,11 +30,11 @@ def preprocessing(tmp_path_factory):
     assets = tmp_path_factory.mktemp("assets")
     lines = ["[PADDING]", "[UNKNOWN]", *WORDS]
     (assets / "vocabulary.txt").write_text("".join(f"{line}\n" for line in lines))
-    configuration = SentimentConfiguration.model_validate(
+    configuration = SentimentConfig.model_validate(
         {
             "text": {"max_tokens": MAX_TOKENS},
             "wide": {"enabled": False},
-            "model": {"evidence": False},
+            "model": {"ngram_features": False},
         }
     )
     return Preprocessing(configuration, assets)
@@ -131,13 +131,13 @@ def test_the_rows_of_a_batch_change_from_epoch_to_epoch(preprocessing):
     assert not one & other
 
 
-def test_the_padded_share_is_what_the_batches_hold(preprocessing):
+def test_the_padded_fraction_is_what_the_batches_hold(preprocessing):
     lengths = uneven_lengths(400)
     training = training_of(split_of(lengths), preprocessing)
     tokens = [features["tokens"].numpy() for features, _ in training.of_epoch(0)]
     padding = sum(int((batch == PADDING).sum()) for batch in tokens)
-    share = padding / sum(batch.size for batch in tokens)
-    assert training.padded_share() == pytest.approx(share)
+    expected = padding / sum(batch.size for batch in tokens)
+    assert training.padded_fraction() == pytest.approx(expected)
 
 
 def test_buckets_leave_little_padding_where_padding_to_the_longest_leaves_much(
@@ -148,12 +148,12 @@ def test_buckets_leave_little_padding_where_padding_to_the_longest_leaves_much(
     read = np.minimum(lengths, MAX_TOKENS)
     to_the_longest = 1 - read.sum() / (len(read) * read.max())
     assert to_the_longest > 0.7
-    assert training.padded_share() < 0.1
+    assert training.padded_fraction() < 0.1
 
 
 def test_texts_of_one_length_have_no_padding(preprocessing):
     training = training_of(split_of([6] * 50), preprocessing)
-    assert training.padded_share() == 0
+    assert training.padded_fraction() == 0
 
 
 def test_a_file_sorted_by_class_gives_mixed_batches(preprocessing):
@@ -206,12 +206,14 @@ def test_splits_of_unequal_size_are_kept_apart(preprocessing, tmp_path):
         bad_rows=(),
         duplicates={},
     )
-    prepared = PreparedTexts(data, preprocessing, tmp_path, batch_size=BATCH, seed=0)
-    assert sorted(sum(rows_of(prepared.training_batches(0)), [])) == list(range(90))
-    assert sorted(sum(rows_of(prepared.validation_batches()), [])) == [0, 1, 2]
-    assert prepared.evaluation("validation").lengths().tolist() == [2, 30, 4]
-    assert prepared.evaluation("test").lengths().tolist() == [5]
-    assert prepared.evaluation("train").lengths().shape == (90,)
+    data_module = TextDataModule(
+        data, preprocessing, tmp_path, batch_size=BATCH, seed=0
+    )
+    assert sorted(sum(rows_of(data_module.training_batches(0)), [])) == list(range(90))
+    assert sorted(sum(rows_of(data_module.validation_batches()), [])) == [0, 1, 2]
+    assert data_module.evaluation("validation").lengths().tolist() == [2, 30, 4]
+    assert data_module.evaluation("test").lengths().tolist() == [5]
+    assert data_module.evaluation("train").lengths().shape == (90,)
 
 
 @pytest.fixture(scope="module")
@@ -223,11 +225,11 @@ def with_ngrams(tmp_path_factory):
     (assets / "ngrams.txt").write_text(
         "".join(f"{value}\n" for value in fingerprints.flat_values.numpy())
     )
-    configuration = SentimentConfiguration.model_validate(
+    configuration = SentimentConfig.model_validate(
         {
             "ngrams": {"longest": 1},
             "wide": {"enabled": True},
-            "model": {"evidence": True},
+            "model": {"ngram_features": True},
         }
     )
     return Preprocessing(configuration, assets)
@@ -253,30 +255,30 @@ def texts_of_ngrams():
 
 def test_a_text_trains_on_the_ratios_counted_without_its_fold(with_ngrams):
     split = texts_of_ngrams()
-    # The length tells the text, and text the fold; 0 where it was not counted.
+    # The length identifies the text, and the text the fold; 0 where it was not counted.
     folds = np.arange(40) % 4
     training = TrainingBatches(split, with_ngrams, folds, RATIOS, 7, seed=0)
     seen = 0
     for features, _ in training.of_epoch(0):
-        tokens, evidence = features["tokens"].numpy(), features["evidence"].numpy()
-        assert evidence.shape == (*tokens.shape, 2)
+        tokens, found = features["tokens"].numpy(), features["ngram_features"].numpy()
+        assert found.shape == (*tokens.shape, 2)
         for row, length in enumerate((tokens != PADDING).sum(axis=1)):
             ids = ngram_numbers(split.texts[length - 1])
             expected = RATIOS[folds[length - 1], ids]
-            np.testing.assert_allclose(evidence[row, :length], expected)
-            assert not evidence[row, length:].any()
+            np.testing.assert_allclose(found[row, :length], expected)
+            assert not found[row, length:].any()
             known = features["ngrams"].numpy()[row]
             assert set(known[known > 0]) == set(ids) - {0}
             seen += 1
     assert seen == len(split)
 
 
-def test_texts_are_judged_on_the_ratios_of_all_texts(with_ngrams):
+def test_texts_are_evaluated_on_the_ratios_of_all_texts(with_ngrams):
     split = texts_of_ngrams()
     evaluation = EvaluationBatches(split, with_ngrams, RATIOS, 7)
     for features, _ in evaluation.batches:
-        tokens, evidence = features["tokens"].numpy(), features["evidence"].numpy()
+        tokens, found = features["tokens"].numpy(), features["ngram_features"].numpy()
         for row, length in enumerate((tokens != PADDING).sum(axis=1)):
             ids = ngram_numbers(split.texts[length - 1])
-            np.testing.assert_allclose(evidence[row, :length], RATIOS[0, ids])
-            assert not evidence[row, length:].any()
+            np.testing.assert_allclose(found[row, :length], RATIOS[0, ids])
+            assert not found[row, length:].any()

@@ -1,0 +1,62 @@
+"""Classification of texts, as the command line and the API know it."""
+
+from pathlib import Path
+
+from ..core.registry import TaskDefinition
+from ..data.description import DataDescription
+from ..data.sources import LABELLED_TEXTS
+from ..data.specs import DataSpec
+from .config import LABEL_COLUMNS, SentimentConfig, SentimentDataConfig
+
+_SPECS = (
+    DataSpec("FILE", "your .csv, .tsv, .jsonl (each also .gz) or .parquet"),
+    DataSpec("FOLDER", "your train, validation and test files in one folder"),
+    DataSpec("FOLDER", "your .txt files in class-named folders, or those per split"),
+    DataSpec("tfds:imdb_reviews", "50,000 film reviews, two classes"),
+    DataSpec(
+        "tfds:yelp_polarity_reviews", "598,000 reviews of businesses, two classes"
+    ),
+    DataSpec("tfds:glue/sst2", "68,000 phrases of film reviews, two classes"),
+    DataSpec("tfds:glue/cola", "10,000 sentences, grammatical or not"),
+    DataSpec("tfds:movie_rationales", "2,000 long film reviews, two classes"),
+    DataSpec("tfds:ag_news_subset", "128,000 news items, four subjects"),
+    DataSpec(
+        "tfds:trec",
+        "6,000 questions by what they ask for (--label-column label-coarse)",
+    ),
+    DataSpec("tfds:NAME", "any text classification set of tensorflow-datasets"),
+)
+
+TASK = TaskDefinition(
+    name="sentiment",
+    summary="Texts in two or more classes, in any language.",
+    config_class=SentimentConfig,
+    implementation="recurra.pipelines.sentiment.task:SentimentTask",
+    description="recurra.pipelines.sentiment.cli:describe",
+    recipes=Path(__file__).parent / "recipes",
+    content=LABELLED_TEXTS,
+    data_specs=_SPECS,
+    reading_options=("text_column", "label_column"),
+    shown_options=("text_column", "label_column", "group_column"),
+    is_shown_first=True,
+    examples=(
+        "The food was not bad at all.",
+        "I expected a great film and got a dull one.",
+        "The room was small, but the staff made it a wonderful stay.",
+    ),
+)
+
+
+def describe(data: SentimentDataConfig) -> DataDescription:
+    """What the pipeline sees in labelled texts. Raises UserError for wrong data."""
+    from ..data.texts.labelled_texts import describe_labelled_texts
+    from .tokenization import count_tokens
+
+    return describe_labelled_texts(
+        data.spec,
+        text_column=data.text_column,
+        label_column=data.label_column,
+        group_column=data.group_column,
+        usual_labels=LABEL_COLUMNS,
+        count_tokens=count_tokens,
+    ).shown()
