@@ -1,6 +1,6 @@
 """What the embedded weather sample holds for a model to learn.
 
-Forecasts of the temperature, judged on the sample's test part: the last value, the
+Forecasts of the temperature, evaluated on the sample's test part: the last value, the
 value of a day before, ridge regression and boosted trees, both on the same inputs,
 which are lagged values of all variables, the mask of what is missing and the calendar.
 Where trees do better than ridge, there is something to be learned beyond a linear rule.
@@ -14,8 +14,8 @@ import numpy as np
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import Ridge
 
-from recurra.pipelines.weather.config import WeatherDataSection
-from recurra.pipelines.weather.data import PreparedWindows, load_weather_data
+from recurra.pipelines.weather.config import WeatherDataConfig
+from recurra.pipelines.weather.data import WindowDataModule, load_weather_data
 from recurra.pipelines.weather.windows import Windows
 
 LAGS = (0, 1, 2, 3, 6, 9, 12, 15, 18, 21, 23, 24, 30, 36, 47, 48, 60, 72, 95)
@@ -27,18 +27,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--leads", type=int, nargs="+", default=[6, 12, 24])
     for lead in parser.parse_args().leads:
-        section = WeatherDataSection(
+        config = WeatherDataConfig(
             targets=["T"], history=max(LAGS) + 1, horizon=1, first_lead=lead
         )
-        data = load_weather_data(section)
-        scaling = data.learn_scaling()
-        prepared = PreparedWindows(data, scaling, section, 2048, seed=0)
+        data = load_weather_data(config)
+        scaling = data.fit_scaling()
+        data_module = WindowDataModule(data, scaling, config, 2048, seed=0)
         parts = [
             lagged(windows, data.shape.targets[0])
             for windows in (
-                prepared.training,
-                prepared.evaluation("validation"),
-                prepared.evaluation("test"),
+                data_module.training,
+                data_module.evaluation("validation"),
+                data_module.evaluation("test"),
             )
         ]
         degrees = float(scaling.scale[data.shape.targets[0]])

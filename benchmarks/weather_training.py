@@ -16,9 +16,9 @@ import resource
 import statistics
 import time
 
-from recurra.pipelines.configuration import make_configuration
-from recurra.pipelines.weather.config import WeatherConfiguration
-from recurra.pipelines.weather.data import PreparedWindows, load_weather_data
+from recurra.pipelines.core.configuration import make_configuration
+from recurra.pipelines.weather.config import WeatherConfig
+from recurra.pipelines.weather.data import WindowDataModule, load_weather_data
 from recurra.pipelines.weather.model import build_model, compile_model
 
 
@@ -35,7 +35,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     configuration = make_configuration(
-        WeatherConfiguration,
+        WeatherConfig,
         [
             (
                 "command line",
@@ -55,8 +55,8 @@ def main() -> None:
         ],
     )
     data = load_weather_data(configuration.data)
-    windows = PreparedWindows(
-        data, data.learn_scaling(), configuration.data, arguments.batch_size, seed=0
+    windows = WindowDataModule(
+        data, data.fit_scaling(), configuration.data, arguments.batch_size, seed=0
     )
     model = build_model(configuration, data.shape, len(data.series.variables))
     compile_model(model, configuration, steps_per_epoch=len(windows.training))

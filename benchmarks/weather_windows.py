@@ -41,8 +41,8 @@ def measure(rows: int, batches: int) -> None:
     import numpy as np
     import tensorflow as tf
 
-    from recurra.pipelines.datasets.measured_variables import variables_of
-    from recurra.pipelines.datasets.time_series import StationSeries, TimeSeries
+    from recurra.pipelines.data.series.measured_variables import variables_of
+    from recurra.pipelines.data.series.time_series import StationSeries, TimeSeries
     from recurra.pipelines.weather.scaling import fit_scaling
     from recurra.pipelines.weather.windows import WindowShape, WindowSource
 

@@ -5,12 +5,11 @@ from typing import Protocol
 
 import numpy as np
 
-from ..datasets.time_series import TimeSeries
+from ..data.series.time_series import TimeSeries
 from .climatology import fit_climatology
-from .data import PreparedWindows
-from .origins import OriginBatch, last_values, values_around
+from .data import WindowDataModule
 from .ridge import fit_ridge
-from .windows import WindowShape
+from .windows import OriginBatch, WindowShape, last_values, values_around
 
 _DAY = 86_400
 # Of a seasonal naive forecast: the value at the first of these that has one.
@@ -30,7 +29,7 @@ class Baseline(Protocol):
         ...
 
 
-def fit_baselines(prepared: PreparedWindows) -> dict[str, Baseline]:
+def fit_baselines(data_module: WindowDataModule) -> dict[str, Baseline]:
     """Fits every baseline to the training part.
 
     - `repeat_last`: the last value that was there.
@@ -41,7 +40,7 @@ def fit_baselines(prepared: PreparedWindows) -> dict[str, Baseline]:
     Returns:
         Fitted baseline by name, in this order.
     """
-    data, scaling = prepared.data, prepared.source.scaling
+    data, scaling = data_module.data, data_module.source.scaling
     season = season_steps(int(data.series.step.astype("timedelta64[s]").astype(int)))
     repeat_last = RepeatLast(data.shape, scaling.mean[list(data.shape.targets)])
     return {
@@ -50,7 +49,7 @@ def fit_baselines(prepared: PreparedWindows) -> dict[str, Baseline]:
             SeasonalNaive(repeat_last, season) if season > 1 else repeat_last
         ),
         "climatology": fit_climatology(data, scaling),
-        "ridge": fit_ridge(prepared),
+        "ridge": fit_ridge(data_module),
     }
 
 
@@ -92,7 +91,7 @@ class RepeatLast:
 
 @dataclass(frozen=True)
 class SeasonalNaive:
-    """The last value at the same place in the season.
+    """The last value at the same time of the season.
 
     Where it is missing, that of a season before, up to seven; then the last value.
 
@@ -108,7 +107,7 @@ class SeasonalNaive:
         """Float32 `[N, H, T]`."""
         shape = self.repeat_last.shape
         leads = np.array(shape.leads)
-        # Many lead times may have one place in the season.
+        # Many lead times may have one time of the season.
         steps, of_lead = np.unique(
             leads - self.season * -(-leads // self.season), return_inverse=True
         )

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
-from ..datasets.time_series import TimeSeries
+from ..data.series.time_series import TimeSeries
 from .data import WeatherData
-from .origins import OriginBatch
 from .scaling import Scaling
+from .windows import OriginBatch
 
 _DAYS = 366
 _HOURS = 24
@@ -37,10 +37,10 @@ class Climatology:
         days, hours = _day_and_hour(batch.target_times)
         forecast = np.empty((*days.shape, self.of_all.shape[-1]), np.float32)
         for number in np.unique(batch.stations):
-            own = batch.stations == number
+            rows = batch.stations == number
             name = series.stations[number].name
             table = self.of_stations.get(name, self.of_all)
-            forecast[own] = table[days[own], hours[own]]
+            forecast[rows] = table[days[rows], hours[rows]]
         return forecast
 
 
@@ -59,7 +59,7 @@ def fit_climatology(data: WeatherData, scaling: Scaling) -> Climatology:
     pooled = np.sum(list(sums.values()), axis=0)
     of_all = _means(pooled, np.array(scaling.mean[targets]))
     return Climatology(
-        {name: _means(own, of_all).astype(np.float32) for name, own in sums.items()},
+        {name: _means(each, of_all).astype(np.float32) for name, each in sums.items()},
         of_all.astype(np.float32),
     )
 
@@ -68,10 +68,10 @@ def _sums(times: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Totals and counts by day of year and hour, float64 `[2, 366, 24, T]`."""
     days, hours = _day_and_hour(times)
     cells = days * _HOURS + hours
-    there = np.isfinite(values)
+    present = np.isfinite(values)
     sums = [
         np.bincount(cells, weights, minlength=_DAYS * _HOURS)
-        for weights in (*np.where(there, values, 0.0).T, *there.T)
+        for weights in (*np.where(present, values, 0.0).T, *present.T)
     ]
     return np.stack(sums, axis=-1).reshape(_DAYS, _HOURS, 2, -1).transpose(2, 0, 1, 3)
 

@@ -2,25 +2,24 @@
 
 import datetime
 import itertools
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
 import pydantic
 from pydantic import Field
 
-from ..configuration import Section
-from ..datasets.measured_values import USUAL_SENTINELS
-from ..datasets.measured_variables import Rule
-from ..recurrent_section import RecurrentSection
-from ..task import DataSection, TaskSection
-from ..training import TrainingSection
+from ..core.configuration import Config
+from ..core.task_config import DataConfig, TaskConfig, TrainingConfig
+from ..data.series.rules import USUAL_SENTINELS, Rule
+from ..recurrent import CellName, RecurrentConfig
 
 
-class SplitSection(Section):
-    """The parts in time: by shares of the steps, or by two dates."""
+class SplitConfig(Config):
+    """The parts in time: by fractions of the steps, or by two dates."""
 
-    train: float = Field(0.7, gt=0, lt=1, description="share of the steps")
-    validation: float = Field(0.1, gt=0, lt=1, description="share of the steps")
-    test: float = Field(0.2, ge=0, lt=1, description="share of the steps")
+    train: float = Field(0.7, gt=0, lt=1, description="fraction of the steps")
+    validation: float = Field(0.1, gt=0, lt=1, description="fraction of the steps")
+    test: float = Field(0.2, ge=0, lt=1, description="fraction of the steps")
     rest: Literal["validation", "test"] = Field(
         "validation", description="the part that gets what rounding down leaves"
     )
@@ -36,7 +35,7 @@ class SplitSection(Section):
         return value.isoformat() if isinstance(value, datetime.date) else value
 
     @pydantic.model_validator(mode="after")
-    def _parts_fit(self) -> "SplitSection":
+    def _parts_fit(self) -> "SplitConfig":
         if (self.validation_from is None) != (self.test_from is None):
             raise ValueError("validation_from and test_from are given together")
         total = self.train + self.validation + self.test
@@ -47,52 +46,67 @@ class SplitSection(Section):
         return self
 
 
-class WeatherDataSection(DataSection):
+class WeatherDataConfig(DataConfig):
     """Time series of stations, and the windows that are cut from them."""
+
+    renamed_keys: ClassVar[Mapping[str, str]] = {
+        "min_share": "min_fraction",
+        "max_bad_share": "max_bad_fraction",
+    }
 
     spec: str = Field(
         "sample", min_length=1, description="sample, jena, or a file or folder"
     )
-    time_column: str | None = Field(None, description="found if null")
+    time_column: str | None = Field(
+        None, description="column of the times; found if left out"
+    )
     station_column: str | None = Field(
-        None, description="parts the rows into stations; a folder has one per file"
+        None, description="column that parts the rows into stations"
     )
     time_zone: str | None = Field(
         None,
-        description="of stamps without an offset, for example Europe/Berlin; null: one "
-        "clock all year round",
+        description="of times without an offset, such as Europe/Berlin; one clock all "
+        "year round if left out",
     )
     targets: list[str] = Field(
-        [], description="columns or names to forecast; all if empty"
+        [],
+        description="column or name to forecast, as often as needed; all if left out",
+        json_schema_extra={"option": "--target"},
     )
     known_future: list[str] = Field(
-        [], description="columns known ahead, for example planned or forecast ones"
+        [], description="column known ahead, such as a planned or forecast one"
     )
     calendar: bool = Field(True, description="time of day and of year as inputs")
     step: str | None = Field(
-        None, description="for example 1h; the data's own step if null"
+        None, description="to resample to, such as 1h; that of the data if left out"
     )
     resample: dict[str, Rule] = Field(
         {}, description="rule by column; guessed from name and unit for the others"
     )
-    min_share: float = Field(
-        0.5, gt=0, le=1, description="of a coarse step that must be there"
+    min_fraction: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="of the values of a resampled step that must be there",
     )
     sentinels: list[float] = Field(
-        list(USUAL_SENTINELS), description="numbers that stand for a missing value"
+        list(USUAL_SENTINELS),
+        description="number that stands for a missing value; -9999 and -999 if none is "
+        "given",
+        json_schema_extra={"option": "--sentinel"},
     )
     keep_sentinels: bool = Field(
-        False, description="leave them as values, as published protocols do"
+        False, description="leave sentinels as values, as published protocols do"
     )
     rows_are_steps: bool = Field(
         False,
-        description="take rows as steps whatever their stamps say, as published "
+        description="take rows as steps whatever their times say, as published "
         "protocols do",
     )
-    max_bad_share: float = Field(
+    max_bad_fraction: float = Field(
         0.05, ge=0, le=1, description="of bad rows or values, over which a run stops"
     )
-    split: SplitSection = SplitSection()
+    split: SplitConfig = SplitConfig()
     history: int = Field(120, ge=1, description="steps that the model looks back on")
     horizon: int = Field(24, ge=1, description="steps that are forecast")
     first_lead: int = Field(
@@ -103,19 +117,42 @@ class WeatherDataSection(DataSection):
         1, ge=1, description="steps from validation or test window to window"
     )
     history_reaches_back: bool = Field(
-        True, description="the history of a window may lie in the part before its own"
+        True, description="a history may begin in the part before that of its targets"
     )
 
+    def reading(self) -> dict[str, Any]:
+        """How files are read: arguments of `load_time_series` beside spec and step."""
+        return {
+            "resample_rules": self.resample,
+            **self.model_dump(
+                include={
+                    "time_column",
+                    "station_column",
+                    "time_zone",
+                    "sentinels",
+                    "keep_sentinels",
+                    "rows_are_steps",
+                    "max_bad_fraction",
+                    "min_fraction",
+                }
+            ),
+        }
 
-class ModelSection(RecurrentSection):
+
+class ModelConfig(RecurrentConfig):
     """The recurrent model."""
+
+    renamed_keys: ClassVar[Mapping[str, str]] = {
+        **RecurrentConfig.renamed_keys,
+        "members": "ensemble_size",
+    }
 
     kind: Literal["direct", "encoder_decoder", "segments"] = Field(
         "direct",
         description="a head for all lead times; a decoder that is fed its own "
         "forecasts; or segments of each variable's own history, for long horizons",
     )
-    cell: Literal["vanilla", "gru", "lstm"] = "gru"
+    cell: CellName = Field("gru", description="of the recurrent layers")
     units: int = Field(64, ge=1)
     depth: int = Field(1, ge=1, le=8, description="recurrent layers of the encoder")
     segment: int = Field(24, ge=1, description="steps of a segment; segments alone")
@@ -123,7 +160,7 @@ class ModelSection(RecurrentSection):
         0, ge=0, description="of a recurrence over all variables; segments alone"
     )
     head_units: int = Field(64, ge=1, description="hidden units of the direct head")
-    members: int = Field(
+    ensemble_size: int = Field(
         1, ge=1, description="networks side by side, whose forecasts are averaged"
     )
     level: Literal["last", "mean", "none"] = Field(
@@ -134,25 +171,38 @@ class ModelSection(RecurrentSection):
     linear: bool = Field(
         True, description="adds a linear forecast from the target's own history"
     )
-    input_dropout: float = Field(0.0, ge=0, lt=1, description="variational")
-    state_dropout: float = Field(0.0, ge=0, lt=1, description="variational")
-    output_dropout: float = Field(0.0, ge=0, lt=1, description="variational")
+    input_dropout: float = Field(
+        0.0, ge=0, lt=1, description="variational, of what a recurrent layer reads"
+    )
+    output_dropout: float = Field(
+        0.0, ge=0, lt=1, description="variational, of what it puts out"
+    )
     dropout: float = Field(0.0, ge=0, lt=1, description="before the head")
     precision: Literal["float32", "bfloat16"] = Field(
         "float32", description="that is computed in; weights are always float32"
     )
 
     @pydantic.model_validator(mode="after")
-    def _segments_alone(self) -> "ModelSection":
+    def _segments_alone(self) -> "ModelConfig":
         if self.kind == "segments" and self.depth > 1:
             raise ValueError("depth: a model of segments has one recurrent layer")
         if self.kind != "segments" and self.context_units:
             raise ValueError(f"context_units: a {self.kind} model reads all variables")
         return self
 
+    @property
+    def has_noise(self) -> bool:
+        """Whether training draws noise at all."""
+        return bool(
+            self.has_recurrent_noise
+            or self.input_dropout
+            or self.output_dropout
+            or self.dropout
+        )
 
-class ForecastSection(Section):
-    """What is forecast of each target, and how it is judged in training."""
+
+class ForecastConfig(Config):
+    """What is forecast of each target, and the loss of it."""
 
     point_loss: Literal["mae", "mse", "huber"] = Field(
         "mae", description="of the point forecast: mae makes it a median, mse a mean"
@@ -172,7 +222,7 @@ class ForecastSection(Section):
 
     @pydantic.field_validator("quantiles")
     @classmethod
-    def _rising_shares(cls, quantiles: list[float]) -> list[float]:
+    def _rising_levels(cls, quantiles: list[float]) -> list[float]:
         if not all(0 < quantile < 1 for quantile in quantiles):
             raise ValueError("quantiles lie between 0 and 1")
         if any(one >= other for one, other in itertools.pairwise(quantiles)):
@@ -187,28 +237,27 @@ class ForecastSection(Section):
         return passes
 
 
-class WeatherConfiguration(TaskSection):
+class EvaluationConfig(Config):
+    """Options of an evaluation."""
+
+    backtest: int | None = Field(
+        None, ge=2, description="also the metrics of so many stretches of time"
+    )
+
+
+class WeatherConfig(TaskConfig):
     """Everything that a weather run depends on."""
 
-    data: WeatherDataSection = WeatherDataSection()
-    model: ModelSection = ModelSection()
-    forecast: ForecastSection = ForecastSection()
-    training: TrainingSection = TrainingSection(
-        epochs=10, learning_rate=1e-3, decay="cosine", warmup_steps=100
+    data: WeatherDataConfig = WeatherDataConfig()
+    model: ModelConfig = ModelConfig()
+    forecast: ForecastConfig = ForecastConfig()
+    training: TrainingConfig = TrainingConfig(
+        epochs=10, learning_rate=1e-3, lr_schedule="cosine", warmup_steps=100
     )
 
     @pydantic.model_validator(mode="after")
-    def _spread_needs_noise(self) -> "WeatherConfiguration":
-        model = self.model
-        rates = (
-            model.input_dropout,
-            model.state_dropout,
-            model.output_dropout,
-            model.zoneout_hidden,
-            model.zoneout_cell,
-            model.dropout,
-        )
-        if self.forecast.monte_carlo_passes and not any(rates):
+    def _spread_needs_noise(self) -> "WeatherConfig":
+        if self.forecast.monte_carlo_passes and not self.model.has_noise:
             raise ValueError(
                 "forecast.monte_carlo_passes: there is no noise to leave on; give the "
                 "model a dropout or zoneout"

@@ -1,23 +1,19 @@
 """The data of a weather run: series, their splits, and batches of windows."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import numpy as np
 import tensorflow as tf
 
-from ..datasets.chronological_split import (
-    SPLITS,
-    Spans,
-    split_by_date,
-    split_by_share,
-)
-from ..datasets.measured_variables import Variable, find_variable
-from ..datasets.time_series import TimeSeries, load_time_series, with_columns
-from ..errors import UserError
-from .config import WeatherDataSection
+from ..core.errors import UserError
+from ..data.series.chronological_split import Spans, split_by_date, split_by_fraction
+from ..data.series.measured_variables import Variable, find_variable
+from ..data.series.time_series import TimeSeries, load_time_series, with_columns
+from ..data.splits import SPLITS
+from .config import WeatherDataConfig
 from .scaling import Scaling, fit_scaling
 from .windows import Windows, WindowShape, WindowSource
 
@@ -48,8 +44,8 @@ class WeatherData:
             for station, spans in zip(self.series.stations, self.spans, strict=True)
         ]
 
-    def learn_scaling(self) -> Scaling:
-        """From the training parts alone."""
+    def fit_scaling(self) -> Scaling:
+        """Fits the scaling to the training parts alone."""
         return fit_scaling(self.training_parts())
 
     def example(self) -> dict[str, Any]:
@@ -72,7 +68,20 @@ class WeatherData:
             "known_future": ahead[np.newaxis][..., list(shape.known_future)],
         }
 
-    def facts(self) -> dict[str, Any]:
+    @property
+    def step_seconds(self) -> int:
+        """From step to step."""
+        return int(self.series.step.astype("timedelta64[s]").astype(int))
+
+    def split_names(self) -> list[str]:
+        """The splits that are not empty."""
+        return [
+            name
+            for name in SPLITS
+            if any(spans[name][1] > spans[name][0] for spans in self.spans)
+        ]
+
+    def metadata(self) -> dict[str, Any]:
         """What the data hold, for JSON."""
         return self.series.as_dict() | {
             "targets": list(self.target_names),
@@ -85,7 +94,55 @@ class WeatherData:
         }
 
 
-def load_weather_data(data: WeatherDataSection) -> WeatherData:
+@dataclass(frozen=True)
+class SeriesMetadata:
+    """What a run knows of its series without the data; written to its assets.
+
+    Attributes:
+        variables: F, in the order of the history's last axis.
+        shape: What a window holds.
+        step_seconds: From step to step.
+        naive_errors: Of each target, see `metrics.naive_errors`; NaN where unknown.
+    """
+
+    variables: tuple[Variable, ...]
+    shape: WindowShape
+    step_seconds: int
+    naive_errors: np.ndarray
+
+    @property
+    def targets(self) -> tuple[Variable, ...]:
+        return tuple(self.variables[number] for number in self.shape.targets)
+
+    @property
+    def known_future(self) -> tuple[Variable, ...]:
+        return tuple(self.variables[number] for number in self.shape.known_future)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "variables": [vars(variable) for variable in self.variables],
+            "shape": vars(self.shape),
+            "step_seconds": self.step_seconds,
+            "naive_errors": [
+                float(error) if np.isfinite(error) else None
+                for error in self.naive_errors
+            ],
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "SeriesMetadata":
+        shape = dict(values["shape"])
+        for name in ("targets", "known_future"):
+            shape[name] = tuple(shape[name])
+        return cls(
+            tuple(Variable(**variable) for variable in values["variables"]),
+            WindowShape(**shape),
+            values["step_seconds"],
+            np.array(values["naive_errors"], np.float64),
+        )
+
+
+def load_weather_data(data: WeatherDataConfig) -> WeatherData:
     """The series that the section names, with their splits.
 
     Raises:
@@ -107,7 +164,7 @@ def load_weather_data(data: WeatherDataSection) -> WeatherData:
 
 
 def load_test_data(
-    data: WeatherDataSection,
+    data: WeatherDataConfig,
     variables: Sequence[Variable],
     step_seconds: int,
     shape: WindowShape,
@@ -135,22 +192,9 @@ def load_test_data(
 
 
 def _load_series(
-    data: WeatherDataSection, step: str | None, needed: Sequence[str]
+    data: WeatherDataConfig, step: str | None, needed: Sequence[str]
 ) -> TimeSeries:
-    return load_time_series(
-        data.spec,
-        time_column=data.time_column,
-        station_column=data.station_column,
-        time_zone=data.time_zone,
-        step=step,
-        resample_rules=data.resample,
-        min_share=data.min_share,
-        sentinels=data.sentinels,
-        keep_sentinels=data.keep_sentinels,
-        rows_are_steps=data.rows_are_steps,
-        max_bad_share=data.max_bad_share,
-        needed=needed,
-    )
+    return load_time_series(data.spec, step=step, needed=needed, **data.reading())
 
 
 def _numbers(series: TimeSeries, asked: list[str], option: str) -> tuple[int, ...]:
@@ -158,11 +202,11 @@ def _numbers(series: TimeSeries, asked: list[str], option: str) -> tuple[int, ..
     return tuple(dict.fromkeys(numbers))
 
 
-def _split(series: TimeSeries, data: WeatherDataSection) -> list[Spans]:
+def _split(series: TimeSeries, data: WeatherDataConfig) -> list[Spans]:
     split = data.split
     if split.validation_from is not None and split.test_from is not None:
         return split_by_date(series.stations, split.validation_from, split.test_from)
-    return split_by_share(
+    return split_by_fraction(
         series.stations,
         train=split.train,
         validation=split.validation,
@@ -178,9 +222,9 @@ def _refuse_too_short(
     reaches_back: bool,
 ) -> None:
     for split in SPLITS:
-        own = [station[split] for station in spans]
-        if any(end > begin for begin, end in own) and not any(
-            shape.origins(span, reaches_back) for span in own
+        parts = [station[split] for station in spans]
+        if any(end > begin for begin, end in parts) and not any(
+            shape.origins(span, reaches_back) for span in parts
         ):
             _refuse_without_window(
                 series,
@@ -196,13 +240,13 @@ def _refuse_without_window(series: TimeSeries, split: str, reason: str) -> NoRet
     )
 
 
-class PreparedWindows:
+class WindowDataModule:
     """The splits as batches of windows; see `WindowSource` for what a batch holds.
 
     Args:
         data: Series and splits.
-        scaling: Learned from the training part.
-        section: Strides, and whether a history may reach back.
+        scaling: Fitted to the training part.
+        config: Strides, and whether a history may reach back.
         batch_size: Windows of a batch; the last one is smaller.
         seed: Of the order of training.
     """
@@ -211,20 +255,21 @@ class PreparedWindows:
         self,
         data: WeatherData,
         scaling: Scaling,
-        section: WeatherDataSection,
+        config: WeatherDataConfig,
         batch_size: int,
         seed: int,
     ):
         self.data = data
         self.source = WindowSource(data.series, scaling, data.shape)
         self.batch_size = batch_size
-        self._section = section
+        self._config = config
         self._seed = seed
+        self._evaluated: dict[str, Windows] = {}
 
     @functools.cached_property
     def training(self) -> Windows:
         """The training windows."""
-        return self._windows("train", self._section.stride)
+        return self._windows("train", self._config.stride)
 
     def windows_of(self, split: str) -> Windows:
         """The windows of a split as they are used: in training, or in evaluation."""
@@ -232,7 +277,10 @@ class PreparedWindows:
 
     def evaluation(self, split: str) -> Windows:
         """The windows of a split, a stride of evaluation apart."""
-        return self._windows(split, self._section.evaluation_stride)
+        if split not in self._evaluated:
+            stride = self._config.evaluation_stride
+            self._evaluated[split] = self._windows(split, stride)
+        return self._evaluated[split]
 
     def training_batches(self, epoch: int) -> tf.data.Dataset:
         return self.training.shuffled(self.batch_size, self._seed, epoch)
@@ -241,11 +289,9 @@ class PreparedWindows:
         return self.evaluation("validation").batches(self.batch_size)
 
     def left_out(self) -> dict[str, int]:
-        """By split, the windows without one target that is there."""
+        """By split, the windows without any target."""
         return {
-            split: self.windows_of(split).left_out
-            for split in SPLITS
-            if any(spans[split][1] > spans[split][0] for spans in self.data.spans)
+            split: self.windows_of(split).left_out for split in self.data.split_names()
         }
 
     def _windows(self, split: str, stride: int) -> Windows:
@@ -253,7 +299,7 @@ class PreparedWindows:
             self.data.spans,
             split,
             stride=stride,
-            history_reaches_back=self._section.history_reaches_back,
+            history_reaches_back=self._config.history_reaches_back,
         )
         if not len(windows):
             _refuse_without_window(

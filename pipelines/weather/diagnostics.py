@@ -1,12 +1,13 @@
-"""What tells beside the scores how a forecast errs, and what its data lack."""
+"""How forecasts err beside their scores, and what their data lack."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from ..datasets.chronological_split import SPLITS, Spans
-from ..datasets.time_series import StationSeries
+from ..data.series.chronological_split import Spans
+from ..data.series.time_series import StationSeries
+from ..data.splits import SPLITS
 
 _FEWEST_PAIRS = 10
 _SHIFTS_EACH_WAY = 48
@@ -73,12 +74,12 @@ class ForecastSample:
 
 
 @dataclass(frozen=True)
-class QuantileShares:
+class ObservedLevels:
     """How many truths lie at or below each quantile.
 
     Attributes:
         levels: What each quantile states, `Q` rising numbers between 0 and 1.
-        observed: `[Q]`, the share that was found.
+        observed: `[Q]`, the fraction that was found.
         uncorrected: `[Q]`, the same before the conformal correction; None without one.
     """
 
@@ -94,13 +95,13 @@ class MissingMap:
     Attributes:
         station: Its name.
         edges: datetime64 `[bins + 1]`.
-        shares: `[bins, F]`, from 0 to 1, of missing values.
+        fractions: `[bins, F]`, of missing values.
         starts: The time at which each split begins, in their order.
     """
 
     station: str
     edges: np.ndarray
-    shares: np.ndarray
+    fractions: np.ndarray
     starts: Mapping[str, np.datetime64]
 
 
@@ -131,21 +132,6 @@ class ShiftedFit:
         """The correlation at a shift, NaN where there is none."""
         found = self.correlations[self.shifts == shift, target]
         return float(found[0]) if len(found) else float("nan")
-
-
-def central_intervals(levels: Sequence[float]) -> list[tuple[int, int, int]]:
-    """The symmetric pairs of quantiles, widest first.
-
-    Returns:
-        The numbers of the lower and the upper quantile, and the percentage of truths
-        that should lie between them.
-    """
-    pairs = []
-    for lower, level in enumerate(levels):
-        for upper in range(lower + 1, len(levels)):
-            if abs(level + levels[upper] - 1) < 1e-6:
-                pairs.append((lower, upper, round(100 * (levels[upper] - level))))
-    return sorted(pairs, key=lambda pair: -pair[2])
 
 
 def change_correlations(sample: ForecastSample) -> np.ndarray:
@@ -186,7 +172,7 @@ def fit_by_shift(successive: SuccessiveForecasts, step_seconds: int) -> ShiftedF
 
 
 def missing_map(station: StationSeries, spans: Spans, bins: int = 160) -> MissingMap:
-    """The share of missing values by time and variable.
+    """The fraction of missing values by time and variable.
 
     Args:
         station: With all its variables.

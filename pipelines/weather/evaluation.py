@@ -1,27 +1,24 @@
-"""Judging forecasts: the model and its baselines over the same windows."""
+"""One pass over the windows of a split: how the model and its baselines did."""
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from ..datasets.time_series import TimeSeries
+from ..data.series.time_series import TimeSeries
 from .baselines import Baseline
-from .conformal import quantile_shifts
-from .forecaster import Forecaster
+from .forecaster import Forecaster, quantile_shifts
 from .metrics import ForecastScores
-from .origins import OriginBatch
-from .windows import Windows
+from .windows import OriginBatch, Windows
 
 MODEL, UNCORRECTED = "model", "uncorrected"
 
-# What is kept of the forecasts themselves: for predictions.csv and the figures.
+# So much of the forecasts themselves is kept, for predictions.csv and the figures.
 _KEPT_NUMBERS = 100_000
-# So many quantiles are at hand together when their shifts are found.
-_SHIFTED_NUMBERS = 30_000_000
 _SUCCESSIVE = 5_000
+# So many quantiles are in memory together when their correction is fitted.
+_FITTED_NUMBERS = 30_000_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,19 +33,44 @@ class WindowBatch:
     """
 
     numbers: np.ndarray
-    features: dict[str, Any]
+    features: dict[str, tf.Tensor]
     origins: OriginBatch
     truth: np.ndarray
 
 
-#: From a batch to the point forecasts `[N, H, T]` and the quantiles `[N, H, T, Q]`, or
-#: None where there are none; in raw units.
-System = Callable[[WindowBatch], tuple[np.ndarray, np.ndarray | None]]
+#: In raw units the point forecasts `[N, H, T]`, and the quantiles `[N, H, T, Q]` or
+#: None.
+Answer = tuple[np.ndarray, np.ndarray | None]
+Forecast = Callable[[WindowBatch], Answer]
+
+
+@dataclasses.dataclass(frozen=True)
+class System:
+    """The model or a baseline.
+
+    Attributes:
+        forecast: From a batch to its answer before correction.
+        shifts: What conformal correction adds to the quantiles, or where there are none
+            to the point, `[H, T, Q]`; None for no correction.
+    """
+
+    forecast: Forecast
+    shifts: np.ndarray | None = None
+
+    def corrected(
+        self, point: np.ndarray, quantiles: np.ndarray | None
+    ) -> np.ndarray | None:
+        """The quantiles with the correction."""
+        if self.shifts is None:
+            return quantiles
+        stated = point[..., None] if quantiles is None else quantiles
+        # Each is shifted by itself, after which two might have changed places.
+        return np.sort(stated + self.shifts, axis=-1)
 
 
 @dataclasses.dataclass(frozen=True)
 class KeptForecasts:
-    """Forecasts of some windows: see `WindowBatch`, and the model's answers.
+    """Forecasts of the model for some windows; see `WindowBatch`.
 
     Attributes:
         numbers: int64 `[N]`.
@@ -68,16 +90,10 @@ class KeptForecasts:
     def joined(cls, parts: Sequence["KeptForecasts"]) -> "KeptForecasts":
         """One behind the other."""
         quantiles = [part.quantiles for part in parts if part.quantiles is not None]
+        origins = zip(*(vars(part.origins).values() for part in parts), strict=True)
         return cls(
             np.concatenate([part.numbers for part in parts]),
-            OriginBatch(
-                *(
-                    np.concatenate(
-                        [getattr(part.origins, field.name) for part in parts]
-                    )
-                    for field in dataclasses.fields(OriginBatch)
-                )
-            ),
+            OriginBatch(*(np.concatenate(arrays) for arrays in origins)),
             np.concatenate([part.truth for part in parts]),
             np.concatenate([part.point for part in parts]),
             np.concatenate(quantiles) if quantiles else None,
@@ -100,121 +116,139 @@ class KeptForecasts:
 
 
 @dataclasses.dataclass(frozen=True)
-class Judgement:
-    """How the systems did.
+class WindowScores:
+    """How the systems did over the windows of a split.
 
     Attributes:
-        scores: By name of the system.
-        blocks: The same for each of the blocks in time that were asked for.
-        block_starts: datetime64[s], the first origin of each block.
-        shares: By name of the systems with quantiles, `[Q]`, the share of truths that
-            lie at or below each.
-        spread: The model's forecasts of windows spread evenly over all.
+        scores: By name of the system; `UNCORRECTED` is the model without correction.
+        stretches: The same for each of the stretches of time that were asked for.
+        stretch_starts: datetime64[s], the first origin of each stretch.
+        observed_levels: Of the model and `UNCORRECTED`, if they have quantiles, `[Q]`:
+            the fraction of truths at or below each.
+        sampled: The model's forecasts of windows spread evenly over all.
         successive: The model's forecasts for the last lead from the first origins of
             the first station.
     """
 
-    scores: dict[str, ForecastScores]
-    blocks: list[dict[str, ForecastScores]]
-    block_starts: np.ndarray
-    shares: dict[str, np.ndarray]
-    spread: KeptForecasts
+    scores: Mapping[str, ForecastScores]
+    stretches: Sequence[Mapping[str, ForecastScores]]
+    stretch_starts: np.ndarray
+    observed_levels: Mapping[str, np.ndarray]
+    sampled: KeptForecasts
     successive: KeptForecasts
 
 
-def judge(
+def score_windows(
     windows: Windows,
     batch_size: int,
     systems: Mapping[str, System],
     new_scores: Callable[[], ForecastScores],
-    blocks: int = 1,
-) -> Judgement:
-    """Lets all systems forecast each window.
+    stretches: int | None = None,
+) -> WindowScores:
+    """Lets all systems forecast each window, once.
 
     Args:
         windows: Of a split.
         batch_size: Windows of a batch.
         systems: By name; `MODEL` among them.
         new_scores: Makes empty ones.
-        blocks: Into so many equal stretches of time the origins are parted too.
+        stretches: Into so many of equal length the origins are parted too.
     """
-    shape = windows.source.shape
-    scores = {name: new_scores() for name in systems}
+    names = [*systems]
+    if systems[MODEL].shifts is not None:
+        names.insert(1, UNCORRECTED)
+    scores = {name: new_scores() for name in names}
+    parts = [{name: new_scores() for name in names} for _ in range(stretches or 0)]
     times = windows.origin_times(np.arange(len(windows)))
-    edges = _edges(times, blocks)
-    by_block = [{name: new_scores() for name in systems} for _ in range(blocks)]
-    shares = {name: _Shares() for name in systems}
-    numbers_of_a_window = shape.horizon * len(shape.targets)
-    every = max(1, -(-len(windows) * numbers_of_a_window // _KEPT_NUMBERS))
-    spread, successive = [], []
+    starts = _stretch_starts(times, stretches or 1)
+    levels = {name: _ObservedLevels() for name in (MODEL, UNCORRECTED)}
+    kept = _Kept(windows)
     for batch in window_batches(windows, batch_size):
-        in_block = np.searchsorted(edges, times[batch.numbers], side="right") - 1
-        for name, system in systems.items():
-            point, quantiles = system(batch)
-            _add(scores[name], batch, point, quantiles, slice(None))
-            if quantiles is not None:
-                shares[name].add(batch.truth, quantiles)
-            for block in np.unique(in_block) if blocks > 1 else ():
-                own = in_block == block
-                _add(by_block[block][name], batch, point, quantiles, own)
+        stretch = np.searchsorted(starts, times[batch.numbers], side="right") - 1
+        for name, point, quantiles in _answers(systems, batch):
+            _add(scores[name], batch, point, quantiles)
+            for number in np.unique(stretch) if parts else ():
+                rows = stretch == number
+                _add(parts[number][name], batch, point, quantiles, rows)
+            if name in levels and quantiles is not None:
+                levels[name].add(batch.truth, quantiles)
             if name == MODEL:
-                made = KeptForecasts(
-                    batch.numbers, batch.origins, batch.truth, point, quantiles
-                )
-                spread.append(made.of(batch.numbers % every == 0))
-                early = (batch.numbers < _SUCCESSIVE) & (
-                    batch.origins.stations == windows.places(np.zeros(1, int))[0]
-                )
-                successive.append(made.of(early, slice(-1, None)))
-    return Judgement(
+                kept.add(batch, point, quantiles)
+    return WindowScores(
         scores,
-        by_block if blocks > 1 else [],
-        edges,
-        {name: each.observed() for name, each in shares.items() if each.quantiles},
-        KeptForecasts.joined(spread),
-        KeptForecasts.joined(successive),
+        parts,
+        starts,
+        {name: each.fractions() for name, each in levels.items() if each.count},
+        KeptForecasts.joined(kept.sampled),
+        KeptForecasts.joined(kept.successive),
     )
 
 
-def model_system(forecaster: Forecaster) -> System:
+def model_forecast(forecaster: Forecaster) -> Forecast:
     """The model's answers."""
-    forecast = tf.function(forecaster.forecast, autograph=False, reduce_retracing=True)
+    run = tf.function(forecaster.forecast, autograph=False, reduce_retracing=True)
 
-    def answer(batch: WindowBatch) -> tuple[np.ndarray, np.ndarray | None]:
-        point, quantiles = forecast(batch.features)
+    def forecast(batch: WindowBatch) -> Answer:
+        point, quantiles = run(batch.features)
         return point.numpy(), quantiles.numpy() if quantiles.shape[-1] else None
 
-    return answer
+    return forecast
 
 
-def baseline_system(
-    baseline: Baseline, series: TimeSeries, offsets: np.ndarray | None
-) -> System:
-    """A baseline's answers, its quantiles each an offset `[H, T, Q]` from its point."""
-
-    def answer(batch: WindowBatch) -> tuple[np.ndarray, np.ndarray | None]:
-        point = baseline.forecast(batch.origins, series)
-        return point, None if offsets is None else point[..., None] + offsets
-
-    return answer
+def baseline_forecast(baseline: Baseline, series: TimeSeries) -> Forecast:
+    """A baseline's answers: points alone."""
+    return lambda batch: (baseline.forecast(batch.origins, series), None)
 
 
-def conformal_shifts(
-    system: System, windows: Windows, batch_size: int, shares: Sequence[float]
-) -> np.ndarray:
-    """What to add to a system's quantiles, `[H, T, Q]`, by its errors on the windows.
+@dataclasses.dataclass(frozen=True)
+class ValidationForecasts:
+    """A system's forecasts of validation windows.
 
-    A system without quantiles has its point for each of them. See `quantile_shifts`.
+    They are made once, for the correction and for the evaluation on validation.
+
+    Attributes:
+        answers: Of each batch.
+        truth: `[N, H, T]`.
+        is_whole: Whether they are of all windows, and not of some.
     """
-    shape = windows.source.shape
-    of_a_window = shape.horizon * len(shape.targets) * len(shares)
-    every = max(1, -(-len(windows) * of_a_window // _SHIFTED_NUMBERS))
-    truths, answers = [], []
-    for batch in window_batches(windows, batch_size, every):
-        point, quantiles = system(batch)
-        truths.append(batch.truth)
-        answers.append(point[..., None] if quantiles is None else quantiles)
-    return quantile_shifts(np.concatenate(truths), np.concatenate(answers), shares)
+
+    answers: Sequence[Answer]
+    truth: np.ndarray
+    is_whole: bool
+
+    @classmethod
+    def make(
+        cls, forecast: Forecast, windows: Windows, batch_size: int, levels: int
+    ) -> "ValidationForecasts":
+        """Forecasts the windows, or where they are many some of them, spread evenly.
+
+        Args:
+            forecast: Of the system.
+            windows: Of the validation part.
+            batch_size: Windows of a batch.
+            levels: The number of quantiles to be corrected.
+        """
+        shape = windows.source.shape
+        numbers = len(windows) * shape.horizon * len(shape.targets) * levels
+        every = max(1, -(-numbers // _FITTED_NUMBERS))
+        answers, truths = [], []
+        for batch in window_batches(windows, batch_size, every):
+            answers.append(forecast(batch))
+            truths.append(batch.truth)
+        return cls(answers, np.concatenate(truths), every == 1)
+
+    def shifts(self, levels: Sequence[float]) -> np.ndarray:
+        """The correction of the quantiles, `[H, T, Q]`, see `quantile_shifts`."""
+        stated = [
+            point[..., None] if quantiles is None else quantiles
+            for point, quantiles in self.answers
+        ]
+        return quantile_shifts(self.truth, np.concatenate(stated), levels)
+
+    def again(self) -> Forecast:
+        """The same forecasts for one more pass over the same batches."""
+        answers = iter(self.answers)
+        return lambda batch: next(answers)
 
 
 def window_batches(
@@ -227,7 +261,7 @@ def window_batches(
         range(0, len(numbers), batch_size), batches, strict=True
     ):
         chunk = numbers[begin : begin + batch_size]
-        stations, origins = windows.places(chunk)
+        stations, origins = windows.locations(chunk)
         yield WindowBatch(
             chunk,
             features,
@@ -236,29 +270,60 @@ def window_batches(
         )
 
 
-class _Shares:
-    """The share of truths at or below each quantile."""
+def _answers(
+    systems: Mapping[str, System], batch: WindowBatch
+) -> Iterator[tuple[str, np.ndarray, np.ndarray | None]]:
+    """Each system's point and quantiles, and the model's without correction."""
+    for name, system in systems.items():
+        point, quantiles = system.forecast(batch)
+        yield name, point, system.corrected(point, quantiles)
+        if name == MODEL and system.shifts is not None:
+            yield UNCORRECTED, point, quantiles
+
+
+class _Kept:
+    """Keeps some of the model's forecasts."""
+
+    def __init__(self, windows: Windows) -> None:
+        self.sampled: list[KeptForecasts] = []
+        self.successive: list[KeptForecasts] = []
+        shape = windows.source.shape
+        numbers = len(windows) * shape.horizon * len(shape.targets)
+        self._every = max(1, -(-numbers // _KEPT_NUMBERS))
+        (self._station,), _ = windows.locations(np.zeros(1, int))
+
+    def add(
+        self, batch: WindowBatch, point: np.ndarray, quantiles: np.ndarray | None
+    ) -> None:
+        made = KeptForecasts(
+            batch.numbers, batch.origins, batch.truth, point, quantiles
+        )
+        self.sampled.append(made.of(batch.numbers % self._every == 0))
+        is_early = batch.numbers < _SUCCESSIVE
+        is_early &= batch.origins.stations == self._station
+        self.successive.append(made.of(is_early, slice(-1, None)))
+
+
+class _ObservedLevels:
+    """Counts the truths at or below each quantile."""
 
     def __init__(self) -> None:
-        self.quantiles = 0
-        self._below: Any = 0
-        self._count = 0
+        self.count = 0
+        self._below = np.zeros(1, np.int64)
 
     def add(self, truth: np.ndarray, quantiles: np.ndarray) -> None:
-        self.quantiles = quantiles.shape[-1]
-        self._count += int(np.isfinite(truth).sum())
+        self.count += int(np.isfinite(truth).sum())
         # A comparison with NaN is false, so what is missing is not counted.
-        below = truth[..., None] <= quantiles
-        self._below += below.sum(axis=(0, 1, 2))
+        self._below = self._below + (truth[..., None] <= quantiles).sum(axis=(0, 1, 2))
 
-    def observed(self) -> np.ndarray:
-        return self._below / max(1, self._count)
+    def fractions(self) -> np.ndarray:
+        return self._below / self.count
 
 
-def _edges(times: np.ndarray, blocks: int) -> np.ndarray:
+def _stretch_starts(times: np.ndarray, stretches: int) -> np.ndarray:
     """The beginnings of equal stretches of time."""
     first, last = times.min().astype(np.int64), times.max().astype(np.int64) + 1
-    starts = first + (last - first) * np.arange(blocks) // blocks
+    starts = first + (last - first) * np.arange(stretches) // stretches
     return starts.astype("datetime64[s]")
 
 
@@ -267,11 +332,11 @@ def _add(
     batch: WindowBatch,
     point: np.ndarray,
     quantiles: np.ndarray | None,
-    own: Any,
+    rows: np.ndarray | slice = slice(None),
 ) -> None:
     scores.add(
-        batch.truth[own],
-        point[own],
-        None if quantiles is None else quantiles[own],
-        batch.origins.target_times[own],
+        batch.truth[rows],
+        point[rows],
+        None if quantiles is None else quantiles[rows],
+        batch.origins.target_times[rows],
     )

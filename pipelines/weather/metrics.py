@@ -1,4 +1,4 @@
-"""How good forecasts and their quantiles are, summed up batch by batch."""
+"""Metrics of forecasts and their quantiles, summed batch by batch."""
 
 from collections.abc import Iterator, Sequence
 
@@ -54,7 +54,7 @@ class ForecastScores:
         self._scale = np.asarray(scale, np.float64)
         self._naive_error = np.asarray(naive_error, np.float64)
         self._quantiles = list(quantiles)
-        self._intervals = _intervals(quantiles)
+        self._intervals = central_intervals(quantiles)
         self._has_quantiles = False
         sums = _FIRST_INTERVAL + 2 * len(self._intervals)
         self._by_lead = np.zeros((sums, len(leads), len(targets)))
@@ -108,21 +108,21 @@ class ForecastScores:
     def by_variable(self) -> dict[str, dict[str, float | None]]:
         """By target, None where nothing was counted."""
         metrics = self._metrics(self._by_lead.sum(axis=1), axis=())
-        return _by_place(self._targets, metrics)
+        return _by_name(self._targets, metrics)
 
     def by_season(self) -> dict[str, dict[str, float | None]]:
         """By `SEASONS` of the targets' times, those in which something was counted."""
         sums = self._by_time.sum(axis=2)
         occurs = sums[_COUNT].any(axis=-1)
         metrics = self._metrics(sums[:, occurs], axis=-1)
-        return _by_place(np.array(SEASONS)[occurs].tolist(), metrics)
+        return _by_name(np.array(SEASONS)[occurs].tolist(), metrics)
 
     def by_hour(self) -> dict[str, dict[str, float | None]]:
         """By the hour of the targets' times, "0" to "23", those that occur."""
         sums = self._by_time.sum(axis=1)
         occurs = sums[_COUNT].any(axis=-1)
         metrics = self._metrics(sums[:, occurs], axis=-1)
-        return _by_place([str(hour) for hour in np.flatnonzero(occurs)], metrics)
+        return _by_name([str(hour) for hour in np.flatnonzero(occurs)], metrics)
 
     def _check(
         self, truth: np.ndarray, point: np.ndarray, quantiles: np.ndarray | None
@@ -152,10 +152,10 @@ class ForecastScores:
         self, truth: np.ndarray, point: np.ndarray, quantiles: np.ndarray | None
     ) -> Iterator[tuple[int, np.ndarray]]:
         """What is summed, one after the other: the number of the sum, `[N, H, T]`."""
-        there = np.isfinite(truth)
-        truth = np.where(there, truth, 0.0).astype(np.float64)
-        error = np.where(there, point - truth, 0.0)
-        yield _COUNT, there.astype(np.float64)
+        present = np.isfinite(truth)
+        truth = np.where(present, truth, 0.0).astype(np.float64)
+        error = np.where(present, point - truth, 0.0)
+        yield _COUNT, present.astype(np.float64)
         yield _ABSOLUTE, np.abs(error)
         yield _SQUARED, error**2
         yield _ERROR, error
@@ -166,13 +166,16 @@ class ForecastScores:
         for number, level in enumerate(self._quantiles):
             short = truth - quantiles[..., number]
             crps += np.maximum(level * short, (level - 1) * short)
-        yield _CRPS, np.where(there, 2 / len(self._quantiles) * crps, 0.0)
-        for number, (_, low, high) in enumerate(self._intervals):
+        yield _CRPS, np.where(present, 2 / len(self._quantiles) * crps, 0.0)
+        for number, (low, high, _) in enumerate(self._intervals):
             lower = quantiles[..., low].astype(np.float64)
             upper = quantiles[..., high].astype(np.float64)
-            inside = there & (lower <= truth) & (truth <= upper)
+            inside = present & (lower <= truth) & (truth <= upper)
             yield _FIRST_INTERVAL + 2 * number, inside.astype(np.float64)
-            yield _FIRST_INTERVAL + 2 * number + 1, np.where(there, upper - lower, 0.0)
+            yield (
+                _FIRST_INTERVAL + 2 * number + 1,
+                np.where(present, upper - lower, 0.0),
+            )
 
     def _metrics(
         self, sums: np.ndarray, axis: int | tuple[()]
@@ -200,11 +203,30 @@ class ForecastScores:
             "mse_standardised": _ratio((squared / self._scale**2).sum(axis), number),
         }
         if self._has_quantiles:
-            for place, (share, _, _) in enumerate(self._intervals):
-                inside, width = sums[_FIRST_INTERVAL + 2 * place :][:2]
-                metrics[f"coverage_{share}"] = _ratio(inside.sum(axis), number)
-                metrics[f"width_{share}"] = _ratio(width.sum(axis), number)
+            for index, (_, _, stated) in enumerate(self._intervals):
+                inside, width = sums[_FIRST_INTERVAL + 2 * index :][:2]
+                metrics[f"coverage_{stated}"] = _ratio(inside.sum(axis), number)
+                metrics[f"width_{stated}"] = _ratio(width.sum(axis), number)
         return metrics
+
+
+def central_intervals(quantiles: Sequence[float]) -> list[tuple[int, int, str]]:
+    """The pairs of quantiles that lie symmetrically, the widest first.
+
+    Returns:
+        The numbers of the lower and the upper quantile, and the percentage of truths
+        that should lie between them, as it stands in names of metrics.
+    """
+    pairs = [
+        (lower, upper)
+        for lower, low in enumerate(quantiles)
+        for upper, high in enumerate(quantiles)
+        if low < 0.5 and np.isclose(low + high, 1)
+    ]
+    return [
+        (lower, upper, f"{round(100 * (quantiles[upper] - quantiles[lower]), 6):g}")
+        for lower, upper in sorted(pairs, key=lambda pair: quantiles[pair[0]])
+    ]
 
 
 def naive_errors(parts: Sequence[np.ndarray], season: int) -> np.ndarray:
@@ -231,16 +253,6 @@ def naive_errors(parts: Sequence[np.ndarray], season: int) -> np.ndarray:
     return np.where(total > 0, _ratio(total, count), np.nan)
 
 
-def _intervals(quantiles: Sequence[float]) -> list[tuple[str, int, int]]:
-    """Share in percent, and the places of the lower and the upper end."""
-    return [
-        (f"{round(100 * (high - low), 6):g}", quantiles.index(low), place)
-        for low in quantiles
-        for place, high in enumerate(quantiles)
-        if low < 0.5 and np.isclose(low + high, 1)
-    ]
-
-
 def _season_and_hour(times: np.ndarray) -> np.ndarray:
     """A number for each pair of season and hour, the season first."""
     months = times.astype("datetime64[M]").astype(np.int64) % 12
@@ -257,10 +269,10 @@ def _number(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _by_place(
+def _by_name(
     names: Sequence[str], metrics: dict[str, np.ndarray]
 ) -> dict[str, dict[str, float | None]]:
     return {
-        name: {metric: _number(values[place]) for metric, values in metrics.items()}
-        for place, name in enumerate(names)
+        name: {metric: _number(values[index]) for metric, values in metrics.items()}
+        for index, name in enumerate(names)
     }

@@ -5,19 +5,17 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from recurra.layers import GRU, LSTM, RNN, GRUCell, LSTMCell, VanillaRNN, VanillaRNNCell
+from recurra.layers import RNN
 
-from ..training import make_optimizer
-from .config import ForecastSection, ModelSection, WeatherConfiguration
+from ..core.training import make_optimizer
+from ..recurrent import RecurrentConfig, recurrent_cell, recurrent_layer
+from .config import ForecastConfig, ModelConfig, WeatherConfig
 from .model_inputs import CALENDAR_FEATURES
 from .windows import WindowShape
 
-_LAYERS = {"vanilla": VanillaRNN, "gru": GRU, "lstm": LSTM}
-_CELLS = {"vanilla": VanillaRNNCell, "gru": GRUCell, "lstm": LSTMCell}
-
 
 def build_model(
-    configuration: WeatherConfiguration, shape: WindowShape, variables: int
+    configuration: WeatherConfig, shape: WindowShape, variables: int
 ) -> keras.Model:
     """The untrained model.
 
@@ -28,32 +26,32 @@ def build_model(
 
     Returns:
         A functional model from the features of a batch, see `WindowSource`, to
-        `[B, H, T, M, 1 + Q]`, standardised: of each of the M members the point
-        forecast, and behind it the quantiles, which never cross; the answer is their
-        `mean_of_members`.
+        `[B, H, T, M, 1 + Q]`, standardised: for each of the M networks of the ensemble
+        the point forecast, and behind it the quantiles, which never cross; the forecast
+        is their `mean_over_ensemble`.
     """
     inputs = _inputs(shape, variables)
-    members = [
-        _member(inputs, configuration, shape)
-        for _ in range(configuration.model.members)
+    outputs = [
+        _network(inputs, configuration, shape)
+        for _ in range(configuration.model.ensemble_size)
     ]
-    return keras.Model(inputs, ops.stack(members, axis=-2))
+    return keras.Model(inputs, ops.stack(outputs, axis=-2))
 
 
-def mean_of_members(outputs: Any) -> Any:
+def mean_over_ensemble(outputs: Any) -> Any:
     """From a model's outputs to `[B, H, T, 1 + Q]`; means of rising quantiles rise."""
     return ops.mean(outputs, axis=-2)
 
 
 def compile_model(
-    model: keras.Model, configuration: WeatherConfiguration, steps_per_epoch: int
+    model: keras.Model, configuration: WeatherConfig, steps_per_epoch: int
 ) -> None:
     """Gives the model its optimizer, its loss and the metrics `point`, `mae`, `mse`.
 
-    The loss of each target that is there is that of the point forecast and the weighted
-    mean of the pinball losses of the quantiles, of each member by itself, so that they
-    stay different. The metrics are of the mean of the members' points; `point` is the
-    point's loss of it.
+    The loss of a target is that of the point forecast plus the weighted mean of the
+    pinball losses of the quantiles, for each network by itself, so that the networks
+    stay different. Missing targets have no loss. The metrics are of the mean of the
+    networks' points; `point` is its loss.
     """
     forecast = configuration.forecast
 
@@ -67,7 +65,7 @@ def compile_model(
         return ops.mean(total, axis=-1)
 
     def error_of_mean(targets: Any, outputs: Any) -> Any:
-        return targets - mean_of_members(outputs)[..., 0]
+        return targets - mean_over_ensemble(outputs)[..., 0]
 
     def point(targets: Any, outputs: Any) -> Any:
         return _point_loss(forecast, error_of_mean(targets, outputs))
@@ -93,13 +91,13 @@ def pinball(error: Any, quantiles: list[float]) -> Any:
 
     Args:
         error: `[..., Q]`.
-        quantiles: `Q` shares.
+        quantiles: `Q` levels.
     """
-    shares = ops.convert_to_tensor(quantiles, error.dtype)
-    return ops.maximum(shares * error, (shares - 1) * error)
+    levels = ops.convert_to_tensor(quantiles, error.dtype)
+    return ops.maximum(levels * error, (levels - 1) * error)
 
 
-def ordered_around(point: Any, raw: Any, forecast: ForecastSection) -> Any:
+def ordered_around(point: Any, raw: Any, forecast: ForecastConfig) -> Any:
     """Point and quantiles, `[..., 1 + Q]`, the quantiles in rising order.
 
     The quantile nearest to the median stands at the point plus an offset (none where
@@ -122,7 +120,7 @@ def ordered_around(point: Any, raw: Any, forecast: ForecastSection) -> Any:
     return ops.concatenate([point, centre - below, centre, centre + above], axis=-1)
 
 
-def _point_loss(forecast: ForecastSection, error: Any) -> Any:
+def _point_loss(forecast: ForecastConfig, error: Any) -> Any:
     if forecast.point_loss == "mse":
         return ops.square(error)
     distance = ops.abs(error)
@@ -148,35 +146,35 @@ def _inputs(shape: WindowShape, variables: int) -> dict[str, Any]:
     return inputs
 
 
-def _member(
-    inputs: dict[str, Any], configuration: WeatherConfiguration, shape: WindowShape
+def _network(
+    inputs: dict[str, Any], configuration: WeatherConfig, shape: WindowShape
 ) -> Any:
-    """What one member gives, `[B, H, T, 1 + Q]`."""
-    section, forecast = configuration.model, configuration.forecast
-    own = ops.take(inputs["history"], list(shape.targets), axis=-1)
-    level = _level(section, own)
+    """The outputs of one network, `[B, H, T, 1 + Q]`."""
+    config, forecast = configuration.model, configuration.forecast
+    history = ops.take(inputs["history"], list(shape.targets), axis=-1)
+    level = _level(config, history)
     build = {
         "direct": _direct,
         "encoder_decoder": _encoder_decoder,
         "segments": _segments,
-    }[section.kind]
-    raw = build(inputs, own - level, section, shape, 1 + len(forecast.quantiles))
+    }[config.kind]
+    raw = build(inputs, history - level, config, shape, 1 + len(forecast.quantiles))
     raw = ops.cast(raw, "float32")
     point = raw[..., :1] + ops.expand_dims(level, -1)
-    if section.linear:
-        linear = OwnLinear(shape.horizon)(own - level)
+    if config.linear:
+        linear = OwnLinear(shape.horizon)(history - level)
         point = point + ops.expand_dims(linear, -1)
     if not forecast.quantiles:
         return point
     return ordered_around(point, raw[..., 1:], forecast)
 
 
-def _level(section: ModelSection, own: Any) -> Any:
+def _level(config: ModelConfig, history: Any) -> Any:
     """What the forecast is added to, `[B, 1, T]`."""
-    if section.level == "last":
-        return own[:, -1:]
-    mean = ops.mean(own, axis=1, keepdims=True)
-    return mean if section.level == "mean" else ops.zeros_like(mean)
+    if config.level == "last":
+        return history[:, -1:]
+    mean = ops.mean(history, axis=1, keepdims=True)
+    return mean if config.level == "mean" else ops.zeros_like(mean)
 
 
 def _encoder_steps(inputs: dict[str, Any]) -> Any:
@@ -185,17 +183,17 @@ def _encoder_steps(inputs: dict[str, Any]) -> Any:
     return layers.Concatenate()([inputs[name] for name in names])
 
 
-def _encoded(steps: Any, section: ModelSection, **last: Any) -> Any:
-    """The output of the last of the recurrent layers, as `last` has it."""
-    for _ in range(section.depth - 1):
-        steps = _recurrent(section, return_sequences=True)(steps)
-    return _recurrent(section, **last)(steps)
+def _encoded(steps: Any, config: ModelConfig, **last: Any) -> Any:
+    """The outputs of the last recurrent layer, whose arguments `last` are."""
+    for _ in range(config.depth - 1):
+        steps = _recurrent(config, return_sequences=True)(steps)
+    return _recurrent(config, **last)(steps)
 
 
 def _direct(
     inputs: dict[str, Any],
-    own: Any,
-    section: ModelSection,
+    history: Any,
+    config: ModelConfig,
     shape: WindowShape,
     outputs: int,
 ) -> Any:
@@ -204,21 +202,21 @@ def _direct(
     The head is given the encoder's last output, a part of it for each lead time, and
     what is known of that time (compare the MQ-RNN of Wen et al. 2017).
     """
-    state = _encoded(_encoder_steps(inputs), section)
-    state = layers.Dropout(section.dropout)(state)
-    hidden = _dense(section, shape.horizon * section.head_units)(state)
-    hidden = ops.reshape(hidden, (-1, shape.horizon, section.head_units))
+    state = _encoded(_encoder_steps(inputs), config)
+    state = layers.Dropout(config.dropout)(state)
+    hidden = _dense(config, shape.horizon * config.head_units)(state)
+    hidden = ops.reshape(hidden, (-1, shape.horizon, config.head_units))
     if "known_future" in inputs:
-        hidden = hidden + _dense(section, section.head_units)(inputs["known_future"])
-    hidden = layers.Dropout(section.dropout)(ops.gelu(hidden))
-    raw = _dense(section, len(shape.targets) * outputs)(hidden)
+        hidden = hidden + _dense(config, config.head_units)(inputs["known_future"])
+    hidden = layers.Dropout(config.dropout)(ops.gelu(hidden))
+    raw = _dense(config, len(shape.targets) * outputs)(hidden)
     return ops.reshape(raw, (-1, shape.horizon, len(shape.targets), outputs))
 
 
 def _encoder_decoder(
     inputs: dict[str, Any],
-    own: Any,
-    section: ModelSection,
+    history: Any,
+    config: ModelConfig,
     shape: WindowShape,
     outputs: int,
 ) -> Any:
@@ -227,115 +225,112 @@ def _encoder_decoder(
     It is fed them in training too, so that it learns what it will have to do.
     """
     targets = len(shape.targets)
-    _, *state = _encoded(_encoder_steps(inputs), section, return_state=True)
-    ahead = _lead_positions(own, shape)
+    _, *state = _encoded(_encoder_steps(inputs), config, return_state=True)
+    ahead = _lead_positions(history, shape)
     if "known_future" in inputs:
         ahead = ops.concatenate([ahead, inputs["known_future"]], axis=-1)
     cell = FeedbackCell(
-        _CELLS[section.cell](section.units, dtype=_policy(section)), targets, outputs
+        recurrent_cell(config, config.units, dtype=_policy(config)), targets, outputs
     )
-    first = ops.zeros_like(own[:, 0])
-    decoder = RNN(cell, return_sequences=True, dtype=_policy(section))
+    first = ops.zeros_like(history[:, 0])
+    decoder = RNN(cell, return_sequences=True, dtype=_policy(config))
     raw = decoder(ahead, initial_state=[*state, first])
     return ops.reshape(raw, (-1, shape.horizon, targets, outputs))
 
 
 def _segments(
     inputs: dict[str, Any],
-    own: Any,
-    section: ModelSection,
+    history: Any,
+    config: ModelConfig,
     shape: WindowShape,
     outputs: int,
 ) -> Any:
     """A recurrence over segments of each target's own history, weights shared.
 
-    Segments are projected and read one by one; then the segments of the horizon are
-    decoded side by side, each by one step from the last state, told only its place,
-    its variable and what is known of its time (Lin et al. 2023, "SegRNN"), and with
-    `context_units` what a recurrence over all variables together made of them.
+    Segments are projected and read one by one. Then the segments of the horizon are
+    decoded side by side, by one step from the last state. The inputs of that step are
+    the segment's position, its variable and what is known of its time (Lin et al. 2023,
+    "SegRNN"), and with `context_units` the state of a recurrence over all variables.
     """
-    length, targets = section.segment, len(shape.targets)
+    length, targets = config.segment, len(shape.targets)
     segments = -(-shape.horizon // length)
-    each = ops.reshape(ops.transpose(own, (0, 2, 1)), (-1, shape.history, 1))
-    read = _read_segments(each, section, length, section.units)
-    layer = _recurrent(section, return_state=True)
+    by_target = ops.reshape(ops.transpose(history, (0, 2, 1)), (-1, shape.history, 1))
+    read = _read_segments(by_target, config, length, config.units)
+    layer = _recurrent(config, return_state=True)
     _, *state = layer(read)
 
-    places = SegmentPlaces(targets, segments, section.units)(own)
+    queries = SegmentPlaces(targets, segments, config.units)(history)
     if "known_future" in inputs:
         known = ops.pad(
             inputs["known_future"],
             [[0, 0], [0, segments * length - shape.horizon], [0, 0]],
         )
         known = ops.reshape(known, (-1, 1, segments, length * known.shape[-1]))
-        places = places + _dense(section, section.units)(known)
-    if section.context_units:
-        context = _context(inputs, section, length)
-        context = _dense(section, targets * section.units)(context)
-        places = places + ops.reshape(context, (-1, targets, 1, section.units))
-    places = ops.reshape(places, (-1, 1, section.units))
+        queries = queries + _dense(config, config.units)(known)
+    if config.context_units:
+        context = _context(inputs, config, length)
+        context = _dense(config, targets * config.units)(context)
+        queries = queries + ops.reshape(context, (-1, targets, 1, config.units))
+    queries = ops.reshape(queries, (-1, 1, config.units))
     state = [
         ops.reshape(
             ops.repeat(ops.expand_dims(each, 1), segments, axis=1),
-            (-1, section.units),
+            (-1, config.units),
         )
         for each in state
     ]
-    decoded, *_ = layer(places, initial_state=state)
-    decoded = layers.Dropout(section.dropout)(decoded)
-    raw = _dense(section, length * outputs)(decoded)
+    decoded, *_ = layer(queries, initial_state=state)
+    decoded = layers.Dropout(config.dropout)(decoded)
+    raw = _dense(config, length * outputs)(decoded)
     raw = ops.reshape(raw, (-1, targets, segments * length, outputs))
     return ops.transpose(raw[:, :, : shape.horizon], (0, 2, 1, 3))
 
 
-def _context(inputs: dict[str, Any], section: ModelSection, length: int) -> Any:
+def _context(inputs: dict[str, Any], config: ModelConfig, length: int) -> Any:
     """A recurrence over segments of all variables together, `[B, context_units]`."""
-    read = _read_segments(
-        _encoder_steps(inputs), section, length, section.context_units
-    )
-    read = layers.Dropout(section.dropout)(read)
-    state = _LAYERS[section.cell](section.context_units, dtype=_policy(section))(read)
-    return layers.Dropout(section.dropout)(state)
+    read = _read_segments(_encoder_steps(inputs), config, length, config.context_units)
+    read = layers.Dropout(config.dropout)(read)
+    # Dropout around it is all its noise: the published figures were made without more.
+    plain = RecurrentConfig(cell=config.cell, layer_norm=config.layer_norm)
+    layer = recurrent_layer(plain, config.context_units, dtype=_policy(config))
+    return layers.Dropout(config.dropout)(layer(read))
 
 
-def _read_segments(steps: Any, section: ModelSection, length: int, units: int) -> Any:
+def _read_segments(steps: Any, config: ModelConfig, length: int, units: int) -> Any:
     """From `[B, L, F]` to projected segments `[B, S, units]`, zeros before them."""
     _, history, features = steps.shape
     missing = -history % length
     steps = ops.pad(steps, [[0, 0], [missing, 0], [0, 0]])
     segments = (history + missing) // length
     steps = ops.reshape(steps, (-1, segments, length * features))
-    return layers.Dense(units, "relu", dtype=_policy(section))(steps)
+    return layers.Dense(units, "relu", dtype=_policy(config))(steps)
 
 
-def _lead_positions(own: Any, shape: WindowShape) -> Any:
+def _lead_positions(history: Any, shape: WindowShape) -> Any:
     """From 0 at the first lead time to 1 at the last, `[B, H, 1]`."""
     positions = ops.linspace(0.0, 1.0, shape.horizon)[None, :, None]
     # The symbolic tensor stands first: the other way round, Keras 3.15 loses the batch
     # where it is as large as the horizon.
-    return ops.zeros_like(own[:, :1, :1]) + positions
+    return ops.zeros_like(history[:, :1, :1]) + positions
 
 
-def _recurrent(section: ModelSection, **arguments: Any) -> layers.Layer:
-    rates = {
-        "dropout": section.input_dropout,
-        "recurrent_dropout": section.state_dropout,
-        "output_dropout": section.output_dropout,
-        "zoneout_hidden": section.zoneout_hidden,
-    }
-    if section.cell == "lstm":
-        rates["zoneout_cell"] = section.zoneout_cell
-    return _LAYERS[section.cell](
-        section.units, dtype=_policy(section), **rates, **arguments
+def _recurrent(config: ModelConfig, **arguments: Any) -> layers.Layer:
+    return recurrent_layer(
+        config,
+        config.units,
+        dropout=config.input_dropout,
+        output_dropout=config.output_dropout,
+        dtype=_policy(config),
+        **arguments,
     )
 
 
-def _dense(section: ModelSection, units: int) -> layers.Dense:
-    return layers.Dense(units, dtype=_policy(section))
+def _dense(config: ModelConfig, units: int) -> layers.Dense:
+    return layers.Dense(units, dtype=_policy(config))
 
 
-def _policy(section: ModelSection) -> str:
-    return "mixed_bfloat16" if section.precision == "bfloat16" else "float32"
+def _policy(config: ModelConfig) -> str:
+    return "mixed_bfloat16" if config.precision == "bfloat16" else "float32"
 
 
 @keras.saving.register_keras_serializable(package="recurra")
@@ -379,7 +374,7 @@ class SegmentPlaces(layers.Layer):
     Args:
         targets: T.
         segments: S.
-        units: Half of them tell the segment, the others the variable.
+        units: Half of them stand for the segment, the others for the variable.
     """
 
     def __init__(self, targets: int, segments: int, units: int, **kwargs: Any):
@@ -387,7 +382,7 @@ class SegmentPlaces(layers.Layer):
         self.targets, self.segments, self.units = targets, segments, units
 
     def build(self, shape: tuple) -> None:
-        self.place = self.add_weight(
+        self.position = self.add_weight(
             shape=(1, 1, self.segments, self.units // 2), name="place"
         )
         self.variable = self.add_weight(
@@ -399,7 +394,7 @@ class SegmentPlaces(layers.Layer):
         return ops.concatenate(
             [
                 ops.broadcast_to(each, (*rows, each.shape[-1]))
-                for each in (self.place, self.variable)
+                for each in (self.position, self.variable)
             ],
             axis=-1,
         )
@@ -407,7 +402,7 @@ class SegmentPlaces(layers.Layer):
 
 @keras.saving.register_keras_serializable(package="recurra")
 class FeedbackCell(layers.Layer):
-    """A cell that is given its own last point forecast beside its input.
+    """A cell that reads its last point forecast beside its input.
 
     h_t = cell([x_t, y_{t-1}], h_{t-1})
     y_t = y_{t-1} + h_t V_y + b_y
@@ -425,8 +420,9 @@ class FeedbackCell(layers.Layer):
         super().__init__(**kwargs)
         self.cell = cell
         self.targets, self.outputs = targets, outputs
-        own = cell.state_size
-        self.state_size = [*(own if isinstance(own, list | tuple) else [own]), targets]
+        size = cell.state_size
+        sizes = size if isinstance(size, list | tuple) else [size]
+        self.state_size = [*sizes, targets]
         self.output_size = targets * outputs
         self.head = layers.Dense(targets * outputs, dtype=self.dtype_policy)
 
@@ -435,14 +431,14 @@ class FeedbackCell(layers.Layer):
         self.head.build((shape[0], self.cell.output_size))
 
     def call(self, step: Any, states: Any, training: bool = False) -> tuple:
-        *own, last = states
+        *state, last = states
         joined = ops.concatenate([step, ops.cast(last, step.dtype)], axis=-1)
-        hidden, own = self.cell(joined, own, training=training)
+        hidden, state = self.cell(joined, state, training=training)
         raw = ops.reshape(self.head(hidden), (-1, self.targets, self.outputs))
         point = ops.cast(last, raw.dtype) + raw[..., 0]
         answer = ops.concatenate([point[..., None], raw[..., 1:]], axis=-1)
-        own = own if isinstance(own, list | tuple) else [own]
-        return ops.reshape(answer, (-1, self.output_size)), [*own, point]
+        state = state if isinstance(state, list | tuple) else [state]
+        return ops.reshape(answer, (-1, self.output_size)), [*state, point]
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {

@@ -1,43 +1,34 @@
-"""The report of a weather model: how far off, how sure, and when."""
+"""What an evaluation of forecasts gives: metrics, predictions, and the report."""
 
+import functools
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas
+import pandas as pd
 
-from ..datasets.measured_variables import Variable
-from ..reporting import Cell, Metric, Report, Scores, flattened
-from ..training_section import add_training
-from .data_section import DataRecord, add_data
-from .delay_section import add_delay
+from ..core.evaluation import EvaluationResult, ReportContent
+from ..data.description import DescriptionTable
+from ..data.series.time_series import StationSeries
+from ..reporting.page import Report
+from .data import SeriesMetadata, WindowDataModule
 from .diagnostics import (
     ExampleForecast,
     ForecastSample,
-    QuantileShares,
+    ObservedLevels,
     SuccessiveForecasts,
-    central_intervals,
 )
-from .figures import draw_systems
-from .forecast_sections import add_errors, add_examples, add_intervals
-from .report_terms import (
-    MODEL,
-    SystemScores,
-    Terms,
-    Values,
-    as_floats,
-    baseline_name,
-    bracket,
-    digits_of,
-    numbered_name,
-    percent,
-    quantity,
-    system_name,
-    there,
-)
+from .evaluation import MODEL, UNCORRECTED, WindowScores
+from .metrics import ForecastScores
+from .report_data import add_data
+from .report_delay import add_delay
+from .report_forecasts import add_errors, add_examples, add_intervals
+from .report_scores import add_scores, metrics_of, summary
+from .report_terms import Terms, system_name
+from .windows import last_values
 
-_LISTED_LEADS = 8
+_EXAMPLES = 6
+_SAMPLE = 5_000
 _LEARNING_CURVES = {
     "loss": "Loss",
     "point": "Loss of the point forecast",
@@ -45,332 +36,226 @@ _LEARNING_CURVES = {
     "mse": "MSE (standardised)",
 }
 
-Systems = Mapping[str, SystemScores]
 
-
-def write_weather_report(
-    directory: Path,
-    *,
-    data: str,
-    split: str,
-    targets: Sequence[Variable],
-    step_seconds: int,
-    leads: Sequence[int],
-    quantiles: Sequence[float],
-    forecasts: int,
-    scores: Systems,
-    examples: Sequence[ExampleForecast],
-    successive: SuccessiveForecasts | None,
-    sample: ForecastSample,
-    shares: QuantileShares | None,
-    record: DataRecord,
-    facts: Mapping[str, Any],
-    configuration: Mapping[str, Any],
-    history: pandas.DataFrame | None = None,
-) -> None:
-    """Writes `report.html` and `figures/` into the directory.
+class WeatherResult(EvaluationResult):
+    """How forecasts and their baselines did on a split.
 
     Args:
-        directory: For example a run's.
-        data: The spec of the data.
-        split: The name of the split that is reported.
-        targets: `T` variables, in the order of every axis of targets.
-        step_seconds: From step to step of the series.
-        leads: `H` steps from the origin.
-        quantiles: `Q` levels, rising; empty where the model states none.
-        forecasts: The windows that were judged.
-        scores: By name of the system: `model`, and the baselines.
-        examples: Of different weather; not shown where there is one lead alone.
-        successive: Of one lead, at best over months: its beginning is drawn, and all of
-            it tells whether the forecasts come late.
-        sample: Some thousands of forecasts, of which the errors are drawn.
-        shares: None where there are no quantiles.
-        record: What became of the raw data.
-        facts: What else there is to say of the data, by a name for people or nested.
-        configuration: As in config.yaml, nested.
-        history: A row per epoch with `epoch` and, as far as there, `seconds`, and
-            `loss`, `point`, `mae` and `mse` with those of validation, `val_loss` etc.
+        data_module: All splits.
+        split: The name of the split.
+        scores: Of its windows.
+        series: What the run knows of its series.
+        quantiles: `Q` levels; empty where the model states none.
     """
-    terms = Terms(targets, step_seconds, leads, quantiles)
-    systems = {MODEL: scores[MODEL]} | dict(scores)
-    report = Report(
-        f"Weather: {data}", _summary(terms, data, split, forecasts, systems)
-    )
-    _add_results(report, terms, systems)
-    if len(targets) > 1:
-        _add_variables(report, terms, systems)
-    _add_leads(report, terms, systems)
-    _add_seasons_and_hours(report, terms, systems)
-    add_examples(report, terms, examples, successive)
-    if shares is not None:
-        add_intervals(report, terms, systems[MODEL], shares)
-    add_errors(report, terms, sample)
-    add_delay(report, terms, sample, successive)
-    if history is not None and len(history):
-        add_training(report, history, _LEARNING_CURVES)
-    add_data(report, record, facts)
-    report.section("Configuration")
-    report.key_values("", flattened(configuration))
-    report.write(directory)
 
+    def __init__(
+        self,
+        data_module: WindowDataModule,
+        split: str,
+        scores: WindowScores,
+        series: SeriesMetadata,
+        quantiles: Sequence[float],
+    ):
+        self.data, self.split = data_module.data.series.spec, split
+        self.model = scores.scores[MODEL].overall()
+        self.baselines = _baselines(scores.scores)
+        self._data_module = data_module
+        self._scores = scores
+        self._series = series
+        self._quantiles = list(quantiles)
 
-def _summary(
-    terms: Terms, data: str, split: str, forecasts: int, systems: Systems
-) -> str:
-    told = f"On {forecasts:,} forecasts ({split} of {data}) "
-    errors = {
-        name: overall[terms.error]
-        for name, overall in ((name, there(s.overall)) for name, s in systems.items())
-        if terms.error in overall
-    }
-    if MODEL not in errors:
-        return told + "no truth is there that they could be judged by."
-    own = errors.pop(MODEL)
-    told += f"the {terms.error_name} is {quantity(own, terms.unit)}"
-    if terms.error in systems[MODEL].intervals:
-        lower, upper = systems[MODEL].intervals[terms.error]
-        told += f" (95 % interval {quantity(lower)} to {quantity(upper)})"
-    if not errors:
-        return told + "."
-    best = min(errors, key=lambda name: errors[name])
-    return (
-        f"{told}; the best baseline, {baseline_name(best)}, has "
-        f"{quantity(errors[best])}{_difference(own, errors[best])}."
-    )
+    def details(self) -> dict[str, Any]:
+        measured = self._data_module.data.series
+        return {
+            "windows": len(self._data_module.evaluation(self.split)),
+            "left_out": self._data_module.left_out(),
+            "repairs": [repair.as_dict() for repair in measured.repairs],
+            "bad_rows": [str(row) for row in measured.bad_rows],
+            **self._parts(),
+            **self._levels(),
+            **({"backtest": self._stretches} if self._stretches else {}),
+        }
 
-
-def _difference(own: float, best: float) -> str:
-    if best == 0:
-        return ""
-    less = 1 - own / best
-    return f": {percent(abs(less))} {'less' if less >= 0 else 'more'}"
-
-
-def _add_results(report: Report, terms: Terms, systems: Systems) -> None:
-    report.section("Results")
-    metrics = _metrics(terms, systems[MODEL].overall)
-    shown = {metric.key for metric in metrics}
-    report.metrics_table(
-        "Model and baselines",
-        metrics,
-        [
-            Scores(
-                system_name(name),
-                there(system.overall),
-                {key: each for key, each in system.intervals.items() if key in shown},
-                is_own=name == MODEL,
-            )
-            for name, system in systems.items()
-        ],
-    )
-    report.text(
-        "MAE is the mean absolute error, RMSE the root of the mean squared error, bias "
-        "the mean of forecast less truth. MASE is the MAE as a multiple of what the "
-        "seasonal naive forecast errs in the training part. CRPS, the continuous "
-        "ranked probability score, judges all quantiles together; for a system without "
-        "quantiles it is the MAE. Standardised errors are in standard deviations of "
-        "the training part."
-    )
-    if terms.unit is None:
-        report.text(
-            "The targets have different units, so this table holds only what can be "
-            "put together. The next section has each in its own unit."
+    def predictions(self) -> pd.DataFrame:
+        """A row for each sampled window, lead time and target."""
+        sampled, targets = self._scores.sampled, self._series.targets
+        windows, horizon, _ = sampled.truth.shape
+        stations = np.array([each.name for each in self._measured_stations])
+        of_window = horizon * len(targets)
+        values = {"truth": sampled.truth, "forecast": sampled.point}
+        if sampled.quantiles is not None:
+            for number, level in enumerate(self._quantiles):
+                values[f"quantile_{level:g}"] = sampled.quantiles[..., number]
+        leads = np.repeat(self._series.shape.leads, len(targets))
+        return pd.DataFrame(
+            {
+                "station": np.repeat(stations[sampled.origins.stations], of_window),
+                "time": np.repeat(sampled.origins.target_times.ravel(), len(targets)),
+                "lead_steps": np.tile(leads, windows),
+                "variable": np.tile([each.name for each in targets], windows * horizon),
+                **{name: array.ravel() for name, array in values.items()},
+            }
         )
 
+    def further_tables(self) -> Mapping[str, DescriptionTable]:
+        if not self._stretches:
+            return {}
+        names = [MODEL, *self.baselines]
+        rows = []
+        for stretch in self._stretches:
+            metrics = {MODEL: stretch["model"], **stretch["baselines"]}
+            errors = (metrics[name].get("mae") for name in names)
+            cells = ["" if error is None else f"{error:.4f}" for error in errors]
+            rows.append([stretch["first_origin"], *cells])
+        columns = ["first origin", *(name.replace("_", "\n") for name in names)]
+        return {"mae by stretch of time": DescriptionTable(columns, rows)}
 
-def _metrics(terms: Terms, own: Values) -> list[Metric]:
-    """Those that can be put together over all targets."""
-    standardised = [
-        Metric("mae_standardised", "MAE (standardised)", higher_is_better=False),
-        Metric("mse_standardised", "MSE (standardised)", higher_is_better=False),
-    ]
-    mase = Metric("mase", "MASE", higher_is_better=False)
-    if terms.unit is None:
-        return [*standardised, mase]
-    # One more than in sentences, since the systems may be close to each other.
-    digits = digits_of(own.get("mae") or 1.0) + 1
-    unit = bracket(terms.unit)
-    return [
-        Metric("mae", f"MAE{unit}", higher_is_better=False, digits=digits),
-        Metric("rmse", f"RMSE{unit}", higher_is_better=False, digits=digits),
-        Metric("bias", f"Bias{unit}", higher_is_better=None, digits=digits),
-        mase,
-        Metric("crps", f"CRPS{unit}", higher_is_better=False, digits=digits),
-        *standardised,
-    ]
-
-
-def _add_variables(report: Report, terms: Terms, systems: Systems) -> None:
-    report.section("By variable")
-    intervals = [share for _, _, share in central_intervals(terms.levels)][:1]
-    rows: list[list[object]] = []
-    for number, target in enumerate(terms.targets):
+    def report_content(self) -> ReportContent:
+        series = self._series
+        terms = Terms(
+            series.targets, series.step_seconds, series.shape.leads, self._quantiles
+        )
         scores = {
-            name: there(system.by_variable.get(target.name, {}))
-            for name, system in systems.items()
+            name: each
+            for name, each in self._scores.scores.items()
+            if name != UNCORRECTED
         }
-        own = scores.pop(MODEL)
-        digits = digits_of(own.get("mae") or 1.0) + 1
-        inside = [own.get(f"coverage_{share}") for share in intervals]
-        rows.append(
-            [
-                numbered_name(target, number),
-                *(_rounded(own.get(key), digits) for key in ("mae", "rmse", "bias")),
-                _rounded(own.get("mase"), 3),
-                *(None if share is None else percent(share) for share in inside),
-                *_beside_best(own, scores, digits),
-            ]
+        windows = len(self._data_module.evaluation(self.split))
+        measured = self._data_module.data.series
+
+        def add_sections(report: Report) -> None:
+            add_scores(report, terms, scores)
+            add_examples(report, terms, self._examples(), self._successive)
+            if self._quantiles:
+                add_intervals(report, terms, scores[MODEL], self._observed_levels)
+            add_errors(report, terms, self._sample)
+            add_delay(report, terms, self._sample, self._successive)
+
+        return ReportContent(
+            title=f"Weather: {self.data}",
+            summary=summary(terms, self.data, self.split, windows, scores),
+            learning_curves=_LEARNING_CURVES,
+            metrics=metrics_of(terms, self.model),
+            names={name: system_name(name) for name in self.baselines},
+            sections=[add_sections],
+            add_data=lambda report: add_data(report, self._data_module),
+            metadata={
+                "rows read": measured.rows,
+                "step": str(pd.Timedelta(seconds=series.step_seconds)),
+                "stations": [station.name for station in measured.stations],
+            },
+            bad_rows=[str(row) for row in measured.bad_rows],
         )
-    report.table(
-        "The model, each variable in its unit",
-        [
-            *("Variable", "MAE", "RMSE", "Bias", "MASE"),
-            *(f"In the {share} % interval" for share in intervals),
-            *("Best baseline's MAE", "Model against it"),
-        ],
-        rows,
-        note="In the last column, less than 0 means that the model errs less.",
-    )
 
+    @property
+    def _measured_stations(self) -> Sequence[StationSeries]:
+        return self._data_module.data.series.stations
 
-def _beside_best(
-    own: Values, baselines: Mapping[str, Mapping[str, float]], digits: int
-) -> tuple[object, object]:
-    """The smallest MAE of a baseline, and how much more the model's is."""
-    errors = {name: each["mae"] for name, each in baselines.items() if "mae" in each}
-    if not errors:
-        return None, None
-    best = min(errors, key=lambda name: errors[name])
-    cell = Cell(_rounded(errors[best], digits), note=baseline_name(best))
-    error = own.get("mae")
-    if error is None or errors[best] == 0:
-        return cell, None
-    return cell, f"{100 * (error / errors[best] - 1):+.1f}\N{NO-BREAK SPACE}%"
-
-
-def _rounded(value: float | None, digits: int) -> str:
-    return "\N{EN DASH}" if value is None else f"{value:,.{digits}f}"
-
-
-def _add_leads(report: Report, terms: Terms, systems: Systems) -> None:
-    report.section("By lead time")
-    if len(terms.leads) == 1:
-        report.text(
-            f"All forecasts are for {terms.duration(terms.leads[0])} ahead, so the "
-            "results above are those of this lead time."
-        )
-        return
-    lines = {
-        system_name(name): as_floats(system.by_lead[terms.error])
-        for name, system in systems.items()
-        if terms.error in system.by_lead
-    }
-    if not lines:
-        return
-    places, unit = terms.time_axis(terms.leads)
-    names = [f"{place:.4g} {unit}" for place in places]
-    report.figure(
-        "Error by lead time",
-        draw_systems(places, lines, "Lead time", unit, terms.error_label),
-        "Lower is better.",
-        name="error_by_lead",
-        description=_described(terms, lines, [f"at {name}" for name in names]),
-    )
-    number = min(len(places), _LISTED_LEADS)
-    listed = np.linspace(0, len(places) - 1, number).round().astype(int)
-    _add_lines_table(
-        report,
-        f"{terms.error_label} by lead time",
-        "Lead time",
-        [names[each] for each in listed],
-        {name: values[listed] for name, values in lines.items()},
-    )
-
-
-def _add_seasons_and_hours(report: Report, terms: Terms, systems: Systems) -> None:
-    report.section("By season and hour of day")
-    seasons = list(systems[MODEL].by_season)
-    lines = {
-        system_name(name): _line(system.by_season, seasons, terms.error)
-        for name, system in systems.items()
-        if system.by_season
-    }
-    if seasons:
-        report.figure(
-            "Error by season",
-            draw_systems(
-                seasons,
-                lines,
-                "Season of the time that is forecast",
-                "",
-                terms.error_label,
-            ),
-            "Lower is better.",
-            name="error_by_season",
-            description=_described(terms, lines, [f"in {name}" for name in seasons]),
-        )
-    hours = sorted(systems[MODEL].by_hour, key=int)
-    # Daily values have one hour alone.
-    if len(hours) > 1:
-        by_hour = {
-            system_name(name): _line(system.by_hour, hours, terms.error)
-            for name, system in systems.items()
-            if system.by_hour
+    def _parts(self) -> dict[str, Any]:
+        """By lead time, variable, season and hour, and baselines' MAE by lead time."""
+        scores = self._scores.scores
+        return {
+            "by_lead": scores[MODEL].by_lead(),
+            "by_variable": scores[MODEL].by_variable(),
+            "by_season": scores[MODEL].by_season(),
+            "by_hour": scores[MODEL].by_hour(),
+            "mae_by_lead": {
+                name: scores[name].by_lead()["mae"] for name in self.baselines
+            },
         }
-        report.figure(
-            "Error by hour of day",
-            draw_systems(
-                np.array([int(hour) for hour in hours]),
-                by_hour,
-                "Hour of the time that is forecast",
-                "h",
-                terms.error_label,
-            ),
-            "By the clock of the data. Lower is better.",
-            name="error_by_hour",
-            description=_described(terms, by_hour, [f"at {hour} h" for hour in hours]),
-        )
-    if seasons:
-        heading = f"{terms.error_label} by season"
-        _add_lines_table(report, heading, "Season", seasons, lines)
 
+    def _levels(self) -> dict[str, Any]:
+        """The fractions of truths at or below each quantile."""
+        if not self._quantiles:
+            return {}
+        observed = self._scores.observed_levels
+        levels: dict[str, Any] = {
+            "quantiles": self._quantiles,
+            "observed_shares": observed[MODEL].tolist(),
+        }
+        if UNCORRECTED in observed:
+            levels["uncorrected_shares"] = observed[UNCORRECTED].tolist()
+            levels["uncorrected"] = self._scores.scores[UNCORRECTED].overall()
+        return levels
 
-def _line(scores: Mapping[str, Values], keys: Sequence[str], metric: str) -> np.ndarray:
-    return as_floats([scores.get(key, {}).get(metric) for key in keys])
-
-
-def _add_lines_table(
-    report: Report,
-    heading: str,
-    first_column: str,
-    names: Sequence[str],
-    lines: Mapping[str, np.ndarray],
-) -> None:
-    rows: list[list[object]] = []
-    for number, name in enumerate(names):
-        values = [float(line[number]) for line in lines.values()]
-        there = [value for value in values if np.isfinite(value)]
-        cells = [
-            Cell(quantity(value), is_best=len(lines) > 1 and value == min(there))
-            if np.isfinite(value)
-            else None
-            for value in values
-        ]
-        rows.append([name, *cells])
-    note = "The smallest of each row is bold." if len(lines) > 1 else ""
-    report.table(heading, [first_column, *lines], rows, note=note)
-
-
-def _described(
-    terms: Terms, lines: Mapping[str, np.ndarray], places: Sequence[str]
-) -> str:
-    """The figure in words: where each system errs least and most."""
-    parts = []
-    for name, values in lines.items():
-        if np.isfinite(values).any():
-            low, high = int(np.nanargmin(values)), int(np.nanargmax(values))
-            parts.append(
-                f"{name} from {quantity(float(values[low]), terms.unit)} {places[low]} "
-                f"to {quantity(float(values[high]), terms.unit)} {places[high]}"
+    @functools.cached_property
+    def _stretches(self) -> list[dict[str, Any]]:
+        """The metrics of each stretch of time."""
+        return [
+            {
+                "first_origin": str(start),
+                "model": scores[MODEL].overall(),
+                "baselines": _baselines(scores),
+            }
+            for start, scores in zip(
+                self._scores.stretch_starts, self._scores.stretches, strict=False
             )
-    return f"{terms.error_label}: {'; '.join(parts)}."
+        ]
+
+    @property
+    def _observed_levels(self) -> ObservedLevels:
+        observed = self._scores.observed_levels
+        return ObservedLevels(
+            self._quantiles, observed[MODEL], observed.get(UNCORRECTED)
+        )
+
+    def _examples(self) -> list[ExampleForecast]:
+        """Some of the sampled windows, spread evenly."""
+        sampled, shape = self._scores.sampled, self._series.shape
+        chosen = np.linspace(0, len(sampled.numbers) - 1, _EXAMPLES).round().astype(int)
+        examples = []
+        for number in np.unique(chosen):
+            station = self._measured_stations[int(sampled.origins.stations[number])]
+            origin = int(sampled.origins.origins[number])
+            steps = slice(origin - shape.history + 1, origin + 1)
+            examples.append(
+                ExampleForecast(
+                    station.name,
+                    station.times()[steps],
+                    station.values[steps, list(shape.targets)],
+                    sampled.origins.target_times[number],
+                    sampled.truth[number],
+                    sampled.point[number],
+                    None if sampled.quantiles is None else sampled.quantiles[number],
+                )
+            )
+        return examples
+
+    @property
+    def _successive(self) -> SuccessiveForecasts:
+        made = self._scores.successive
+        return SuccessiveForecasts(
+            self._measured_stations[int(made.origins.stations[0])].name,
+            self._series.shape.last_lead,
+            made.origins.target_times[:, 0],
+            made.truth[:, 0],
+            made.point[:, 0],
+            None if made.quantiles is None else made.quantiles[:, 0],
+        )
+
+    @functools.cached_property
+    def _sample(self) -> ForecastSample:
+        """Forecasts of any lead, drawn from the sampled windows."""
+        sampled, shape = self._scores.sampled, self._series.shape
+        windows, horizon, _ = sampled.truth.shape
+        drawn = np.random.default_rng(0).permutation(windows * horizon)[:_SAMPLE]
+        window, lead = np.divmod(np.sort(drawn), horizon)
+        return ForecastSample(
+            sampled.truth[window, lead],
+            sampled.point[window, lead],
+            last_values(
+                self._data_module.data.series,
+                sampled.origins.stations[window],
+                sampled.origins.origins[window],
+                shape.history,
+                shape.targets,
+            ),
+        )
+
+
+def _baselines(scores: Mapping[str, ForecastScores]) -> dict[str, dict[str, float]]:
+    return {
+        name: each.overall()
+        for name, each in scores.items()
+        if name not in (MODEL, UNCORRECTED)
+    }

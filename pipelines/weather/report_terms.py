@@ -2,14 +2,14 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
-from ..datasets.measured_variables import Variable
-from ..reporting import is_drawable
+from ..data.series.measured_variables import Variable
+from ..reporting.page import is_drawable
+from .evaluation import MODEL
 
-MODEL = "model"
 BASELINE_NAMES = {
     "repeat_last": "last value repeated",
     "seasonal_naive": "seasonal naive",
@@ -25,31 +25,7 @@ _DAY = 86_400
 _UNITS = {"degC": "°C", "degF": "°F", "deg": "°"}
 _POWERS = {"**2": "²", "**3": "³", "^2": "²", "^3": "³"}
 
-Intervals = Mapping[str, tuple[float, float]]
 Values = Mapping[str, float | None]
-
-
-@dataclass(frozen=True)
-class SystemScores:
-    """What `ForecastScores` gives of one system, the model or a baseline.
-
-    A metric that is None or absent is not shown.
-
-    Attributes:
-        overall: Metric by key.
-        by_lead: Of each metric `H` values.
-        by_variable: Metrics by target's name.
-        by_season: Metrics by season.
-        by_hour: Metrics by hour of the day, "0" to "23".
-        intervals: 95 % intervals of overall metrics, where known.
-    """
-
-    overall: Values
-    by_lead: Mapping[str, Sequence[float | None]] = field(default_factory=dict)
-    by_variable: Mapping[str, Values] = field(default_factory=dict)
-    by_season: Mapping[str, Values] = field(default_factory=dict)
-    by_hour: Mapping[str, Values] = field(default_factory=dict)
-    intervals: Intervals = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -152,8 +128,8 @@ def numbered_name(variable: Variable, number: int) -> str:
 
 def system_name(name: str) -> str:
     """For headings and legends."""
-    told = "this model" if name == MODEL else baseline_name(name)
-    return told[:1].upper() + told[1:]
+    spoken = "this model" if name == MODEL else baseline_name(name)
+    return spoken[:1].upper() + spoken[1:]
 
 
 def baseline_name(name: str) -> str:
@@ -179,13 +155,13 @@ def digits_of(value: float) -> int:
     return min(max(2 - math.floor(math.log10(abs(value))), 0), 6)
 
 
-def percent(share: float, digits: int = 1) -> str:
-    """A share between 0 and 1, for people."""
-    return f"{100 * share:.{digits}f}\N{NO-BREAK SPACE}%"
+def percent(fraction: float, digits: int = 1) -> str:
+    """A fraction, for people."""
+    return f"{100 * fraction:.{digits}f}\N{NO-BREAK SPACE}%"
 
 
-def there(values: Values) -> dict[str, float]:
-    """Without what was not counted."""
+def counted(values: Values) -> dict[str, float]:
+    """Without the metrics for which nothing was counted."""
     return {key: float(value) for key, value in values.items() if value is not None}
 
 

@@ -7,18 +7,24 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import linalg
 
-from ..datasets.time_series import TimeSeries
-from .data import PreparedWindows, WeatherData
+from ..data.series.time_series import TimeSeries
+from .data import WeatherData, WindowDataModule
 from .model_inputs import CALENDAR_FEATURES, calendar_features
-from .origins import OriginBatch, filled_forward, times_of, values_around
 from .scaling import Scaling
-from .windows import Windows, WindowShape
+from .windows import (
+    OriginBatch,
+    Windows,
+    WindowShape,
+    filled_forward,
+    times_of,
+    values_around,
+)
 
 # Of inputs of unit variance, times the number of windows.
 _PENALTIES = (1e-6, 1e-4, 1e-3, 1e-2, 10**-1.5, 1e-1, 10**-0.5, 1.0, 10.0)
 # Neighbouring windows hold nearly the same: more than these teach little and take long.
 _MOST_TRAINING, _MOST_VALIDATION = 50_000, 4_000
-# With fewer complete windows than this share, missing targets are filled.
+# With a smaller fraction of complete windows, missing targets are filled.
 _LEAST_COMPLETE = 0.1
 # The lags of all variables are tried up to so many inputs and weights.
 _MOST_LAGS, _MOST_WEIGHTS = 2_000, 4_000_000
@@ -55,14 +61,14 @@ class Ridge:
         forecast = np.empty(size, np.float32)
         made: dict[tuple[int, ...], tuple[np.ndarray, np.ndarray]] = {}
         for number, target in enumerate(shape.targets):
-            own = self.regressions[number]
-            if own.variables not in made:
-                made[own.variables] = self.inputs.make(
-                    series, batch.stations, batch.origins, own.variables
+            variables = self.regressions[number].variables
+            if variables not in made:
+                made[variables] = self.inputs.make(
+                    series, batch.stations, batch.origins, variables
                 )
-            inputs, levels = made[own.variables]
-            change = inputs @ own.weights
-            level = levels[:, own.variables.index(target), None]
+            inputs, levels = made[variables]
+            change = inputs @ self.regressions[number].weights
+            level = levels[:, variables.index(target), None]
             raw = (level + change) * scaling.scale[target] + scaling.mean[target]
             # Finite also where the history holds the largest of numbers.
             largest = np.finfo(np.float32).max
@@ -90,7 +96,7 @@ class LaggedInputs:
 
     The columns are: 1; the calendar's, where there is one; and for each variable the
     standardised values of its history less the last one, oldest first, with the last
-    one itself in its own place.
+    one itself at the end.
 
     Attributes:
         shape: What a window holds.
@@ -140,7 +146,7 @@ class LaggedInputs:
         return self.scaling.of(variables).standardise(values.astype(np.float64))
 
 
-def fit_ridge(prepared: PreparedWindows) -> Ridge:
+def fit_ridge(data_module: WindowDataModule) -> Ridge:
     """Fits to the training windows, and chooses by the error on validation windows.
 
     For a target, windows are left out in which one of its values is missing; where
@@ -148,12 +154,12 @@ def fit_ridge(prepared: PreparedWindows) -> Ridge:
     a year says nothing of the time of year, nor how the course of the day changes with
     it, so then there is no calendar.
     """
-    data = prepared.data
+    data = data_module.data
     shape, variables = data.shape, tuple(range(len(data.series.variables)))
-    training = _Sample.of(prepared.training, _MOST_TRAINING)
-    validation = _Sample.of(prepared.evaluation("validation"), _MOST_VALIDATION)
+    training = _Sample.of(data_module.training, _MOST_TRAINING)
+    validation = _Sample.of(data_module.evaluation("validation"), _MOST_VALIDATION)
     inputs = LaggedInputs(
-        shape, prepared.source.scaling, shape.calendar and _spans_a_year(data)
+        shape, data_module.source.scaling, shape.calendar and _spans_a_year(data)
     )
     lags = len(variables) * shape.history
     weights = lags * shape.horizon * len(shape.targets)
@@ -188,7 +194,7 @@ class _Sample:
     def of(cls, windows: Windows, most: int) -> "_Sample":
         """At most so many, spread evenly."""
         series = windows.source.series
-        stations, origins = windows.places(_spread(len(windows), most))
+        stations, origins = windows.locations(_spread(len(windows), most))
         usable = _complete(series, windows.source.shape, stations, origins)
         usable[:, usable.mean(axis=0) < _LEAST_COMPLETE] = True
         return cls(series, stations, origins, usable)
@@ -201,32 +207,30 @@ class _Fit:
     Attributes:
         inputs: Makes them.
         variables: Their numbers; those of the targets are among them.
-        members: Places of these targets among all. The same windows can be used for
-            each of them.
+        targets: Numbers of these targets among all targets. The same windows can be
+            used for each of them.
     """
 
     inputs: LaggedInputs
     variables: tuple[int, ...]
-    members: list[int]
+    targets: list[int]
 
     def choose(self, training: _Sample, validation: _Sample) -> dict[int, Regression]:
-        """By member the regression that errs least in validation."""
-        fitted, judged = self._sums(training), self._sums(validation)
-        least = {member: np.inf for member in self.members}
+        """For each target the regression with the least error on validation."""
+        fitted, held_out = self._sums(training), self._sums(validation)
+        least = {target: np.inf for target in self.targets}
         best: dict[int, Regression] = {}
         for columns, outputs in self._choices():
-            part = judged.part(columns, outputs)
+            part = held_out.part(columns, outputs)
+            targets = [self.targets[output] for output in outputs]
             for weights in _solutions(fitted.part(columns, outputs)):
                 errors = part.mean_squared_errors(weights)
-                for member, error, own in zip(
-                    [self.members[output] for output in outputs],
-                    errors,
-                    weights.swapaxes(0, 1),
-                    strict=True,
-                ):
-                    if error < least[member]:
-                        least[member] = error
-                        best[member] = self._regression(member, columns, own)
+                for index, target in enumerate(targets):
+                    if errors[index] < least[target]:
+                        least[target] = errors[index]
+                        best[target] = self._regression(
+                            target, columns, weights[:, index]
+                        )
         return best
 
     def _choices(self) -> Iterator[tuple[np.ndarray, list[int]]]:
@@ -235,40 +239,39 @@ class _Fit:
         if self.inputs.calendar:
             heads.append(np.arange(self.inputs.first_lag))
         for head in heads:
-            for output in range(len(self.members)):
-                own = self._own_columns(self.members[output])
-                yield np.concatenate([head, own[:-1]]), [output]
-                yield np.concatenate([head, own]), [output]
+            for output, target in enumerate(self.targets):
+                lags = self._lags_of(target)
+                yield np.concatenate([head, lags[:-1]]), [output]
+                yield np.concatenate([head, lags]), [output]
             if len(self.variables) > 1:
                 size = self.inputs.size(self.variables)
                 rest = np.arange(self.inputs.first_lag, size)
-                yield np.concatenate([head, rest]), list(range(len(self.members)))
+                yield np.concatenate([head, rest]), list(range(len(self.targets)))
 
-    def _own_columns(self, member: int) -> np.ndarray:
-        """Of the target's own history, the last value at the end."""
+    def _lags_of(self, target: int) -> np.ndarray:
+        """The columns of the target's history, the last value at the end."""
         history = self.inputs.shape.history
-        place = self.variables.index(self.inputs.shape.targets[member])
-        return self.inputs.first_lag + place * history + np.arange(history)
+        variable = self.variables.index(self.inputs.shape.targets[target])
+        return self.inputs.first_lag + variable * history + np.arange(history)
 
     def _regression(
-        self, member: int, columns: np.ndarray, weights: np.ndarray
+        self, target: int, columns: np.ndarray, weights: np.ndarray
     ) -> Regression:
         """Without the variables that have no weight."""
         inputs = self.inputs
         whole = np.zeros((inputs.size(self.variables), weights.shape[1]), np.float32)
         whole[columns] = weights
-        own = self._own_columns(member)
-        if np.isin(columns[columns >= inputs.first_lag], own).all():
-            target = inputs.shape.targets[member]
-            whole = np.concatenate([whole[: inputs.first_lag], whole[own]])
-            return Regression((target,), whole)
+        lags = self._lags_of(target)
+        if np.isin(columns[columns >= inputs.first_lag], lags).all():
+            whole = np.concatenate([whole[: inputs.first_lag], whole[lags]])
+            return Regression((inputs.shape.targets[target],), whole)
         return Regression(self.variables, whole)
 
     def _sums(self, sample: _Sample) -> "_Sums":
-        """Over the windows that can be used for the members."""
-        (numbers,) = np.nonzero(sample.usable[:, self.members[0]])
+        """Over the windows that can be used for these targets."""
+        (numbers,) = np.nonzero(sample.usable[:, self.targets[0]])
         shape = self.inputs.shape
-        targets = [shape.targets[member] for member in self.members]
+        targets = [shape.targets[target] for target in self.targets]
         levels_of = [self.variables.index(target) for target in targets]
         size, outputs = self.inputs.size(self.variables), (len(targets), shape.horizon)
         gram, cross = np.zeros((size, size)), np.zeros((size, *outputs))
@@ -276,9 +279,9 @@ class _Fit:
         rows = max(1, _NUMBERS_AT_A_TIME // (size + math.prod(outputs)))
         for begin in range(0, len(numbers), rows):
             chunk = numbers[begin : begin + rows]
-            place = sample.series, sample.stations[chunk], sample.origins[chunk]
-            inputs, levels = self.inputs.make(*place, self.variables)
-            truth = values_around(*place, shape.leads, targets)
+            windows = sample.series, sample.stations[chunk], sample.origins[chunk]
+            inputs, levels = self.inputs.make(*windows, self.variables)
+            truth = values_around(*windows, shape.leads, targets)
             change = self.inputs.standardised(truth, targets)
             change -= levels[:, None, levels_of]
             change = filled_forward(change).swapaxes(1, 2)
@@ -368,12 +371,12 @@ def _complete(
     """Whether all values of a target are there, bool `[N, T]`."""
     complete = np.empty((len(origins), len(shape.targets)), bool)
     for number in np.unique(stations):
-        own = stations == number
-        first = origins[own] + shape.first_lead
-        for place, target in enumerate(shape.targets):
+        rows = stations == number
+        first = origins[rows] + shape.first_lead
+        for column, target in enumerate(shape.targets):
             values = series.stations[number].values[:, target]
             missing = np.cumsum(np.r_[0, ~np.isfinite(values)])
-            complete[own, place] = missing[first + shape.horizon] == missing[first]
+            complete[rows, column] = missing[first + shape.horizon] == missing[first]
     return complete
 
 
@@ -383,6 +386,6 @@ def _with_the_same_windows(
     """Targets put together whose usable windows are the same."""
     groups: dict[bytes, list[int]] = {}
     usable = np.concatenate([training.usable, validation.usable])
-    for target, own in enumerate(usable.T):
-        groups.setdefault(own.tobytes(), []).append(target)
+    for target, rows in enumerate(usable.T):
+        groups.setdefault(rows.tobytes(), []).append(target)
     return list(groups.values())

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 _CHUNK = 65_536
-# Deviations below this share of the mean are rounding of a constant.
+# Deviations below this fraction of the mean are rounding of a constant.
 _ROUNDING = 1e-6
 
 

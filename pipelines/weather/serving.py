@@ -1,19 +1,16 @@
 """What an exported weather model answers: signatures in raw units."""
 
-from collections.abc import Callable, Sequence
-from types import SimpleNamespace
-from typing import Any
-
 import numpy as np
 import tensorflow as tf
 
+from ..core.serving_module import ServingModule, graph
 from .forecaster import Forecaster
 from .model_inputs import history_inputs, known_inputs, seconds_of
 from .scaling import Scaling
 from .windows import WindowShape
 
 
-class WeatherServing(tf.Module):
+class WeatherServing(ServingModule):
     """Raw histories in, forecasts in raw units out.
 
     The answer to `history` float32 `[N, L, F]`, NaN where a value is missing, `start`
@@ -37,39 +34,36 @@ class WeatherServing(tf.Module):
         step_seconds: int,
         passes: int = 0,
     ):
-        super().__init__(name="weather")
-        # The graphs read the tf.Variable within each variable of Keras. If the module
-        # tracked the model, these would be saved as two, and TensorFlow Serving, which
-        # restores by names and not by objects, would leave empty what the graphs read.
-        self._variables = [variable.value for variable in forecaster.model.variables]
-        self._untracked = SimpleNamespace(forecaster=forecaster, scaling=scaling)
+        super().__init__(
+            "weather",
+            forecaster.model.variables,
+            forecaster=forecaster,
+            scaling=scaling,
+        )
         self._shape = shape
         self._step = step_seconds
         self._passes = passes
 
-    def signatures(self) -> dict[str, Any]:
+    def signatures(self) -> dict[str, tf.types.experimental.PolymorphicFunction]:
         """The functions to export, by name.
 
         `serving_default`; `from_history`, which takes `history` alone, where nothing
         else is used; and `spread`, `mean` and `spread` of passes with noise left on,
         where passes are asked for.
         """
-        specs = [
-            tf.TensorSpec(
-                [None, self._shape.history, len(self._untracked.scaling.mean)],
-                tf.float32,
-                "history",
-            ),
+        shape, variables = self._shape, len(self.untracked.scaling.mean)
+        inputs = [
+            tf.TensorSpec([None, shape.history, variables], tf.float32, "history"),
             tf.TensorSpec([None], tf.string, "start"),
         ]
-        if self._shape.known_future:
-            known = [None, self._shape.horizon, len(self._shape.known_future)]
-            specs.append(tf.TensorSpec(known, tf.float32, "known_future"))
-        signatures = {"serving_default": _traced(self._forecast, specs)}
-        if not self._shape.calendar and not self._shape.known_future:
-            signatures["from_history"] = _traced(self._forecast, specs[:1])
+        if shape.known_future:
+            known = [None, shape.horizon, len(shape.known_future)]
+            inputs.append(tf.TensorSpec(known, tf.float32, "known_future"))
+        signatures = {"serving_default": graph(self._forecast, inputs)}
+        if not shape.calendar and not shape.known_future:
+            signatures["from_history"] = graph(self._forecast, inputs[:1])
         if self._passes:
-            signatures["spread"] = _traced(self._spread, specs)
+            signatures["spread"] = graph(self._spread, inputs)
         return signatures
 
     def _forecast(
@@ -79,7 +73,7 @@ class WeatherServing(tf.Module):
         known_future: tf.Tensor | None = None,
     ) -> dict[str, tf.Tensor]:
         features = self._features(history, start, known_future)
-        point, quantiles = self._untracked.forecaster.forecast(features)
+        point, quantiles = self.untracked.forecaster.forecast(features)
         answer = {"forecast": point}
         return answer | {"quantiles": quantiles} if quantiles.shape[-1] else answer
 
@@ -90,7 +84,7 @@ class WeatherServing(tf.Module):
         known_future: tf.Tensor | None = None,
     ) -> dict[str, tf.Tensor]:
         features = self._features(history, start, known_future)
-        mean, spread = self._untracked.forecaster.spread(features, self._passes)
+        mean, spread = self.untracked.forecaster.spread(features, self._passes)
         return {"mean": mean, "spread": spread}
 
     def _features(
@@ -99,7 +93,7 @@ class WeatherServing(tf.Module):
         start: tf.Tensor | None,
         known_future: tf.Tensor | None,
     ) -> dict[str, tf.Tensor]:
-        shape, scaling = self._shape, self._untracked.scaling
+        shape, scaling = self._shape, self.untracked.scaling
         features = history_inputs(history, scaling.mean, scaling.scale)
         if not shape.calendar and not shape.known_future:
             return features
@@ -120,8 +114,3 @@ class WeatherServing(tf.Module):
                 known.scale,
             )
         return features
-
-
-def _traced(function: Callable[..., Any], specs: Sequence[tf.TensorSpec]) -> Any:
-    # Without AutoGraph, which these graphs do not need and which writes files.
-    return tf.function(function, autograph=False).get_concrete_function(*specs)

@@ -13,11 +13,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from ..autotuning import without_autotuning
-from ..datasets.chronological_split import Spans
-from ..datasets.time_series import StationSeries, TimeSeries
+from ..core.autotuning import without_autotuning
+from ..data.series.chronological_split import Spans
+from ..data.series.time_series import StationSeries, TimeSeries
 from .model_inputs import history_inputs, known_inputs, standardised
-from .origins import times_of, values_around
 from .scaling import Scaling
 
 _ROWS_AT_A_TIME = 65_536
@@ -65,6 +64,112 @@ class WindowShape:
         return range(max(begin - self.first_lead, whole_history), end - self.last_lead)
 
 
+@dataclass(frozen=True)
+class OriginBatch:
+    """Some windows, without their values.
+
+    Attributes:
+        stations: Their numbers, int64 `[N]`.
+        origins: The last step of each history, a row of its station, int64 `[N]`.
+        target_times: datetime64[s] `[N, H]`.
+    """
+
+    stations: np.ndarray
+    origins: np.ndarray
+    target_times: np.ndarray
+
+
+def values_around(
+    series: TimeSeries,
+    stations: np.ndarray,
+    origins: np.ndarray,
+    steps: Sequence[int] | np.ndarray,
+    variables: Sequence[int],
+) -> np.ndarray:
+    """Values at some steps from each origin, which is step 0.
+
+    Args:
+        series: All stations.
+        stations: Their numbers, `[N]`.
+        origins: Rows of the stations, `[N]`.
+        steps: `S` of them.
+        variables: Their numbers, `V`.
+
+    Returns:
+        Raw, float32 `[N, S, V]`, NaN where missing and before the series begins.
+    """
+    columns = list(variables)
+    values = np.empty((len(origins), len(steps), len(columns)), np.float32)
+    for number in np.unique(stations):
+        here = stations == number
+        rows = origins[here, None] + np.asarray(steps)
+        picked = series.stations[number].values[np.maximum(rows, 0)[..., None], columns]
+        picked[rows < 0] = np.nan
+        values[here] = picked
+    values[~np.isfinite(values)] = np.nan
+    return values
+
+
+def last_values(
+    series: TimeSeries,
+    stations: np.ndarray,
+    origins: np.ndarray,
+    history: int,
+    variables: Sequence[int],
+) -> np.ndarray:
+    """The last value of each history that is there.
+
+    Args:
+        series: All stations.
+        stations: Their numbers, `[N]`.
+        origins: The last step of each history, `[N]`.
+        history: Steps of a history.
+        variables: Their numbers, `V`.
+
+    Returns:
+        Raw, float32 `[N, V]`, NaN where a history has none.
+    """
+    back = np.arange(0, -history, -1)
+    values = values_around(series, stations, origins, back, variables)
+    latest = np.isfinite(values).argmax(axis=1)[:, None]
+    return np.take_along_axis(values, latest, axis=1)[:, 0]
+
+
+def times_of(series: TimeSeries, stations: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """The times of some rows of each of the stations `[N]`.
+
+    Args:
+        rows: `[N]` or `[N, S]`.
+
+    Returns:
+        datetime64[s], of the shape of the rows.
+    """
+    times = np.empty(rows.shape, "datetime64[s]")
+    for number in np.unique(stations):
+        here = stations == number
+        station = series.stations[number]
+        if station.stamps is None:
+            times[here] = station.start + rows[here] * station.step
+        else:
+            times[here] = station.stamps[rows[here]]
+    return times
+
+
+def filled_forward(values: np.ndarray) -> np.ndarray:
+    """Missing values replaced by the last one before them, 0 before the first.
+
+    Args:
+        values: `[N, S, V]`, NaN where missing.
+    """
+    missing = np.isnan(values)
+    if not missing.any():
+        return values
+    steps = np.where(missing, 0, np.arange(values.shape[1])[:, None])
+    last = np.maximum.accumulate(steps, axis=1)
+    # Where none came before, that is the first, which is missing itself.
+    return np.nan_to_num(np.take_along_axis(values, last, axis=1), nan=0.0)
+
+
 class WindowSource:
     """Series in memory, and windows gathered from them.
 
@@ -78,7 +183,7 @@ class WindowSource:
 
     Args:
         series: the stations.
-        scaling: of all variables, learned from the training part.
+        scaling: of all variables, fitted to the training part.
         shape: what a window holds.
     """
 
@@ -217,7 +322,7 @@ class Windows:
             lambda numbers: tf.random.experimental.index_shuffle(numbers, key, last),
         )
 
-    def places(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def locations(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The stations and the origins of these windows."""
         run = np.searchsorted(self._ends, numbers, side="right")
         station, first, length = self._runs[run].T
@@ -225,11 +330,11 @@ class Windows:
 
     def origin_times(self, numbers: np.ndarray) -> np.ndarray:
         """``datetime64[s][windows]``."""
-        return times_of(self.source.series, *self.places(numbers))
+        return times_of(self.source.series, *self.locations(numbers))
 
     def target_times(self, numbers: np.ndarray) -> np.ndarray:
         """``datetime64[s][windows, H]``."""
-        stations, origins = self.places(numbers)
+        stations, origins = self.locations(numbers)
         steps = origins[:, None] + self.source.shape.leads
         return times_of(self.source.series, stations, steps)
 
@@ -237,7 +342,7 @@ class Windows:
         """In raw units, ``float32[windows, H, T]``, NaN where missing."""
         shape = self.source.shape
         return values_around(
-            self.source.series, *self.places(numbers), shape.leads, shape.targets
+            self.source.series, *self.locations(numbers), shape.leads, shape.targets
         )
 
     def _batches(self, batch_size: int, count: int, order: Any) -> tf.data.Dataset:

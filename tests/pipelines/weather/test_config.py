@@ -4,15 +4,15 @@ import pydantic
 import pytest
 
 from recurra.pipelines.weather.config import (
-    ModelSection,
-    SplitSection,
-    WeatherDataSection,
+    ModelConfig,
+    SplitConfig,
+    WeatherDataConfig,
 )
 
 
 def test_the_defaults_are_valid():
-    section = WeatherDataSection()
-    assert WeatherDataSection.model_validate(section.model_dump()) == section
+    section = WeatherDataConfig()
+    assert WeatherDataConfig.model_validate(section.model_dump()) == section
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ def test_the_defaults_are_valid():
 )
 def test_a_split_that_does_not_fit(values, said):
     with pytest.raises(pydantic.ValidationError, match=said):
-        SplitSection.model_validate(values)
+        SplitConfig.model_validate(values)
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_a_split_that_does_not_fit(values, said):
 )
 def test_values_that_do_not_fit(values):
     with pytest.raises(pydantic.ValidationError):
-        WeatherDataSection.model_validate(values)
+        WeatherDataConfig.model_validate(values)
 
 
 @pytest.mark.parametrize(
@@ -46,4 +46,4 @@ def test_values_that_do_not_fit(values):
 )
 def test_a_model_that_does_not_fit(values, said):
     with pytest.raises(pydantic.ValidationError, match=said):
-        ModelSection.model_validate(values)
+        ModelConfig.model_validate(values)

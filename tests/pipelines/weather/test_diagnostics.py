@@ -1,13 +1,12 @@
-"""What tells beside the scores how a forecast errs, checked on series made for it."""
+"""How forecasts err beside their scores, checked on series made for it."""
 
 import numpy as np
 import pytest
 
-from recurra.pipelines.datasets.time_series import StationSeries
+from recurra.pipelines.data.series.time_series import StationSeries
 from recurra.pipelines.weather.diagnostics import (
     ForecastSample,
     SuccessiveForecasts,
-    central_intervals,
     change_correlations,
     fit_by_shift,
     missing_map,
@@ -74,31 +73,18 @@ def test_change_correlations_are_those_of_numpy():
     assert np.isnan(found[1]), "the last value repeated foresees no change"
 
 
-@pytest.mark.parametrize(
-    ("levels", "expected"),
-    [
-        ((0.1, 0.25, 0.5, 0.75, 0.9), [(0, 4, 80), (1, 3, 50)]),
-        ((0.05, 0.5, 0.9), []),
-        ((0.025, 0.1, 0.975), [(0, 2, 95)]),
-        ((), []),
-    ],
-)
-def test_central_intervals_are_the_symmetric_pairs(levels, expected):
-    assert central_intervals(levels) == expected
-
-
 def test_missing_map_counts_every_step_once():
     values = np.zeros((1003, 2), np.float32)
     values[100:130, 0] = np.nan
     values[:, 1] = np.nan
     spans = {"train": (0, 700), "validation": (700, 1003), "test": (1003, 1003)}
     found = missing_map(StationSeries("s", START, HOUR, values), spans, bins=10)
-    assert found.shares.shape == (10, 2)
+    assert found.fractions.shape == (10, 2)
     assert found.edges[0] == START
     assert found.edges[-1] == START + 1003 * HOUR
     steps = np.diff(found.edges) / HOUR
-    np.testing.assert_allclose(steps @ found.shares, [30, 1003])
-    assert found.shares[1, 0] == pytest.approx(0.3)
+    np.testing.assert_allclose(steps @ found.fractions, [30, 1003])
+    assert found.fractions[1, 0] == pytest.approx(0.3)
     assert found.starts == {"train": START, "validation": START + 700 * HOUR}
 
 
@@ -106,4 +92,4 @@ def test_a_series_shorter_than_the_bins_has_one_each():
     values = np.array([[1.0], [np.nan], [3.0]], np.float32)
     spans = {"train": (0, 1), "validation": (1, 2), "test": (2, 3)}
     found = missing_map(StationSeries("s", START, HOUR, values), spans)
-    np.testing.assert_array_equal(found.shares[:, 0], [0, 1, 0])
+    np.testing.assert_array_equal(found.fractions[:, 0], [0, 1, 0])

@@ -7,7 +7,12 @@ import pandas as pd
 import pytest
 from sklearn.metrics import mean_pinball_loss
 
-from recurra.pipelines.weather.metrics import SEASONS, ForecastScores, naive_errors
+from recurra.pipelines.weather.metrics import (
+    SEASONS,
+    ForecastScores,
+    central_intervals,
+    naive_errors,
+)
 
 TARGETS = ["T", "p", "rain"]
 SCALE = np.array([8.0, 5.0, 0.1], np.float32)
@@ -89,10 +94,10 @@ def expected(rows):
         "mae_standardised": (error.abs() / scale).mean(),
         "mse_standardised": ((error / scale) ** 2).mean(),
     }
-    for share, low, high in ((80, 0.1, 0.9), (50, 0.25, 0.75)):
+    for stated, low, high in ((80, 0.1, 0.9), (50, 0.25, 0.75)):
         inside = rows["truth"].between(rows[low], rows[high])
-        metrics[f"coverage_{share}"] = inside.mean()
-        metrics[f"width_{share}"] = (rows[high] - rows[low]).mean()
+        metrics[f"coverage_{stated}"] = inside.mean()
+        metrics[f"width_{stated}"] = (rows[high] - rows[low]).mean()
     return {
         name: None if np.isnan(value) else pytest.approx(value, rel=1e-9)
         for name, value in metrics.items()
@@ -182,21 +187,26 @@ def test_the_ends_of_an_interval_belong_to_it():
 
 
 @pytest.mark.parametrize(
-    ("levels", "shares"),
+    ("levels", "stated"),
     [
         ([0.5], []),
+        ([0.1, 0.25, 0.5, 0.75, 0.9], ["80", "50"]),
         ([0.1, 0.5, 0.8], []),
         ([0.2, 0.5, 0.8, 0.9], ["60"]),
         ([0.9, 0.1], ["80"]),
         ([0.0125, 0.3, 0.7, 0.9875], ["97.5", "40"]),
     ],
 )
-def test_intervals_are_of_symmetric_quantiles(levels, shares):
+def test_intervals_are_of_symmetric_quantiles(levels, stated):
     truth, point, _, times = forecasts(windows=5)
     quantiles = point[..., None] + np.array(levels, np.float32)
     overall = scores_of(truth, point, quantiles, times, levels=levels).overall()
     names = [name for name in overall if name.startswith("coverage")]
-    assert names == [f"coverage_{share}" for share in shares]
+    assert names == [f"coverage_{percentage}" for percentage in stated]
+    for (lower, upper, _), percentage in zip(
+        central_intervals(levels), stated, strict=True
+    ):
+        assert 100 * (levels[upper] - levels[lower]) == pytest.approx(float(percentage))
 
 
 def test_nothing_is_nan():

@@ -1,15 +1,17 @@
 """Exported weather models: equal to the model in memory, and hard to upset."""
 
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from recurra.pipelines.datasets.measured_variables import variables_of
-from recurra.pipelines.datasets.time_series import StationSeries, TimeSeries
+from recurra.pipelines.data.series.measured_variables import variables_of
+from recurra.pipelines.data.series.time_series import StationSeries, TimeSeries
 from recurra.pipelines.weather.config import (
-    ForecastSection,
-    ModelSection,
-    WeatherConfiguration,
+    ForecastConfig,
+    ModelConfig,
+    WeatherConfig,
 )
 from recurra.pipelines.weather.forecaster import Forecaster
 from recurra.pipelines.weather.model import build_model
@@ -22,6 +24,7 @@ START = np.datetime64("2020-02-28T21:00:00", "s")
 SCALING = Scaling(np.float32([980, 10, 5]), np.float32([8, 6, 3]))
 KNOWN = WindowShape(HISTORY, HORIZON, 2, targets=(1, 0), known_future=(2,))
 CALENDAR = WindowShape(HISTORY, HORIZON, 2, targets=(1, 0))
+SHIFTS = np.random.default_rng(1).normal(size=(HORIZON, 2, 3))
 PLAIN = WindowShape(HISTORY, HORIZON, 2, targets=(1, 0), calendar=False)
 
 
@@ -35,21 +38,37 @@ def series_of(steps: int = 60) -> TimeSeries:
 
 
 def forecaster_of(shape: WindowShape, shifted: bool = True, **model) -> Forecaster:
-    configuration = WeatherConfiguration(
-        model=ModelSection(units=8, head_units=8, segment=4, **model),
-        forecast=ForecastSection(quantiles=[0.1, 0.5, 0.9]),
+    configuration = WeatherConfig(
+        model=ModelConfig(units=8, head_units=8, segment=4, **model),
+        forecast=ForecastConfig(quantiles=[0.1, 0.5, 0.9]),
     )
-    rng = np.random.default_rng(1)
-    shifts = rng.normal(size=(HORIZON, 2, 3)).astype("float32") if shifted else None
     return Forecaster(
-        build_model(configuration, shape, 3), SCALING.of(shape.targets), shifts
+        build_model(configuration, shape, 3),
+        SCALING.of(shape.targets),
+        SHIFTS.astype("float32") if shifted else None,
     )
 
 
-def exported(tmp_path, forecaster: Forecaster, shape: WindowShape, passes: int = 0):
+def exported(folder, forecaster: Forecaster, shape: WindowShape, passes: int = 0):
     serving = WeatherServing(forecaster, shape, SCALING, STEP, passes)
-    tf.saved_model.save(serving, str(tmp_path / "1"), serving.signatures())
-    return tf.saved_model.load(str(tmp_path / "1")).signatures
+    signatures = {
+        name: function.get_concrete_function()
+        for name, function in serving.signatures().items()
+    }
+    tf.saved_model.save(serving, str(folder / "1"), signatures)
+    return tf.saved_model.load(str(folder / "1")).signatures
+
+
+@pytest.fixture(scope="module")
+def exports(tmp_path_factory):
+    """A function of kind and shape: a forecaster, and the signatures of its export."""
+
+    @functools.cache
+    def make(shape: WindowShape, kind: str = "direct"):
+        forecaster = forecaster_of(shape, kind=kind)
+        return forecaster, exported(tmp_path_factory.mktemp("model"), forecaster, shape)
+
+    return make
 
 
 def raw_inputs(origins: np.ndarray) -> dict:
@@ -72,8 +91,8 @@ def raw_inputs(origins: np.ndarray) -> dict:
         ("segments", KNOWN),
     ],
 )
-def test_the_export_equals_the_model_in_memory(tmp_path, kind, shape):
-    forecaster = forecaster_of(shape, kind=kind)
+def test_the_export_equals_the_model_in_memory(exports, kind, shape):
+    forecaster, signatures = exports(shape, kind)
     origins = np.arange(HISTORY - 1, 50)
     features, _, _ = WindowSource(series_of(), SCALING, shape).gather(
         tf.zeros(len(origins), tf.int64), tf.constant(origins)
@@ -82,12 +101,16 @@ def test_the_export_equals_the_model_in_memory(tmp_path, kind, shape):
     inputs = raw_inputs(origins)
     if not shape.known_future:
         del inputs["known_future"]
-    answer = exported(tmp_path, forecaster, shape)["serving_default"](**inputs)
+    answer = signatures["serving_default"](**inputs)
     assert set(answer) == {"forecast", "quantiles"}
     assert answer["quantiles"].shape == (len(origins), HORIZON, 2, 3)
-    # The pressure is near a thousand, where a float32 has steps of 6e-5.
-    np.testing.assert_allclose(answer["forecast"], point, atol=1e-5, rtol=2e-7)
-    np.testing.assert_allclose(answer["quantiles"], quantiles, atol=1e-5, rtol=2e-7)
+    # In standard deviations; the pressure is near a thousand, where a float32 has steps
+    # of 6e-5.
+    scale = SCALING.of(shape.targets).scale
+    np.testing.assert_allclose(answer["forecast"] / scale, point / scale, atol=1e-4)
+    np.testing.assert_allclose(
+        answer["quantiles"] / scale[:, None], quantiles / scale[:, None], atol=1e-4
+    )
     assert (np.diff(answer["quantiles"], axis=-1) >= 0).all()
 
 
@@ -98,12 +121,13 @@ def test_shifts_are_in_raw_units():
         name: np.ones((2, *tensor.shape[1:]), "float32")
         for name, tensor in bare.model.input.items()
     }
-    expected = np.sort(bare.forecast(features)[1] + shifted._shifts, axis=-1)
-    np.testing.assert_allclose(shifted.forecast(features)[1], expected, rtol=1e-6)
+    shifts = SHIFTS.astype("float32")
+    expected = np.sort(bare.forecast(features)[1] + shifts, axis=-1)
+    np.testing.assert_allclose(shifted.forecast(features)[1], expected, atol=1e-3)
 
 
-def test_missing_values_anywhere_are_survived(tmp_path):
-    signature = exported(tmp_path, forecaster_of(KNOWN), KNOWN)["serving_default"]
+def test_missing_values_anywhere_are_survived(exports):
+    signature = exports(KNOWN)[1]["serving_default"]
     inputs = raw_inputs(np.array([20]))
     history = np.nan_to_num(inputs["history"].numpy(), nan=3.0)
     rows = [np.full_like(history[0], np.nan), np.full_like(history[0], np.inf)]
@@ -122,8 +146,8 @@ def test_missing_values_anywhere_are_survived(tmp_path):
         assert np.isfinite(values).all()
 
 
-def test_no_rows_get_no_answers(tmp_path):
-    signature = exported(tmp_path, forecaster_of(KNOWN), KNOWN)["serving_default"]
+def test_no_rows_get_no_answers(exports):
+    signature = exports(KNOWN)[1]["serving_default"]
     answer = signature(
         history=tf.zeros((0, HISTORY, 3)),
         start=tf.constant([], tf.string),
@@ -132,19 +156,19 @@ def test_no_rows_get_no_answers(tmp_path):
     assert answer["quantiles"].shape == (0, HORIZON, 2, 3)
 
 
-def test_without_calendar_a_signature_takes_the_history_alone(tmp_path):
-    signatures = exported(tmp_path, forecaster_of(PLAIN), PLAIN)
+def test_without_calendar_a_signature_takes_the_history_alone(exports):
+    _, signatures = exports(PLAIN)
     assert set(signatures) == {"serving_default", "from_history"}
     inputs = raw_inputs(np.array([20, 30]))
     alone = signatures["from_history"](history=inputs["history"])
     both = signatures["serving_default"](
         history=inputs["history"], start=inputs["start"]
     )
-    np.testing.assert_array_equal(alone["forecast"], both["forecast"])
+    np.testing.assert_allclose(alone["forecast"], both["forecast"], atol=1e-3)
 
 
-def test_with_a_calendar_the_time_matters(tmp_path):
-    signatures = exported(tmp_path, forecaster_of(KNOWN), KNOWN)
+def test_with_a_calendar_the_time_matters(exports):
+    _, signatures = exports(KNOWN)
     assert set(signatures) == {"serving_default"}
     inputs = raw_inputs(np.array([20]))
     noon = signatures["serving_default"](**inputs | {"start": ["2020-06-01T12:00:00"]})
@@ -152,19 +176,19 @@ def test_with_a_calendar_the_time_matters(tmp_path):
         **inputs | {"start": ["2020-06-01T14:00:00+02:00"]}
     )
     night = signatures["serving_default"](**inputs | {"start": ["2020-06-01 00:00"]})
-    np.testing.assert_array_equal(noon["forecast"], same["forecast"])
-    assert np.abs(noon["forecast"] - night["forecast"]).max() > 1e-3
+    np.testing.assert_allclose(noon["forecast"], same["forecast"], atol=1e-3)
+    assert np.abs(noon["forecast"] - night["forecast"]).max() > 0.01
 
 
-def test_what_is_no_time_is_refused(tmp_path):
-    signature = exported(tmp_path, forecaster_of(KNOWN), KNOWN)["serving_default"]
+def test_what_is_no_time_is_refused(exports):
+    signature = exports(KNOWN)[1]["serving_default"]
     inputs = raw_inputs(np.array([20]))
     with pytest.raises(tf.errors.InvalidArgumentError, match="expected ISO times"):
         signature(**inputs | {"start": tf.constant(["soon"])})
 
 
 def test_the_spread_of_passes_with_noise(tmp_path):
-    forecaster = forecaster_of(PLAIN, state_dropout=0.3)
+    forecaster = forecaster_of(PLAIN, recurrent_dropout=0.3)
     signature = exported(tmp_path, forecaster, PLAIN, passes=8)["spread"]
     inputs = raw_inputs(np.array([20, 30]))
     answer = signature(history=inputs["history"], start=inputs["start"])

@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
-from recurra.pipelines.datasets.measured_variables import variables_of
-from recurra.pipelines.datasets.time_series import StationSeries, TimeSeries
-from recurra.pipelines.errors import UserError
-from recurra.pipelines.weather.config import WeatherDataSection
+from recurra.pipelines.core.errors import UserError
+from recurra.pipelines.data.series.measured_variables import variables_of
+from recurra.pipelines.data.series.time_series import StationSeries, TimeSeries
+from recurra.pipelines.weather.config import WeatherDataConfig
 from recurra.pipelines.weather.data import (
-    PreparedWindows,
     WeatherData,
+    WindowDataModule,
     load_weather_data,
 )
 from recurra.pipelines.weather.model_inputs import calendar_features, standardised
@@ -85,7 +85,7 @@ def test_no_window_lies_across_two_splits(reaches_back):
     spans = spans_of(30, 45, 60)
     for split, (begin, end) in spans.items():
         windows = source.windows([spans], split, history_reaches_back=reaches_back)
-        _, origins = windows.places(np.arange(len(windows)))
+        _, origins = windows.locations(np.arange(len(windows)))
         first, last = origins + 1, origins + 3
         assert first.min() >= begin and last.max() == end - 1
         oldest = (origins - 3).min()
@@ -110,7 +110,7 @@ def test_windows_of_several_stations_do_not_mix():
         np.testing.assert_array_equal(steps, 1)
         ahead = targets[:, 0, 0] - features["history"][:, -1, 0]
         np.testing.assert_array_equal(ahead, 1)
-    stations, origins = windows.places(np.array([0, len(windows) - 1]))
+    stations, origins = windows.locations(np.array([0, len(windows) - 1]))
     assert stations.tolist() == [0, 2] and origins.tolist() == [3, 15]
 
 
@@ -162,7 +162,7 @@ def test_windows_without_a_target_are_left_out_and_counted():
         [spans_of(40, 50, 60)], "train"
     )
     assert windows.left_out == 3
-    _, origins = windows.places(np.arange(len(windows)))
+    _, origins = windows.locations(np.arange(len(windows)))
     assert sorted(set(range(3, 37)) - set(origins)) == [19, 20, 21]
     assert sum(numbers_of(windows.batches(7)), []) == origins.tolist()
 
@@ -212,7 +212,7 @@ def test_nothing_after_the_origin_changes_an_input():
             station = StationSeries("a", START, HOUR, each)
             own = TimeSeries("a", series.variables, (station,), (), (), 200)
             data = WeatherData(own, (spans_of(origin + 1, 160, 200),), shape)
-            source = WindowSource(own, data.learn_scaling(), shape)
+            source = WindowSource(own, data.fit_scaling(), shape)
             place = tf.constant([0], tf.int64), tf.constant([origin], tf.int64)
             inputs.append(source.gather(*place)[0])
         for name in inputs[0]:
@@ -228,22 +228,22 @@ def test_nothing_after_the_origin_in_the_file_changes_an_input(tmp_path):
     origin = pd.Timestamp("2020-01-16 07:00")
     changed = values.copy()
     changed[times > origin] = generator.permutation(changed[times > origin]) + 3
-    section = WeatherDataSection(step="1h", history=24, horizon=12)
+    config = WeatherDataConfig(step="1h", history=24, horizon=12)
     inputs = []
     for number, each in enumerate((values, changed)):
         path = tmp_path / f"{number}.csv"
         frame = pd.DataFrame({"time": times, "T (degC)": each[:, 0], "wd": each[:, 1]})
         frame.to_csv(path, index=False)
-        data = load_weather_data(section.model_copy(update={"spec": str(path)}))
-        prepared = PreparedWindows(data, data.learn_scaling(), section, 8, seed=0)
-        windows = prepared.evaluation("validation")
+        data = load_weather_data(config.model_copy(update={"spec": str(path)}))
+        data_module = WindowDataModule(data, data.fit_scaling(), config, 8, seed=0)
+        windows = data_module.evaluation("validation")
         starts = windows.origin_times(np.arange(len(windows)))
         (which,) = np.flatnonzero(starts == np.datetime64(origin, "s"))
         place = [
             tf.constant(each[which : which + 1])
-            for each in windows.places(np.arange(len(windows)))
+            for each in windows.locations(np.arange(len(windows)))
         ]
-        inputs.append(prepared.source.gather(*place))
+        inputs.append(data_module.source.gather(*place))
     for name in inputs[0][0]:
         np.testing.assert_array_equal(inputs[0][0][name], inputs[1][0][name], name)
     # The targets did change, or this would show nothing.
@@ -254,14 +254,14 @@ def test_the_scaling_is_of_the_training_part_alone():
     series = series_of(100, 50)
     spans = (spans_of(60, 80, 100), spans_of(30, 40, 50))
     data = WeatherData(series, spans, SHAPE)
-    scaling = data.learn_scaling()
+    scaling = data.fit_scaling()
     series.stations[0].values[60:] = 1e6
     series.stations[1].values[30:] = np.nan
-    again = data.learn_scaling()
+    again = data.fit_scaling()
     np.testing.assert_array_equal(scaling.mean, again.mean)
     np.testing.assert_array_equal(scaling.scale, again.scale)
     series.stations[1].values[29] = 1e6
-    assert (data.learn_scaling().mean != scaling.mean).all()
+    assert (data.fit_scaling().mean != scaling.mean).all()
 
 
 def test_times_and_raw_targets():
@@ -313,38 +313,38 @@ def test_gradients_pass_missing_values_by():
     assert tape.gradient(total, values).numpy().tolist() == [[1.0, 0.0]]
 
 
-def test_the_data_of_a_section():
-    section = WeatherDataSection(
+def test_the_data_of_a_configuration():
+    config = WeatherDataConfig(
         targets=["T", "p (mbar)"],
         known_future=["SWDR"],
         step="6h",
         history=8,
         horizon=4,
     )
-    data = load_weather_data(section)
+    data = load_weather_data(config)
     assert data.target_names == ("T", "p")
-    assert data.facts()["known_future"] == ["SWDR"]
-    prepared = PreparedWindows(data, data.learn_scaling(), section, 32, seed=1)
-    features, targets, _ = next(iter(prepared.training_batches(0)))
+    assert data.metadata()["known_future"] == ["SWDR"]
+    data_module = WindowDataModule(data, data.fit_scaling(), config, 32, seed=1)
+    features, targets, _ = next(iter(data_module.training_batches(0)))
     assert features["history"].shape == (32, 8, 16)
     assert targets.shape == (32, 4, 2)
     assert features["known_future"].shape == (32, 4, 4 + 2)
-    assert int(prepared.validation_batches().cardinality()) > 1
-    assert set(prepared.left_out()) == {"train", "validation", "test"}
+    assert int(data_module.validation_batches().cardinality()) > 1
+    assert set(data_module.left_out()) == {"train", "validation", "test"}
 
 
 def test_targets_that_are_not_there_and_parts_too_short():
     with pytest.raises(UserError, match="--target: no variable 'snow'; there are p, T"):
-        load_weather_data(WeatherDataSection(targets=["snow"]))
-    section = WeatherDataSection(step="1D", history=5, horizon=365)
+        load_weather_data(WeatherDataConfig(targets=["snow"]))
+    config = WeatherDataConfig(step="1D", history=5, horizon=365)
     with pytest.raises(UserError, match=r"validation part has no window .* 5 \+ 365"):
-        load_weather_data(section)
+        load_weather_data(config)
 
 
 @pytest.mark.skipif(not JENA.is_file(), reason="no benchmark data")
 @pytest.mark.parametrize("rows_are_steps", [True, False])
 def test_the_published_naive_errors(rows_are_steps):
-    section = WeatherDataSection.model_validate(
+    config = WeatherDataConfig.model_validate(
         {
             "spec": str(JENA),
             "targets": ["T"],
@@ -354,12 +354,12 @@ def test_the_published_naive_errors(rows_are_steps):
             "split": {"train": 0.5, "validation": 0.25, "test": 0.25, "rest": "test"},
         }
     )
-    data = load_weather_data(section)
-    scaling = data.learn_scaling()
-    prepared = PreparedWindows(data, scaling, section, 2048, seed=0)
+    data = load_weather_data(config)
+    scaling = data.fit_scaling()
+    data_module = WindowDataModule(data, scaling, config, 2048, seed=0)
     for split, published in (("validation", 2.44), ("test", 2.62)):
         total = count = 0.0
-        for features, targets, weights in prepared.evaluation(split).batches(2048):
+        for features, targets, weights in data_module.evaluation(split).batches(2048):
             both = weights[:, 0, 0] * features["observed"][:, -1, 0]
             error = tf.abs(targets[:, 0, 0] - features["history"][:, -1, 0])
             total += float(tf.reduce_sum(error * both)) * scaling.scale[0]
@@ -369,22 +369,22 @@ def test_the_published_naive_errors(rows_are_steps):
 
 @pytest.mark.skipif(not LONG_HORIZON.is_file(), reason="no benchmark data")
 def test_the_published_windows_of_the_long_horizon_benchmark():
-    section = WeatherDataSection(
+    config = WeatherDataConfig(
         spec=str(LONG_HORIZON),
         rows_are_steps=True,
         keep_sentinels=True,
         history=336,
         horizon=96,
     )
-    data = load_weather_data(section)
+    data = load_weather_data(config)
     assert len(data.shape.targets) == 21
-    prepared = PreparedWindows(data, data.learn_scaling(), section, 64, seed=0)
-    counts = [len(prepared.evaluation(split)) for split in data.spans[0]]
+    data_module = WindowDataModule(data, data.fit_scaling(), config, 64, seed=0)
+    counts = [len(data_module.evaluation(split)) for split in data.spans[0]]
     assert counts == [36_887 - 336 - 96 + 1, 5_270 - 96 + 1, 10_539 - 96 + 1]
     wind = data.target_names.index("wv")
     # -9999 is a value there, and everything is observed.
     assert data.series.stations[0].values[:, wind].min() == -9999
-    features, targets, weights = next(iter(prepared.validation_batches()))
+    features, targets, weights = next(iter(data_module.validation_batches()))
     assert features["history"].shape == (64, 336, 21)
     assert targets.shape == (64, 96, 21)
     assert float(tf.reduce_min(weights)) == 1

@@ -1,29 +1,26 @@
-"""The parts of a report that look at single forecasts: how they look, hold and err."""
+"""The parts of a report on single forecasts: how they look, hold and err."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from ..reporting import Report
+from ..reporting.page import Report
 from .diagnostics import (
     ExampleForecast,
     ForecastSample,
-    QuantileShares,
+    ObservedLevels,
     SuccessiveForecasts,
-    central_intervals,
 )
 from .figures import (
     draw_coverage,
     draw_coverage_by_lead,
-)
-from .forecast_figures import (
     draw_error_histogram,
     draw_errors,
     draw_example,
     draw_successive,
 )
+from .metrics import ForecastScores, central_intervals
 from .report_terms import (
-    SystemScores,
     Terms,
     as_floats,
     bracket,
@@ -42,7 +39,7 @@ def add_examples(
     report: Report,
     terms: Terms,
     examples: Sequence[ExampleForecast],
-    successive: SuccessiveForecasts | None,
+    successive: SuccessiveForecasts,
 ) -> None:
     """Forecasts with what came true: from some origins, and of a stretch of time."""
     report.section("Example forecasts")
@@ -59,7 +56,7 @@ def add_examples(
             name=f"example_{number + 1}",
             description=_describe_example(terms, example, origin),
         )
-    if successive is None or not len(successive.times):
+    if not len(successive.times):
         return
     begin = successive.times[0]
     # Of what there is the first weeks, since more could not be told apart.
@@ -82,15 +79,15 @@ def add_examples(
 
 
 def add_intervals(
-    report: Report, terms: Terms, own: SystemScores, shares: QuantileShares
+    report: Report, terms: Terms, scores: ForecastScores, levels: ObservedLevels
 ) -> None:
-    """Stated levels beside observed shares, before and after the correction."""
+    """Stated levels beside observed ones, before and after the correction."""
     report.section("Intervals")
-    stages = {"Observed": shares.observed}
-    if shares.uncorrected is not None:
+    stages = {"Observed": levels.observed}
+    if levels.uncorrected is not None:
         stages = {
-            "Before correction": shares.uncorrected,
-            "After correction": shares.observed,
+            "Before correction": levels.uncorrected,
+            "After correction": levels.observed,
         }
         report.text(
             "The conformal correction moves each quantile by what the validation part "
@@ -102,19 +99,19 @@ def add_intervals(
     )
     report.figure(
         "Stated and observed levels",
-        draw_coverage(shares),
+        draw_coverage(levels),
         "For each quantile, the share of truths at or below it.",
         name="coverage",
         description="; ".join(
             f"{name}: "
             + ", ".join(
-                f"{100 * level:g} % stated, {percent(float(share))} found"
-                for level, share in zip(shares.levels, observed, strict=True)
+                f"{100 * level:g} % stated, {percent(float(found))} found"
+                for level, found in zip(levels.levels, observed, strict=True)
             )
             for name, observed in stages.items()
         ),
     )
-    _add_coverage_by_lead(report, terms, own)
+    _add_coverage_by_lead(report, terms, scores)
     report.table(
         "Quantiles",
         ["Stated level", *stages],
@@ -123,13 +120,13 @@ def add_intervals(
                 percent(level),
                 *(percent(float(each[number])) for each in stages.values()),
             ]
-            for number, level in enumerate(shares.levels)
+            for number, level in enumerate(levels.levels)
         ],
     )
-    intervals = central_intervals(shares.levels)
+    intervals = central_intervals(levels.levels)
     rows: list[list[object]] = []
     for lower, upper, stated in intervals:
-        width = own.overall.get(f"width_{stated}")
+        width = scores.overall().get(f"width_{stated}")
         row: list[object] = [f"{stated} %"]
         row += [percent(float(each[upper] - each[lower])) for each in stages.values()]
         if terms.unit is not None:
@@ -144,11 +141,12 @@ def add_intervals(
         )
 
 
-def _add_coverage_by_lead(report: Report, terms: Terms, own: SystemScores) -> None:
+def _add_coverage_by_lead(report: Report, terms: Terms, scores: ForecastScores) -> None:
+    by_lead = scores.by_lead()
     inside = {
-        stated: as_floats(own.by_lead[f"coverage_{stated}"])
+        stated: as_floats(by_lead[f"coverage_{stated}"])
         for _, _, stated in central_intervals(terms.levels)
-        if f"coverage_{stated}" in own.by_lead
+        if f"coverage_{stated}" in by_lead
     }
     if not inside or len(terms.leads) == 1:
         return
@@ -185,7 +183,7 @@ def add_errors(report: Report, terms: Terms, sample: ForecastSample) -> None:
         report.figure(
             f"{target.name}: error by forecast",
             draw_errors(point, error, terms.drawn_labels[number], bracket(unit)),
-            "Flat lines around 0: no forecast is wrong in a way that its size tells.",
+            "Flat lines around 0: no forecast is wrong in a way that its size shows.",
             name=f"errors_{number + 1}",
             description=f"Errors of {target.name} against its forecasts from "
             f"{quantity(float(point.min()))} to {quantity(float(point.max()), unit)}.",
@@ -216,10 +214,10 @@ def _mean_errors(terms: Terms, truth: np.ndarray, point: np.ndarray) -> str:
     parts = []
     for number, target in enumerate(terms.drawn_targets):
         errors = np.abs(point - truth)[:, number]
-        told = "nothing measured"
+        error = "nothing measured"
         if np.isfinite(errors).any():
-            told = f"off by {quantity(float(np.nanmean(errors)), shown_unit(target))}"
-        parts.append(f"{target.name} {told}")
+            error = f"off by {quantity(float(np.nanmean(errors)), shown_unit(target))}"
+        parts.append(f"{target.name} {error}")
     return f"on average {', '.join(parts)}."
 
 

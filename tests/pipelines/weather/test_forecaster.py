@@ -1,13 +1,13 @@
-"""Split-conformal shifts: ranks by hand, coverage on new draws."""
+"""Correction of quantiles: ranks by hand, coverage on new draws."""
 
 import math
 
 import numpy as np
 import pytest
 
-from recurra.pipelines.weather.conformal import quantile_shifts
+from recurra.pipelines.weather.forecaster import quantile_shifts
 
-SHARES = (0.1, 0.5, 0.9)
+LEVELS = (0.1, 0.5, 0.9)
 
 
 def test_shifts_are_the_order_statistics():
@@ -15,16 +15,16 @@ def test_shifts_are_the_order_statistics():
     truth = rng.normal(size=(37, 2, 3)).astype("float32")
     quantiles = rng.normal(size=(37, 2, 3, 3)).astype("float32")
     truth[rng.random(truth.shape) < 0.2] = np.nan
-    shifts = quantile_shifts(truth, quantiles, SHARES)
+    shifts = quantile_shifts(truth, quantiles, LEVELS)
     assert shifts.shape == (2, 3, 3)
     for lead in range(2):
         for target in range(3):
-            for number, share in enumerate(SHARES):
-                own = truth[:, lead, target] - quantiles[:, lead, target, number]
-                own = sorted(own[np.isfinite(own)].tolist())
-                rank = (len(own) + 1) * share
-                rank = math.ceil(rank) if share >= 0.5 else math.floor(rank)
-                expected = own[min(max(rank, 1), len(own)) - 1]
+            for number, level in enumerate(LEVELS):
+                errors = truth[:, lead, target] - quantiles[:, lead, target, number]
+                errors = sorted(errors[np.isfinite(errors)].tolist())
+                rank = (len(errors) + 1) * level
+                rank = math.ceil(rank) if level >= 0.5 else math.floor(rank)
+                expected = errors[min(max(rank, 1), len(errors)) - 1]
                 assert shifts[lead, target, number] == pytest.approx(expected)
 
 
@@ -33,9 +33,9 @@ def test_bad_quantiles_cover_after_the_shift():
     truth = 3 + 2 * rng.normal(size=(4000, 1, 1))
     # Much too narrow, and beside the truth.
     quantiles = np.array([0.9, 1.0, 1.1]) * np.ones((4000, 1, 1, 1))
-    shifts = quantile_shifts(truth[:2000], quantiles[:2000], SHARES)
+    shifts = quantile_shifts(truth[:2000], quantiles[:2000], LEVELS)
     covered = (truth[2000:, ..., None] <= quantiles[2000:] + shifts).mean(axis=0)
-    np.testing.assert_allclose(covered[0, 0], SHARES, atol=0.03)
+    np.testing.assert_allclose(covered[0, 0], LEVELS, atol=0.03)
 
 
 def test_a_point_stands_for_each_quantile():
@@ -43,11 +43,11 @@ def test_a_point_stands_for_each_quantile():
     truth = rng.normal(size=(50, 2, 1))
     point = rng.normal(size=(50, 2, 1, 1))
     np.testing.assert_array_equal(
-        quantile_shifts(truth, point, SHARES),
-        quantile_shifts(truth, np.repeat(point, 3, axis=-1), SHARES),
+        quantile_shifts(truth, point, LEVELS),
+        quantile_shifts(truth, np.repeat(point, 3, axis=-1), LEVELS),
     )
 
 
 def test_where_no_truth_is_nothing_is_shifted():
     truth = np.full((5, 1, 1), np.nan)
-    assert not quantile_shifts(truth, np.zeros((5, 1, 1, 3)), SHARES).any()
+    assert not quantile_shifts(truth, np.zeros((5, 1, 1, 3)), LEVELS).any()

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ..reporting import Report
+from ..reporting.page import Report
 from .diagnostics import (
     ForecastSample,
     ShiftedFit,
@@ -12,8 +12,7 @@ from .diagnostics import (
     change_correlations,
     fit_by_shift,
 )
-from .figures import draw_fit_by_shift
-from .forecast_figures import draw_changes
+from .figures import draw_changes, draw_fit_by_shift
 from .report_terms import Terms, numbered_name
 
 
@@ -21,70 +20,70 @@ def add_delay(
     report: Report,
     terms: Terms,
     sample: ForecastSample,
-    successive: SuccessiveForecasts | None,
+    successive: SuccessiveForecasts,
 ) -> None:
     """Whether changes are foreseen, and whether forecasts come late."""
     report.section("Not the last value, delayed?")
     correlations = change_correlations(sample)
     report.text(
         "A forecast that repeats the last value follows the truth well to the eye, and "
-        "foresees nothing. Two checks tell it apart.",
-        _told_changes(correlations),
+        "foresees nothing. Two checks show which kind this is.",
+        _describe_changes(correlations),
     )
     _add_changes(report, terms, sample, correlations)
-    if successive is None or not len(successive.times):
+    if not len(successive.times):
         return
     fit = fit_by_shift(successive, terms.step_seconds)
-    report.text(_told_shifts(terms, fit))
+    report.text(_describe_shifts(terms, fit))
     _add_shifts(report, terms, fit)
     if len(terms.targets) > 1:
         _add_correlations(report, terms, fit, correlations)
 
 
-def _told_changes(correlations: np.ndarray) -> str:
-    told = "The change from the last value, as forecast and as it came, "
+def _describe_changes(correlations: np.ndarray) -> str:
+    text = "The change from the last value, as forecast and as it came, "
     known = correlations[np.isfinite(correlations)]
     if not len(known):
         return (
-            f"{told}cannot be compared: no change was forecast, or none came, or there "
+            f"{text}cannot be compared: no change was forecast, or none came, or there "
             "are too few forecasts."
         )
     if len(correlations) == 1:
-        told += f"has the correlation {known[0]:.2f}. "
+        text += f"has the correlation {known[0]:.2f}. "
     else:
-        told += (
+        text += (
             f"has a correlation between {known.min():.2f} and {known.max():.2f} by "
             f"variable (median {np.median(known):.2f}). "
         )
     return (
-        f"{told}The last value repeated would have none; some is had by any forecast "
+        f"{text}The last value repeated would have none; some is had by any forecast "
         "that returns to the usual value of season and hour."
     )
 
 
-def _told_shifts(terms: Terms, fit: ShiftedFit) -> str:
+def _describe_shifts(terms: Terms, fit: ShiftedFit) -> str:
     best = {
         number: shift
         for number in range(len(terms.targets))
         if (shift := fit.best(number)) is not None
     }
     lead = terms.duration(fit.lead)
-    told = f"The forecasts {lead} ahead, one after the other, "
+    text = f"The forecasts {lead} ahead, one after the other, "
     if not best:
-        return f"{told}are too few or too constant to be moved in time."
+        return f"{text}are too few or too constant to be moved in time."
     if len(terms.targets) == 1:
-        return f"{told}fit the truth best {_told_shift(terms, fit, best[0])}"
+        return f"{text}fit the truth best {_describe_shift(terms, fit, best[0])}"
     in_time = sum(shift >= 0 for shift in best.values())
     late = sum(-fit.lead < shift < 0 for shift in best.values())
     return (
-        f"{told}fit the truth best without being moved earlier for {in_time} of "
+        f"{text}fit the truth best without being moved earlier for {in_time} of "
         f"{len(best)} variables, moved earlier by less than the lead for {late}, and "
         "by the lead or more, as the last value repeated does, for "
         f"{len(best) - in_time - late}."
     )
 
 
-def _told_shift(terms: Terms, fit: ShiftedFit, best: int) -> str:
+def _describe_shift(terms: Terms, fit: ShiftedFit, best: int) -> str:
     unmoved = f"unmoved {_shown(fit.at(0, 0))}"
     at_lead = f"moved earlier by the lead {_shown(fit.at(-fit.lead, 0))}"
     if best == 0:
@@ -130,7 +129,7 @@ def _add_shifts(report: Report, terms: Terms, fit: ShiftedFit) -> None:
         "Less than 0 is earlier. The dot marks the best fit; the last value repeated "
         "has it at the dashed line.",
         name="fit_by_shift",
-        description=_told_shifts(terms, fit),
+        description=_describe_shifts(terms, fit),
     )
 
 

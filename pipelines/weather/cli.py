@@ -1,0 +1,93 @@
+"""Forecasts of time series, as the command line and the API know them."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..core.registry import TaskDefinition
+from ..data.description import DataDescription, DescriptionTable
+from ..data.sources import TIME_SERIES
+from ..data.specs import DataSpec
+from .config import EvaluationConfig, WeatherConfig, WeatherDataConfig
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ..data.series.time_series import TimeSeries
+
+_SPECS = (
+    DataSpec("FILE", "your .csv, .tsv, .jsonl (each also .gz), .parquet or .npz"),
+    DataSpec("FOLDER", "your files of one station each"),
+)
+
+TASK = TaskDefinition(
+    name="weather",
+    summary="Time series of one or more stations, and what comes next.",
+    config_class=WeatherConfig,
+    implementation="recurra.pipelines.weather.task:WeatherTask",
+    description="recurra.pipelines.weather.cli:describe",
+    recipes=Path(__file__).parent / "recipes",
+    content=TIME_SERIES,
+    data_specs=_SPECS,
+    reading_options=("time_column", "station_column"),
+    evaluation_class=EvaluationConfig,
+)
+
+
+def describe(data: WeatherDataConfig) -> DataDescription:
+    """What the pipeline sees in time series. Raises UserError for wrong data."""
+    from ..data.series.time_series import load_time_series
+
+    series = load_time_series(
+        data.spec, time_column=data.time_column, station_column=data.station_column
+    )
+    return DataDescription(
+        values=series.as_dict(),
+        blocks=[
+            f"{data.spec}: {series.rows:,} rows",
+            _stations(series),
+            _variables(series),
+            f"repairs: {len(series.repairs):,}",
+            *(f"  {repair}" for repair in series.repairs),
+        ],
+        bad_rows=[str(row) for row in series.bad_rows],
+    )
+
+
+def _stations(series: "TimeSeries") -> DescriptionTable:
+    import numpy as np
+    import pandas as pd
+
+    return DescriptionTable(
+        ["station", "first step", "last step", "step", "steps", "missing"],
+        [
+            [
+                station.name,
+                _to_the_minute(station.start),
+                _to_the_minute(station.times()[-1]),
+                str(pd.Timedelta(station.step)).replace("0 days ", ""),
+                f"{len(station):,}",
+                f"{np.isnan(station.values).mean():.2%}",
+            ]
+            for station in series.stations
+        ],
+    )
+
+
+def _variables(series: "TimeSeries") -> DescriptionTable:
+    import numpy as np
+
+    rows = []
+    for number, variable in enumerate(series.variables):
+        values = np.concatenate([each.values[:, number] for each in series.stations])
+        present = values[np.isfinite(values)]
+        extremes = (
+            [f"{present.min():g}", f"{present.max():g}"] if len(present) else ["", ""]
+        )
+        missing = f"{1 - len(present) / len(values):.2%}"
+        rows.append([variable.name, variable.unit, variable.rule, missing, *extremes])
+    columns = ["variable", "unit", "resampled by", "missing", "least", "most"]
+    return DescriptionTable(columns, rows)
+
+
+def _to_the_minute(time: "np.datetime64") -> str:
+    return str(time.astype("datetime64[m]")).replace("T", " ")
