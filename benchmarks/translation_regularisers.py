@@ -18,11 +18,9 @@ from typing import Any
 
 import pandas
 
-from recurra.apps.screen import TrainingProgress
-from recurra.pipelines import workflow
-from recurra.pipelines.configuration import find_recipe, make_configuration, read_yaml
-from recurra.pipelines.runs import Run
-from recurra.pipelines.translation.task import TranslationTask
+from recurra.pipelines import train
+from recurra.pipelines.core.progress import TrainingProgress
+from recurra.pipelines.core.runs import Run
 
 NO_DROPOUT = {
     "word_dropout": 0.0,
@@ -58,11 +56,11 @@ def main() -> None:
         )
     print(f"\n{'':20} epoch    nll  val nll  val BLEU  test BLEU  minutes")
     for name, run in runs.items():
-        rows = pandas.read_csv(run.history)
+        rows = pandas.read_csv(run.history_file)
         best = rows.loc[rows["val_bleu"].idxmax()]
         print(
             f"{name:20} {best['epoch']:5.0f} {best['nll']:6.3f} {best['val_nll']:8.3f}"
-            f" {best['val_bleu']:9.2f} {run.read_metrics()['model']['bleu']:10.2f}"
+            f" {best['val_bleu']:9.2f} {run.metrics['model']['bleu']:10.2f}"
             f" {rows['seconds'].sum() / 60:8.1f}"
         )
 
@@ -71,34 +69,22 @@ def trained(
     path: Path, noise: dict[str, Any], data: str, epochs: int, seed: int
 ) -> Run:
     """The finished run of the model with this noise."""
-    configuration = make_configuration(
-        TranslationTask.configuration_class,
-        [
-            (
-                "recipe",
-                read_yaml(find_recipe(TranslationTask.recipes, "multi30k_en_de")),
-            ),
-            (
-                "command line",
-                {
-                    "seed": seed,
-                    "data": {"spec": data},
-                    "model": noise,
-                    "training": {
-                        "epochs": epochs,
-                        "patience": epochs,
-                        "averaged_epochs": 1,
-                    },
-                },
-            ),
-        ],
-    )
     progress = TrainingProgress()
     try:
-        return workflow.train(
-            TranslationTask,
-            configuration,
-            path,
+        return train(
+            "translation",
+            data,
+            run=path,
+            recipe="multi30k_en_de",
+            settings={
+                "seed": seed,
+                "model": noise,
+                "training": {
+                    "epochs": epochs,
+                    "patience": epochs,
+                    "averaged_epochs": 1,
+                },
+            },
             resume=path.exists(),
             progress=progress,
         )

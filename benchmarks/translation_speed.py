@@ -5,8 +5,8 @@ units, a GRU decoder of 256 with additive attention of 256, embeddings of 256, a
 joint vocabulary of 8,000 pieces. It is trained for some epochs, in batches of up to 64
 pairs, as `recurra train` trains, and then translates the test set from raw strings, so
 that translations have their true lengths. Prints the target pieces per second of each
-epoch (the end of a sentence counts, padding does not), the padded share, and for each
-search the sentences per second, the median of some rounds, with its BLEU.
+epoch (the end of a sentence counts, padding does not), the padded fraction, and for
+each search the sentences per second, the median of some rounds, with its BLEU.
 
     python benchmarks/translation_speed.py --data multi30k
 """
@@ -19,11 +19,11 @@ from pathlib import Path
 
 import keras
 
-from recurra.pipelines.configuration import make_configuration
-from recurra.pipelines.runs import Run
-from recurra.pipelines.translation.batches import PreparedPairs, encode_pairs
-from recurra.pipelines.translation.config import TranslationConfiguration
-from recurra.pipelines.translation.metrics import translation_metrics
+from recurra.pipelines.core.configuration import make_configuration
+from recurra.pipelines.core.runs import Run
+from recurra.pipelines.translation.config import TranslationConfig
+from recurra.pipelines.translation.data import PairDataModule, encode_pairs
+from recurra.pipelines.translation.metrics import corpus_bleu
 from recurra.pipelines.translation.model import TranslationModel
 from recurra.pipelines.translation.subwords import Subwords
 from recurra.pipelines.translation.task import TranslationTask
@@ -45,7 +45,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     configuration = make_configuration(
-        TranslationConfiguration,
+        TranslationConfig,
         [
             (
                 "command line",
@@ -74,16 +74,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         run = Run.create(Path(folder) / "run", "translation", configuration, [])
         task = TranslationTask(configuration, run)
-        task.learn(data)
+        task.fit_preprocessing(data)
         subwords = Subwords(run.assets)
         pieces = encode_pairs(data.splits["train"], subwords).lengths[:, 1].sum()
-        model = trained(task, task.prepare(data), int(pieces), arguments.epochs)
+        model = trained(task, task.data_module(data), int(pieces), arguments.epochs)
     test = data.splits[data.test_sets[0]]
     sources, references = test.source.tolist(), test.target.tolist()
     print(f"\n{len(test):,} sentences               sentences/s   of rounds     BLEU")
     for beams, together in ((1, 128), (5, 128), (1, 64), (5, 64), (1, 1), (5, 1)):
         decoding = configuration.decoding.model_copy(
-            update={"beam_size": beams, "sentences_together": together}
+            update={"beam_size": beams, "decode_batch_size": together}
         )
         translator = Translator([model], subwords, decoding, LONGEST, arguments.target)
         translator.translate(sources[:together])
@@ -92,7 +92,7 @@ def main() -> None:
             begun = time.perf_counter()
             translations, _ = translator.translate(sources)
             rates.append(len(sources) / (time.perf_counter() - begun))
-        bleu = translation_metrics(translations, [references], arguments.target)["bleu"]
+        bleu = corpus_bleu(translations, [references], arguments.target)
         print(
             f"{'greedy' if beams == 1 else f'beam of {beams}':9}, batches of "
             f"{together:3}: {statistics.median(rates):10.1f}   "
@@ -102,16 +102,16 @@ def main() -> None:
 
 
 def trained(
-    task: TranslationTask, prepared: PreparedPairs, pieces: int, epochs: int
+    task: TranslationTask, data_module: PairDataModule, pieces: int, epochs: int
 ) -> TranslationModel:
     """The model after epochs of so many target pieces, whose rates it prints."""
     model = task.build()
-    task.compile(model, int(prepared.training_batches(0).cardinality()))
-    share = prepared.training.padded_share()
-    print(f"{pieces:,} target pieces in an epoch, padded share {share:.1%}")
+    task.compile(model, int(data_module.training_batches(0).cardinality()))
+    padded = data_module.training.padded_fraction()
+    print(f"{pieces:,} target pieces in an epoch, padded fraction {padded:.1%}")
     rates = []
     for epoch in range(epochs):
-        batches = prepared.training_batches(epoch)
+        batches = data_module.training_batches(epoch)
         begun = time.perf_counter()
         loss = model.fit(batches, shuffle=False, verbose=0).history["loss"][0]
         rates.append(pieces / (time.perf_counter() - begun))

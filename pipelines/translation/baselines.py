@@ -7,8 +7,8 @@ from typing import Protocol
 
 import numpy as np
 
-from ..datasets.sentence_pairs import PairSplit
-from .words import SPACED_LETTER, TOKEN
+from ..data.texts.sentence_pairs import PairSplit
+from ..data.texts.words import TOKEN, is_spaced_word
 
 _ITERATIONS = 5
 # Of source and target tokens that may belong together: what fits into half a gigabyte
@@ -72,7 +72,7 @@ class LexiconBaseline:
 
     @classmethod
     def fit(cls, pairs: PairSplit, seed: int) -> "LexiconBaseline":
-        """Learns the lexicon, and where target sentences have their spaces."""
+        """Fits the lexicon, and finds where target sentences have their spaces."""
         source, target = _drawn(pairs, seed)
         usual = _usual_case(target)
         words: dict[str, str] = {}
@@ -131,7 +131,7 @@ def _tokens_in_usual_case(text: str, usual: dict[str, str]) -> list[str]:
 
 
 def _spaces(texts: Sequence[str]) -> dict[str, tuple[bool, bool]]:
-    """Of each token that is no word whether a space is mostly on either side of it.
+    """By token that is no word, whether there mostly is a space on either side of it.
 
     Words are left out: one that mostly stands before a full stop has no space behind
     it, and still wants one before another word.
@@ -142,7 +142,7 @@ def _spaces(texts: Sequence[str]) -> dict[str, tuple[bool, bool]]:
         tokens = list(TOKEN.finditer(text))
         for left, right in zip(tokens, tokens[1:], strict=False):
             for token, side in ((left.group(), 1), (right.group(), 0)):
-                if not SPACED_LETTER.match(token):
+                if not is_spaced_word(token):
                     seen[token, side] += 1
                     spaced[token, side] += left.end() < right.start()
 
@@ -178,9 +178,9 @@ def _align(source: list[list[str]], target: list[list[str]]) -> dict[str, str]:
     of_source, of_target = np.divmod(pairs, len(target_words))
     likelihood = np.ones(len(pairs))
     for _ in range(_ITERATIONS):
-        share = likelihood[parameter]
-        share /= np.bincount(token, share)[token]
-        counts = np.bincount(parameter, share)
+        posterior = likelihood[parameter]
+        posterior /= np.bincount(token, posterior)[token]
+        counts = np.bincount(parameter, posterior)
         likelihood = counts / np.bincount(of_source, counts)[of_source]
     # The last of each source word's parameters in this order is its largest.
     order = np.lexsort((likelihood, of_source))

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 
 import tensorflow as tf
 
-from .subwords import BEGIN, END, PADDING
+from .subwords import BOS, EOS, PADDING
 
 _NEVER = -1e9
 # Below which float32 has fewer digits.
@@ -70,9 +70,9 @@ class Penalties:
 
     def of_coverage(self, attended: tf.Tensor, real: tf.Tensor) -> tf.Tensor:
         """cp from what positions `[..., S]` got in all, and which of them are real."""
-        share = tf.clip_by_value(attended, 1e-9, 1.0)
+        covered = tf.clip_by_value(attended, 1e-9, 1.0)
         return self.coverage * tf.reduce_sum(
-            tf.where(real, tf.math.log(share), 0.0), -1
+            tf.where(real, tf.math.log(covered), 0.0), -1
         )
 
 
@@ -80,7 +80,7 @@ class Hypotheses(NamedTuple):
     """What a search found, the best first.
 
     Attributes:
-        ids: int32 `[N, K, T]`, each ending in `END` and then `PADDING`.
+        ids: int32 `[N, K, T]`, each ending in `EOS` and then `PADDING`.
         scores: What they are ranked by, float32 `[N, K]`; far below 0 where a sentence
             has fewer hypotheses.
         log_probabilities: float32 `[N, K]`.
@@ -119,7 +119,7 @@ def beam_search(
 
     Args:
         scorer: Of the next piece.
-        source: int32 `[N, S]`, each row ending in `END` and then `PADDING`.
+        source: int32 `[N, S]`, each row ending in `EOS` and then `PADDING`.
         limits: Pieces of each translation at most, without the end, int32 `[N]`.
         search: Beams and ranking.
     """
@@ -129,22 +129,22 @@ def beam_search(
         # Each hypothesis can bring K that go on, and the one that ends here.
         values, ids = _best(allowed, min(search.beams + 1, scores.shape[-1]))
         normaliser = _log_of_sum(scores, ids[:, :1])
-        end = tf.equal(ids, END)
+        end = tf.equal(ids, EOS)
         at_limit = tf.repeat(loop.step >= loop.limits, search.beams)[:, tf.newaxis]
         first = tf.equal(tf.range(ids.shape[-1]), 0)
         values = tf.where(
-            at_limit, tf.where(first, scores[:, END, tf.newaxis], _NEVER), values
+            at_limit, tf.where(first, scores[:, EOS, tf.newaxis], _NEVER), values
         )
         end |= at_limit
-        ids = tf.where(end, END, ids)
+        ids = tf.where(end, EOS, ids)
         totals = tf.reshape(loop.totals, [-1, 1]) + (values - normaliser)
         width = search.beams * ids.shape[-1]
-        best, places = tf.math.top_k(
+        best, positions = tf.math.top_k(
             tf.reshape(totals, [-1, width]), min(2 * search.beams, width)
         )
-        parents = _parents(places // ids.shape[-1], search.beams)
-        ids = tf.gather(tf.reshape(ids, [-1, width]), places, batch_dims=1)
-        ends = tf.equal(ids, END)
+        parents = _parents(positions // ids.shape[-1], search.beams)
+        ids = tf.gather(tf.reshape(ids, [-1, width]), positions, batch_dims=1)
+        ends = tf.equal(ids, EOS)
         attended = _attended(scorer, loop, states, search)
         pool = _merged(
             loop,
@@ -207,10 +207,10 @@ def sample(
             chosen_by = allowed / draws.temperature - tf.math.log(-tf.math.log(noise))
         ids = tf.argmax(chosen_by, -1, tf.int32)
         normaliser = _log_of_sum(scores, ids[:, tf.newaxis])
-        ids = tf.where(loop.step >= loop.limits, END, ids)
+        ids = tf.where(loop.step >= loop.limits, EOS, ids)
         said = tf.gather(scores, ids[:, tf.newaxis], batch_dims=1)
         totals = loop.totals + (said - normaliser)
-        ends = tf.equal(ids, END)
+        ends = tf.equal(ids, EOS)
         attended = _attended(scorer, loop, states, search)
         rows = tf.range(tf.shape(ids)[0])
         went_on = loop._replace(
@@ -276,7 +276,7 @@ def _run(
         real=tf.not_equal(source, PADDING),
         memory=memory,
         states=_gathered(states, tf.repeat(tf.range(number), search.beams)),
-        ids=tf.fill([number, search.beams, 1], BEGIN),
+        ids=tf.fill([number, search.beams, 1], BOS),
         # At first all hypotheses of a sentence are the same, so one alone counts.
         totals=tf.tile([[0.0] + [2 * _NEVER] * (search.beams - 1)], [number, 1]),
         attended=tf.zeros(
@@ -332,12 +332,12 @@ def _best(scores: tf.Tensor, number: int) -> tuple[tf.Tensor, tf.Tensor]:
         return tf.math.top_k(scores, number)
     blocks = tf.reshape(scores[:, :in_blocks], [-1, width // _BLOCK, _BLOCK])
     chosen = tf.math.top_k(tf.reduce_max(blocks, -1), number, sorted=False).indices
-    places = chosen[..., tf.newaxis] * _BLOCK + tf.range(_BLOCK)
-    places = tf.reshape(places, [-1, number * _BLOCK])
+    positions = chosen[..., tf.newaxis] * _BLOCK + tf.range(_BLOCK)
+    positions = tf.reshape(positions, [-1, number * _BLOCK])
     rest = tf.tile([tf.range(in_blocks, width)], [tf.shape(scores)[0], 1])
-    places = tf.concat([places, rest], 1)
-    values, among = tf.math.top_k(tf.gather(scores, places, batch_dims=1), number)
-    return values, tf.gather(places, among, batch_dims=1)
+    positions = tf.concat([positions, rest], 1)
+    values, among = tf.math.top_k(tf.gather(scores, positions, batch_dims=1), number)
+    return values, tf.gather(positions, among, batch_dims=1)
 
 
 def _log_of_sum(scores: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
@@ -357,9 +357,9 @@ def _without_repeats(scores: tf.Tensor, ids: tf.Tensor, size: int) -> tf.Tensor:
         padded = tf.pad(ids, [[0, 0], [size - 1, 0]], constant_values=-1)
         windows = tf.signal.frame(padded, size - 1, 1)
         repeats = tf.reduce_all(windows[:, :-1] == windows[:, -1:], -1)
-    places = tf.where(repeats)
-    row = tf.cast(places[:, 0], tf.int32)
-    piece = tf.gather_nd(ids, places)
+    positions = tf.where(repeats)
+    row = tf.cast(positions[:, 0], tf.int32)
+    piece = tf.gather_nd(ids, positions)
     return tf.tensor_scatter_nd_min(
         scores,
         tf.stack([row, piece], 1),
@@ -398,7 +398,7 @@ def _merged(
         scores += search.penalties.of_coverage(of_parents, loop.real[:, tf.newaxis])
     scores = tf.where(totals > _NEVER / 2, scores, _NEVER)
     ids = _of_parents(loop.ids, tf.reshape(parents, [-1]))
-    ended = tf.concat([ids, tf.fill(tf.shape(ids[..., :1]), END)], 2)
+    ended = tf.concat([ids, tf.fill(tf.shape(ids[..., :1]), EOS)], 2)
     longer = tf.pad(pool.ids, [[0, 0], [0, 0], [0, 1]], constant_values=PADDING)
     scores, best = tf.math.top_k(tf.concat([pool.scores, scores], 1), search.beams)
     return Hypotheses(
@@ -425,10 +425,10 @@ def _without_done(loop: _Loop, done: tf.Tensor, beams: int) -> _Loop:
 
     def take_out() -> _Loop:
         rows = tf.where(done)[:, 0]
-        places = tf.gather(loop.sentences, rows)[:, tf.newaxis]
+        positions = tf.gather(loop.sentences, rows)[:, tf.newaxis]
         now_found = tf.nest.map_structure(
-            lambda all_, own: tf.tensor_scatter_nd_update(
-                all_, places, tf.gather(own, rows)
+            lambda found, pool: tf.tensor_scatter_nd_update(
+                found, positions, tf.gather(pool, rows)
             ),
             found,
             loop.pool,

@@ -37,20 +37,20 @@ class Ensemble:
         self, memory: Nest, states: Nest, ids: tf.Tensor
     ) -> tuple[tf.Tensor, Nest]:
         scores, new_states = [], []
-        for model, projection, own_memory, own_states in zip(
+        for model, projection, of_memory, of_states in zip(
             self._models, self.projections, memory, states, strict=True
         ):
-            readouts, own_states = model.step(own_memory, own_states, ids)
+            readouts, of_states = model.step(of_memory, of_states, ids)
             scores.append(model.logits(readouts, tf.convert_to_tensor(projection)))
-            new_states.append(own_states)
+            new_states.append(of_states)
         if len(scores) > 1:
-            scores = [tf.nn.log_softmax(each) for each in scores]
+            scores = [tf.nn.log_softmax(logits) for logits in scores]
         return mean_of_logs(scores), new_states
 
     def attention(self, memory: Nest, states: Nest) -> tf.Tensor:
         weights = [
-            model.attention_of(own_memory, own_states)
-            for model, own_memory, own_states in zip(
+            model.attention_of(of_memory, of_states)
+            for model, of_memory, of_states in zip(
                 self._models, memory, states, strict=True
             )
         ]

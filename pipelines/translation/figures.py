@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..reporting import (
+from ..reporting.page import (
     BLUE,
     GREEN,
     GREY,
@@ -15,9 +15,9 @@ from ..reporting import (
     is_drawable,
     new_figure,
 )
-from .diagnostics import Attention
+from .translator import Alignment
 
-# The model's first; told apart by their dashes too.
+# The model's first; they differ by their dashes too.
 _LINES: tuple[dict[str, Any], ...] = (
     {"color": BLUE, "linestyle": "-", "linewidth": 2.4, "zorder": 3},
     {"color": ORANGE, "linestyle": "--", "linewidth": 1.7},
@@ -52,12 +52,12 @@ def draw_bleu_by_length(
     return figure
 
 
-def draw_attention(attention: Attention) -> Figure:
+def draw_alignment(alignment: Alignment) -> Figure:
     """The weights as a picture: a row for each target piece, from top to bottom.
 
     Pieces in letters that no font here has are shown by their numbers.
     """
-    weights = attention.weights[:_DRAWN_PIECES, :_DRAWN_PIECES]
+    weights = alignment.weights[:_DRAWN_PIECES, :_DRAWN_PIECES]
     target, source = weights.shape
     figure, axes = new_figure(
         max(2.6, _INCHES_A_PIECE * source + 1.4),
@@ -66,7 +66,7 @@ def draw_attention(attention: Attention) -> Figure:
     axes.imshow(weights, cmap="Blues", vmin=0, vmax=1)
     axes.grid(False)
     axes.spines[:].set_visible(False)
-    drawable = pieces_are_drawable(attention)
+    drawable = pieces_are_drawable(alignment)
     # A dollar sign in a piece is no formula.
     lettering: dict[str, Any] = {
         "fontfamily": font_families(),
@@ -76,29 +76,29 @@ def draw_attention(attention: Attention) -> Figure:
     axes.xaxis.tick_top()
     axes.set_xticks(
         range(source),
-        _names(attention.source_pieces[:source], drawable),
+        _names(alignment.source_pieces[:source], drawable),
         rotation=90,
         **lettering,
     )
     axes.set_yticks(
-        range(target), _names(attention.target_pieces[:target], drawable), **lettering
+        range(target), _names(alignment.target_pieces[:target], drawable), **lettering
     )
     axes.tick_params(length=0, colors="#1a1f26")
     return figure
 
 
-def pieces_are_drawable(attention: Attention) -> bool:
+def pieces_are_drawable(alignment: Alignment) -> bool:
     """Whether the fonts on this machine have the letters of all pieces."""
-    pieces = [*attention.source_pieces, *attention.target_pieces]
+    pieces = [*alignment.source_pieces, *alignment.target_pieces]
     return all(is_drawable(piece) and piece.isprintable() for piece in pieces)
 
 
-def describe_attention(attention: Attention) -> str:
+def describe_alignment(alignment: Alignment) -> str:
     """For each target piece where the model looked most, in words."""
-    strongest = np.asarray(attention.weights).argmax(axis=1)
+    strongest = alignment.weights.argmax(axis=1)
     parts = [
-        f"{piece} at {attention.source_pieces[place]}"
-        for piece, place in zip(attention.target_pieces, strongest, strict=True)
+        f"{piece} at {alignment.source_pieces[position]}"
+        for piece, position in zip(alignment.target_pieces, strongest, strict=True)
     ]
     return f"Looked at most: {', '.join(parts)}."
 

@@ -2,8 +2,8 @@
 
 import tensorflow as tf
 
+from ..data.texts.languages import CHINESE, JAPANESE
 from .subwords import Pieces, normalise
-from .words import CHINESE, JAPANESE
 
 # Where a sentence ends and another one begins.
 _SENTENCE_ENDS = (
@@ -84,7 +84,7 @@ def _even_parts(
     return tf.RaggedTensor.from_row_starts(ids.values, begins), of
 
 
-def _last_before(places: tf.Tensor, holds: tf.Tensor) -> tf.Tensor:
-    """For each place the last one up to it where something holds, or -1."""
+def _last_before(positions: tf.Tensor, holds: tf.Tensor) -> tf.Tensor:
+    """For each position the last one up to it where something holds, or -1."""
     known = tf.concat([tf.constant([-1], tf.int64), tf.where(holds)[:, 0]], 0)
-    return tf.gather(known, tf.searchsorted(known, places, side="right") - 1)
+    return tf.gather(known, tf.searchsorted(known, positions, side="right") - 1)

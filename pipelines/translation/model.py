@@ -10,15 +10,21 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from recurra.layers import GRU, LSTM, RNN, DeepRNN, WordDropout
+from recurra.layers import (
+    AttentionCell,
+    AttentionMemory,
+    AttentionRNN,
+    DeepRNN,
+    MemoryAttention,
+    WordDropout,
+)
 
-from ..training import make_optimizer
-from .attention import Attention, AttentionCell, Memory
-from .attention_loop import AttentionRNN
-from .config import ModelSection, TranslationConfiguration
-from .subwords import END, PADDING, Subwords
+from ..core.training import make_optimizer
+from ..recurrent import recurrent_layer
+from .config import ModelConfig, TranslationConfig
+from .subwords import EOS, PADDING, Subwords
 
-# Added to the logits of the signals that no translation holds.
+# Added to the logits of the special tokens that no translation holds.
 _NEVER = -1e9
 
 
@@ -44,8 +50,8 @@ class TranslationModel(keras.Model):
         p(y_t) = softmax(r_t E_o + b)
 
     The decoder starts from a projection of the mean of h. With tied embeddings E_o is
-    E_t transposed, and E_s is E_t too where the vocabulary is joint. No signal but the
-    end is ever given any probability.
+    E_t transposed, and E_s is E_t too where the vocabulary is joint. Of the special
+    tokens the end alone is ever given any probability.
 
     Called with `source` int32 `[N, S]` and `target_in` int32 `[N, T]`, both ending in
     padding, it gives the readouts, float32 `[N, T, R]`; `logits` makes the logits of
@@ -61,7 +67,7 @@ class TranslationModel(keras.Model):
 
     def __init__(
         self,
-        section: ModelSection,
+        section: ModelConfig,
         source_size: int,
         target_size: int,
         *,
@@ -96,7 +102,7 @@ class TranslationModel(keras.Model):
             name="encoder",
         )
         context_size = 2 * section.encoder_units
-        self.attention = Attention(
+        self.attention = MemoryAttention(
             section.attention, section.attention_units, name="attention"
         )
         lowest = _recurrent(section, section.decoder_units, None).cell
@@ -156,7 +162,7 @@ class TranslationModel(keras.Model):
 
     def begin(
         self, source: tf.Tensor, training: bool | None = False
-    ) -> tuple[Memory, list[tf.Tensor]]:
+    ) -> tuple[AttentionMemory, list[tf.Tensor]]:
         """The encoded sources `[N, S]`, and the decoder's first states `[N, ...]`."""
         real = tf.not_equal(source, PADDING)
         embedded = self.source_words(
@@ -180,7 +186,7 @@ class TranslationModel(keras.Model):
     def decode(
         self,
         target_in: tf.Tensor,
-        memory: Memory,
+        memory: AttentionMemory,
         states: list[tf.Tensor],
         training: bool | None = False,
     ) -> Decoded:
@@ -189,10 +195,9 @@ class TranslationModel(keras.Model):
             self.target_embedding(target_in), target_in, training=training
         )
         of_cell = len(self.decoder_cell.state_size)
-        with self.decoder_cell.attending_to(memory):
-            outputs = self.decoder(
-                embedded, initial_state=states[:of_cell], training=training
-            )
+        outputs = self.decoder(
+            embedded, memory, initial_state=states[:of_cell], training=training
+        )
         hidden, contexts = self._apart(outputs)
         _, weights = self.attention(hidden, memory)
         for layer in self.upper:
@@ -202,7 +207,7 @@ class TranslationModel(keras.Model):
         return Decoded(self.output_noise(readouts, training=training), weights)
 
     def step(
-        self, memory: Memory, states: list[tf.Tensor], ids: tf.Tensor
+        self, memory: AttentionMemory, states: list[tf.Tensor], ids: tf.Tensor
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """One step of decoding: readouts `[rows, R]` and the new states.
 
@@ -219,14 +224,17 @@ class TranslationModel(keras.Model):
         rest = states[of_cell:]
         for layer in self.upper:
             of_layer = len(keras.tree.flatten(layer.cell.state_size))
-            above, own = layer.cell(tf.concat([hidden, context], -1), rest[:of_layer])
+            read = tf.concat([hidden, context], -1)
+            above, above_states = layer.cell(read, rest[:of_layer])
             hidden = above + hidden if self.section.residual else above
-            new_states += keras.tree.flatten(own)
+            new_states += keras.tree.flatten(above_states)
             rest = rest[of_layer:]
         readout = self.readout(tf.concat([hidden, context, embedded], -1))
         return readout, new_states
 
-    def attention_of(self, memory: Memory, states: list[tf.Tensor]) -> tf.Tensor:
+    def attention_of(
+        self, memory: AttentionMemory, states: list[tf.Tensor]
+    ) -> tf.Tensor:
         """Weights `[rows, S]` of the step that gave these states."""
         rows = tf.shape(memory.keys)[0]
         queries = tf.reshape(states[0], [rows, -1, self.section.decoder_units])
@@ -240,10 +248,10 @@ class TranslationModel(keras.Model):
 
         Args:
             readouts: Of `call` or `step`.
-            projection: `self.projection()`, if it is at hand: few rows are multiplied
+            projection: `self.projection()`, where it is kept: few rows are multiplied
                 with it faster than with the embeddings, which it is made from.
         """
-        never = tf.pad(tf.fill([END], _NEVER), [[0, self.target_size - END]])
+        never = tf.pad(tf.fill([EOS], _NEVER), [[0, self.target_size - EOS]])
         if projection is None:
             products = tf.matmul(readouts, self._output_embeddings, transpose_b=True)
         else:
@@ -271,11 +279,11 @@ class TranslationModel(keras.Model):
         if not self.label_smoothing:
             return nll, nll
         embeddings, bias = self._output_embeddings, self.output_bias
-        own = tf.reduce_sum(readouts * tf.gather(embeddings, ids), -1)
-        own += tf.gather(bias, ids)
-        mean = tf.linalg.matvec(readouts, tf.reduce_mean(embeddings[END:], 0))
-        mean += tf.reduce_mean(bias[END:])
-        return nll + self.label_smoothing * (own - mean), nll
+        of_ids = tf.reduce_sum(readouts * tf.gather(embeddings, ids), -1)
+        of_ids += tf.gather(bias, ids)
+        mean = tf.linalg.matvec(readouts, tf.reduce_mean(embeddings[EOS:], 0))
+        mean += tf.reduce_mean(bias[EOS:])
+        return nll + self.label_smoothing * (of_ids - mean), nll
 
     def compute_loss(
         self,
@@ -306,7 +314,7 @@ class TranslationModel(keras.Model):
 
 
 def build_model(
-    configuration: TranslationConfiguration, subwords: Subwords
+    configuration: TranslationConfig, subwords: Subwords
 ) -> TranslationModel:
     """The untrained model for these vocabularies."""
     model = TranslationModel(
@@ -322,7 +330,7 @@ def build_model(
 
 
 def compile_model(
-    model: keras.Model, configuration: TranslationConfiguration, steps_per_epoch: int
+    model: keras.Model, configuration: TranslationConfig, steps_per_epoch: int
 ) -> None:
     """Gives the model its optimizer; it has its loss itself."""
     model.compile(
@@ -349,16 +357,11 @@ def _embedding(number: int, size: int, name: str) -> layers.Embedding:
     )
 
 
-def _recurrent(section: ModelSection, units: int, seed: int | None) -> RNN:
-    # Of many types, and checked by the layers themselves.
-    options: dict[str, Any] = {
-        "dropout": section.input_dropout,
-        "recurrent_dropout": section.state_dropout,
-        "zoneout_hidden": section.zoneout_hidden,
-        "layer_norm": section.layer_norm,
-        "return_sequences": True,
-        "seed": seed,
-    }
-    if section.cell == "lstm":
-        return LSTM(units, zoneout_cell=section.zoneout_cell, **options)
-    return GRU(units, **options)
+def _recurrent(section: ModelConfig, units: int, seed: int | None) -> Any:
+    return recurrent_layer(
+        section,
+        units,
+        dropout=section.input_dropout,
+        return_sequences=True,
+        seed=seed,
+    )

@@ -1,23 +1,36 @@
-"""The report of a translation model: how good, where worst, where it looks."""
+"""The result of a translation model and its report: how good, where worst."""
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import pandas
 
-from ..datasets.sentence_pairs import SentencePairs
-from ..reporting import Metric, Report, Scores, flattened, shortened
-from ..training_section import add_training
-from .data_section import add_data
-from .diagnostics import Attention, NgramCount, count_ngrams
+from ..core.evaluation import EvaluationResult, ReportContent
+from ..data.texts.sentence_pairs import SentencePairs
+from ..data.texts.words import count_words
+from ..reporting.page import Metric, Report, shortened
 from .figures import (
-    describe_attention,
-    draw_attention,
+    describe_alignment,
+    draw_alignment,
     draw_bleu_by_length,
     pieces_are_drawable,
 )
+from .metrics import (
+    NgramCount,
+    bleu_by_length,
+    bleu_details,
+    bootstrap_intervals,
+    corpus_scores,
+    count_matches,
+    count_ngrams,
+    metrics_signatures,
+    sentence_scores,
+)
+from .report_data import add_data
+from .translator import Alignment
 
 METRICS = (
     Metric("bleu", "BLEU", digits=2),
@@ -46,109 +59,163 @@ _LEARNING_CURVES = {
 }
 
 
-def write_translation_report(
-    directory: Path,
-    *,
-    data: SentencePairs,
-    split: str,
-    metrics: Mapping[str, Mapping[str, float]],
-    intervals: Mapping[str, Mapping[str, tuple[float, float]]],
-    details: Mapping[str, Mapping[str, Any]],
-    signatures: Mapping[str, str],
-    by_length: pandas.DataFrame,
-    predictions: pandas.DataFrame,
-    attentions: Sequence[Attention],
-    facts: Mapping[str, Any],
-    configuration: Mapping[str, Any],
-    history: pandas.DataFrame | None = None,
-) -> None:
-    """Writes `report.html` and `figures/` into the directory.
+class TranslationResult(EvaluationResult):
+    """How a translation model and its baselines did on a split.
 
     Args:
-        directory: For example a run's.
-        data: The pairs.
-        split: The name of the split that is reported.
-        metrics: By system, "model" and the baselines, as of `translation_metrics`.
-        intervals: By system, as of `bootstrap_intervals`.
-        details: By system, as of `bleu_details`.
-        signatures: As of `metrics_signatures`.
-        by_length: As of `bleu_by_length`.
-        predictions: Of the model, a row per pair with `source`, `reference`,
-            `translation`, `score`, and `bleu` and `chrf` of the sentence.
-        attentions: Of the first rows; those that are small enough to be read are shown.
-        facts: What else there is to say of the data, by a name for people or nested.
-        configuration: As in config.yaml, nested.
-        history: A row per epoch with `epoch` and, as far as there, `seconds`, and
-            `loss`, `val_loss`, `val_bleu` and so on.
+        data: All splits.
+        split: The name of the split.
+        translations: Of the split's sources, by the model.
+        baselines: Those of each baseline, by its name.
+        scores: What the model says of each of its translations.
+        perplexity: The model's for a piece of the references.
+        align: Gives the alignments of the first sentences, as many as are pictured.
+        describe_subwords: Gives what `subwords.describe_subwords` says of the split.
+        padded_fraction: Of the training batches.
+        seed: Of the bootstrap.
     """
-    report = Report(
-        f"Translation {data.source} to {data.target}: {data.spec}",
-        _summary(data.spec, split, len(predictions), metrics, intervals),
-    )
-    _add_results(report, metrics, intervals, details, signatures)
-    _add_lengths(report, by_length)
-    _add_samples(report, predictions)
-    _add_attention(report, attentions, predictions)
-    _add_worst(report, predictions)
-    _add_ngrams(report, predictions, data.target)
-    if history is not None and len(history):
-        add_training(report, history, _LEARNING_CURVES)
-    add_data(report, data, facts)
-    report.section("Configuration")
-    report.key_values("", flattened(configuration))
-    report.write(directory)
+
+    def __init__(
+        self,
+        data: SentencePairs,
+        split: str,
+        translations: Sequence[str],
+        baselines: Mapping[str, Sequence[str]],
+        *,
+        scores: Sequence[float],
+        perplexity: float,
+        align: Callable[[], Sequence[Alignment]],
+        describe_subwords: Callable[[], Mapping[str, Any]],
+        padded_fraction: float,
+        seed: int,
+    ):
+        self.data, self.split = data.spec, split
+        self.pairs = data
+        self.align = align
+        self.sources = data.splits[split].source.tolist()
+        self.references = data.splits[split].target.tolist()
+        self._translations = list(translations)
+        self._scores = scores
+        self._describe_subwords = describe_subwords
+        self._padded_fraction = padded_fraction
+        self._seed = seed
+        self._counts = {
+            name: count_matches(texts, [self.references], data.target)
+            for name, texts in {_MODEL: self._translations, **baselines}.items()
+        }
+        metrics = {name: corpus_scores(counts) for name, counts in self._counts.items()}
+        self.model = metrics.pop(_MODEL) | {"perplexity": perplexity}
+        self.baselines = metrics
+
+    @functools.cached_property
+    def intervals(self) -> Mapping[str, Mapping[str, tuple[float, float]]]:
+        """By system the 95 % intervals of its metrics."""
+        return bootstrap_intervals(self._counts, seed=self._seed)
+
+    @functools.cached_property
+    def signatures(self) -> Mapping[str, str]:
+        """By metric sacreBLEU's signature."""
+        return metrics_signatures(1, self.pairs.target)
+
+    @functools.cached_property
+    def bleu_details(self) -> Mapping[str, Mapping[str, Any]]:
+        """By system what its BLEU is made of."""
+        return {name: bleu_details(counts) for name, counts in self._counts.items()}
+
+    @functools.cached_property
+    def bleu_by_length(self) -> pandas.DataFrame:
+        """As of `metrics.bleu_by_length`."""
+        lengths = np.array([count_words(text) for text in self.sources])
+        return bleu_by_length(lengths, self._counts)
+
+    @functools.cached_property
+    def subwords(self) -> Mapping[str, Any]:
+        """Into what pieces the sentences fall."""
+        return self._describe_subwords()
+
+    def details(self) -> dict[str, Any]:
+        return {
+            "source": self.pairs.source,
+            "target": self.pairs.target,
+            "pairs": len(self.sources),
+            "signatures": self.signatures,
+            "intervals": self.intervals,
+            "bleu_details": self.bleu_details,
+            "bleu_by_length": self.bleu_by_length.to_dict("records"),
+            "checks": asdict(self.pairs.checks),
+            "bad_rows": [str(row) for row in self.pairs.bad_rows],
+            "subwords": self.subwords,
+            "padded_fraction": self._padded_fraction,
+        }
+
+    def predictions(self) -> pandas.DataFrame:
+        return pandas.DataFrame(
+            {
+                "source": self.sources,
+                "reference": self.references,
+                "translation": self._translations,
+                "score": self._scores,
+                **sentence_scores(self._counts[_MODEL]),
+            }
+        )
+
+    def report_content(self) -> ReportContent:
+        predictions = self.predictions()
+        return ReportContent(
+            title=f"Translation {self.pairs.source} to {self.pairs.target}: "
+            f"{self.data}",
+            summary=_summary(self),
+            learning_curves=_LEARNING_CURVES,
+            metrics=METRICS,
+            names=BASELINE_NAMES,
+            intervals=self.intervals,
+            sections=[
+                lambda report: _add_results(report, self),
+                lambda report: _add_lengths(report, self.bleu_by_length),
+                lambda report: _add_samples(report, predictions),
+                lambda report: _add_attention(report, self.align(), self.sources),
+                lambda report: _add_worst(report, predictions),
+                lambda report: _add_ngrams(report, predictions, self.pairs.target),
+            ],
+            add_data=lambda report: add_data(report, self.pairs),
+            metadata={
+                "subwords": self.subwords,
+                "padded fraction": self._padded_fraction,
+            },
+            bad_rows=[str(row) for row in self.pairs.bad_rows],
+        )
 
 
-def _summary(
-    spec: str,
-    split: str,
-    pairs: int,
-    metrics: Mapping[str, Mapping[str, float]],
-    intervals: Mapping[str, Mapping[str, tuple[float, float]]],
-) -> str:
-    own = metrics[_MODEL]["bleu"]
-    lower, upper = intervals[_MODEL]["bleu"]
-    told = (
-        f"On {pairs:,} pairs ({split} of {spec}) the model has {own:.1f} BLEU "
-        f"(95 % interval {lower:.1f} to {upper:.1f})"
+def _summary(result: TranslationResult) -> str:
+    bleu = result.model["bleu"]
+    lower, upper = result.intervals[_MODEL]["bleu"]
+    summary = (
+        f"On {len(result.sources):,} pairs ({result.split} of {result.data}) the model "
+        f"has {bleu:.1f} BLEU (95 % interval {lower:.1f} to {upper:.1f})"
     )
-    others = {name: each["bleu"] for name, each in metrics.items() if name != _MODEL}
-    if not others:
-        return told + "."
-    best = max(others, key=lambda name: others[name])
-    difference = own - others[best]
+    if not result.baselines:
+        return summary + "."
+    best = max(result.baselines, key=lambda name: result.baselines[name]["bleu"])
+    bleu_of_best = result.baselines[best]["bleu"]
+    difference = bleu - bleu_of_best
     return (
-        f"{told}; the best baseline, {_system_name(best)}, has {others[best]:.1f}: "
+        f"{summary}; the best baseline, {_system_name(best)}, has {bleu_of_best:.1f}: "
         f"{abs(difference):.1f} points {'above' if difference >= 0 else 'below'} it."
     )
 
 
-def _add_results(
-    report: Report,
-    metrics: Mapping[str, Mapping[str, float]],
-    intervals: Mapping[str, Mapping[str, tuple[float, float]]],
-    details: Mapping[str, Mapping[str, Any]],
-    signatures: Mapping[str, str],
-) -> None:
-    report.section("Results")
-    report.metrics_table(
-        "Model and baselines",
-        METRICS,
-        [
-            Scores(_system_name(name), each, intervals[name], is_own=name == _MODEL)
-            for name, each in metrics.items()
-        ],
-    )
+def _add_results(report: Report, result: TranslationResult) -> None:
     report.text(
         "BLEU and chrF are by sacreBLEU, of detokenised text. BLEU in lower case is "
-        "the form that most papers on small sets report. Exact match is the share of "
-        "translations that are equal to their reference. Perplexity is that of a "
+        "the form that most papers on small sets report. Exact match is the fraction "
+        "of translations that are equal to their reference. Perplexity is that of a "
         "piece of the reference, its end included; it compares only models with the "
         "same pieces. The intervals are by bootstrap over sentences."
     )
     headings = {metric.key: metric.heading for metric in METRICS}
     report.key_values(
-        "Signatures", {headings[name]: each for name, each in signatures.items()}
+        "Signatures",
+        {headings[name]: signature for name, signature in result.signatures.items()},
     )
     report.table(
         "What BLEU is made of",
@@ -161,13 +228,13 @@ def _add_results(
         [
             [
                 _system_name(name),
-                *(f"{share:.1f}" for share in each["precisions"]),
-                f"{each['brevity_penalty']:.3f}",
-                f"{each['length_ratio']:.3f}",
+                *(f"{precision:.1f}" for precision in details["precisions"]),
+                f"{details['brevity_penalty']:.3f}",
+                f"{details['length_ratio']:.3f}",
             ]
-            for name, each in details.items()
+            for name, details in result.bleu_details.items()
         ],
-        note="The share of the n-grams that stand in the reference, and the tokens of "
+        note="The part of the n-grams that stand in the reference, and the tokens of "
         "the translations for each of the references.",
     )
 
@@ -214,12 +281,12 @@ def _add_samples(report: Report, predictions: pandas.DataFrame) -> None:
 
 
 def _add_attention(
-    report: Report, attentions: Sequence[Attention], predictions: pandas.DataFrame
+    report: Report, alignments: Sequence[Alignment], sources: Sequence[str]
 ) -> None:
     # An empty sentence has nothing to be looked at.
-    drawn = [row for row, each in enumerate(attentions) if each.weights.size]
+    drawn = [row for row, found in enumerate(alignments) if found.weights.size]
     readable = [
-        row for row in drawn if max(attentions[row].weights.shape) <= _READABLE_PIECES
+        row for row in drawn if max(alignments[row].weights.shape) <= _READABLE_PIECES
     ]
     shown = (readable or drawn[:1])[:_PICTURES]
     if not shown:
@@ -230,19 +297,19 @@ def _add_attention(
         "its translation (rows): the darker, the more. ▁ is the space before a word."
     )
     for row in shown:
-        attention = attentions[row]
-        caption = shortened(predictions["source"].iloc[row], _EXCERPT_LENGTH)
-        if not pieces_are_drawable(attention):
+        alignment = alignments[row]
+        caption = shortened(sources[row], _EXCERPT_LENGTH)
+        if not pieces_are_drawable(alignment):
             caption += (
-                f" Columns: {_listed(attention.source_pieces)}. "
-                f"Rows: {_listed(attention.target_pieces)}."
+                f" Columns: {_listed(alignment.source_pieces)}. "
+                f"Rows: {_listed(alignment.target_pieces)}."
             )
         report.figure(
             f"Row {row + 1:,}",
-            draw_attention(attention),
+            draw_alignment(alignment),
             caption,
             name=f"attention_{row + 1}",
-            description=describe_attention(attention),
+            description=describe_alignment(alignment),
         )
 
 
@@ -263,8 +330,8 @@ def _add_ngrams(report: Report, predictions: pandas.DataFrame, language: str) ->
         language,
     )
     parts = {
-        "Said too often": [each for each in counts if each.surplus > 0],
-        "Said too seldom": [each for each in counts[::-1] if each.surplus < 0],
+        "Said too often": [count for count in counts if count.surplus > 0],
+        "Said too seldom": [count for count in counts[::-1] if count.surplus < 0],
     }
     if not any(parts.values()):
         return
@@ -274,7 +341,7 @@ def _add_ngrams(report: Report, predictions: pandas.DataFrame, language: str) ->
             report.table(
                 heading,
                 ["Words", "Translations", "References", "Difference"],
-                [_ngram_row(each) for each in part[:_NGRAMS]],
+                [_ngram_row(count) for count in part[:_NGRAMS]],
             )
 
 

@@ -1,12 +1,12 @@
-"""Subwords: learned by sentencepiece, applied in the graph by tensorflow-text.
+"""Subwords: fitted by sentencepiece, applied in the graph by tensorflow-text.
 
 A character that no piece has becomes its UTF-8 bytes, so nothing is unknown. Every
-vocabulary begins with the same four signals.
+vocabulary begins with the same four special tokens.
 
-With a joint vocabulary both languages have the same ids, and of those each uses what
-its training sentences hold (Sennrich et al., "The University of Edinburgh's Neural MT
-Systems for WMT17", 2017). What the target uses has the first ids, so that a model's
-output has a row for nothing else.
+With a joint vocabulary both languages have the same ids, and a language uses those
+that its training sentences hold (Sennrich et al., "The University of Edinburgh's
+Neural MT Systems for WMT17", 2017). What the target uses has the first ids, so that a
+model's output has a row for nothing else.
 """
 
 import copy
@@ -15,7 +15,6 @@ import io
 import itertools
 import logging
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -26,43 +25,46 @@ import tensorflow_text
 from sentencepiece import sentencepiece_model_pb2
 from tensorflow_text.python.ops import sentencepiece_tokenizer
 
-from ..errors import UserError
-from ..files import written_whole
-from .config import SubwordsSection
+from ..core.errors import UserError
+from ..core.files import written_whole
+from ..data.texts.sentence_pairs import PairSplit
+from ..data.texts.text_description import quantiles
+from ..data.texts.words import INVISIBLE, SPACES, count_words
+from .config import SubwordsConfig
+from .subword_sampling import SPACE, PieceSampler
 
-PADDING, UNKNOWN, BEGIN, END = 0, 1, 2, 3
+PADDING, UNKNOWN, BOS, EOS = 0, 1, 2, 3
 
-# The same characters as in `datasets.normalised_text`.
-_SPACES = r"[\p{Cc}\p{Zs}\p{Zl}\p{Zp}]+"
-_INVISIBLE = r"[\x{AD}\x{200B}\x{2060}\x{FEFF}]"
+_SPACES = f"[{SPACES}]+"
+_INVISIBLE = f"[{INVISIBLE}]"
 # A rule for sentencepiece that changes nothing, since `normalise` comes before: with no
-# rule at all every process that loads the model would be told so on its screen.
+# rule at all every process that loads the model prints a warning of that.
 _NO_NORMALISATION = "FEFF\t\n"
 
-# What sentencepiece has for the space before a word.
-_SPACE = "▁"
 _COUNTED_TOGETHER = 10_000
 # In bytes; the largest that sentencepiece takes, which would skip longer ones.
 _LONGEST_SENTENCE = 2**30
+# Sentences that tell as much of the pieces as millions would.
+_MEASURED_SENTENCES = 20_000
 
 logger = logging.getLogger("recurra")
 
 
-def learn_subwords(
-    section: SubwordsSection,
+def fit_subwords(
+    config: SubwordsConfig,
     source: np.ndarray,
     target: np.ndarray,
     assets: Path,
     seed: int,
 ) -> None:
-    """Learns the vocabularies of the training pairs and writes them to assets.
+    """Fits the vocabularies to the training pairs and writes them to assets.
 
-    Where there are fewer pieces to be had than the section asks for, the vocabulary is
+    Where the sentences have fewer pieces than the config asks for, the vocabulary is
     smaller, and a line of the log says so. The same sentences and seed give the same
     files, `source.model` and `target.model`.
 
     Args:
-        section: Kind and size of the vocabularies.
+        config: Kind and size of the vocabularies.
         source: Strings `[pairs]`.
         target: Strings `[pairs]`.
         assets: The folder to write to.
@@ -72,62 +74,60 @@ def learn_subwords(
         UserError: If the vocabulary is too small for the characters of the sentences.
     """
     sides = {"target": target, "source": source}
-    groups = [["target", "source"]] if section.joint else [["target"], ["source"]]
-    written: dict[str, bytes] = {}
+    groups = [["target", "source"]] if config.joint else [["target"], ["source"]]
+    fitted: dict[str, bytes] = {}
     for group in groups:
-        most = max(1, section.max_training_sentences // len(group))
+        most = max(1, config.max_training_sentences // len(group))
         sentences = {side: _drawn(sides[side], most, seed) for side in group}
-        written |= _learn(section, sentences)
-    for side, model in written.items():
+        fitted |= _fit(config, sentences)
+    for side, model in fitted.items():
         with written_whole(assets / f"{side}.model") as partial:
             partial.write_bytes(model)
 
 
-def _learn(
-    section: SubwordsSection, sentences: dict[str, list[str]]
-) -> dict[str, bytes]:
+def _fit(config: SubwordsConfig, sentences: dict[str, list[str]]) -> dict[str, bytes]:
     """One vocabulary, a model for each side; what the first uses has the first ids."""
     name = " and ".join(sentences)
     try:
-        model = _train(section, list(itertools.chain.from_iterable(sentences.values())))
+        model = _train(config, list(itertools.chain.from_iterable(sentences.values())))
     except RuntimeError as error:
         if "required_chars" not in str(error):
             raise
         raise UserError(
-            f"subwords.vocabulary_size: {section.vocabulary_size:,} is less than the "
-            f"different characters of {name}, with 260 for bytes and signals; "
+            f"subwords.vocabulary_size: {config.vocabulary_size:,} is less than the "
+            f"different characters of {name}, with 260 for bytes and special tokens; "
             "raise it, or lower subwords.character_coverage"
         ) from None
     size = len(model.pieces)
-    if size < section.vocabulary_size:
+    if size < config.vocabulary_size:
         logger.info(
             "The sentences have pieces for a vocabulary of %s, not of %s (%s)",
             f"{size:,}",
-            f"{section.vocabulary_size:,}",
+            f"{config.vocabulary_size:,}",
             name,
         )
     used = {
-        side: _used(model, texts, section.vocabulary_threshold)
+        side: _used(model, texts, config.vocabulary_threshold)
         for side, texts in sentences.items()
     }
-    # Signals and bytes are used by all and stay in front.
+    # Special tokens and bytes are used by all and stay in front.
     order = np.lexsort([~uses for uses in reversed(used.values())])
     return {side: _model_with(model, order, uses) for side, uses in used.items()}
 
 
 def _model_with(model: Any, order: np.ndarray, uses: np.ndarray) -> bytes:
     """The model with its pieces in this order, of which some are used."""
-    own = copy.deepcopy(model)
-    own.ClearField("pieces")
+    copied = copy.deepcopy(model)
+    copied.ClearField("pieces")
     for row in order:
-        piece = own.pieces.add()
+        piece = copied.pieces.add()
         piece.CopyFrom(model.pieces[row])
         if not uses[row]:
             piece.type = piece.UNUSED
             if len(piece.piece) == 1:
                 # By its text byte-pair encoding would find it all the same.
                 piece.piece = f"<unused {row}>"
-    return own.SerializeToString(deterministic=True)
+    return copied.SerializeToString(deterministic=True)
 
 
 def _used(model: Any, sentences: list[str], threshold: int) -> np.ndarray:
@@ -144,7 +144,7 @@ def _used(model: Any, sentences: list[str], threshold: int) -> np.ndarray:
         batch = sentences[first : first + _COUNTED_TOGETHER]
         ids = itertools.chain.from_iterable(processor.encode(batch))
         counts += np.bincount(np.fromiter(ids, int), minlength=len(counts))
-    characters = {_SPACE}.union(*sentences)
+    characters = {SPACE}.union(*sentences)
     return np.array(
         [
             piece.type != piece.NORMAL
@@ -155,8 +155,8 @@ def _used(model: Any, sentences: list[str], threshold: int) -> np.ndarray:
     )
 
 
-def _train(section: SubwordsSection, sentences: list[str]) -> Any:
-    """What sentencepiece learns, as its message `ModelProto`."""
+def _train(config: SubwordsConfig, sentences: list[str]) -> Any:
+    """What sentencepiece fits, as its message `ModelProto`."""
     written = io.BytesIO()
     with tempfile.NamedTemporaryFile("w", suffix=".tsv") as rules:
         rules.write(_NO_NORMALISATION)
@@ -164,28 +164,36 @@ def _train(section: SubwordsSection, sentences: list[str]) -> Any:
         sentencepiece.SentencePieceTrainer.train(
             sentence_iterator=iter(sentences),
             model_writer=written,
-            model_type=section.algorithm,
-            vocab_size=section.vocabulary_size,
+            model_type=config.algorithm,
+            vocab_size=config.vocabulary_size,
             # Fewer pieces where there are not so many.
             hard_vocab_limit=False,
-            character_coverage=section.character_coverage,
+            character_coverage=config.character_coverage,
             byte_fallback=True,
             split_digits=True,
             normalization_rule_tsv=rules.name,
             max_sentence_length=_LONGEST_SENTENCE,
             pad_id=PADDING,
             unk_id=UNKNOWN,
-            bos_id=BEGIN,
-            eos_id=END,
+            bos_id=BOS,
+            eos_id=EOS,
             # Sums in another order give other pieces.
             num_threads=1,
             minloglevel=2,
         )
-    proto: Any = sentencepiece_model_pb2
-    model = proto.ModelProto.FromString(written.getvalue())
-    # The name of a temporary file: another one each time, and nobody's business.
+    model = _model_proto(written.getvalue())
+    # The name of a temporary file, which would differ from run to run.
     model.normalizer_spec.ClearField("normalization_rule_tsv")
     return model
+
+
+def _model_proto(model: bytes) -> Any:
+    """A model as sentencepiece's message, whose module its documentation does not name.
+
+    Tested on sentencepiece 0.2.3.
+    """
+    module: Any = sentencepiece_model_pb2
+    return module.ModelProto.FromString(model)
 
 
 def _drawn(texts: np.ndarray, most: int, seed: int) -> list[str]:
@@ -198,7 +206,7 @@ class Subwords(tf.Module):
     """The vocabularies of a run, for the source and for the target.
 
     Args:
-        assets: The folder with what `learn_subwords` wrote.
+        assets: The folder with what `fit_subwords` wrote.
 
     Attributes:
         source: Of the source language.
@@ -225,15 +233,13 @@ class Pieces(tf.Module):
         super().__init__(name=path.stem)
         model = path.read_bytes()
         self._model = model
-        self._tokenizer = tensorflow_text.SentencepieceTokenizer(model=model)
-        self._tokenizer._model_resource = _SharedModel(model)
-        proto: Any = sentencepiece_model_pb2
-        pieces = proto.ModelProto.FromString(model).pieces
+        self._tokenizer = _shared_tokenizer(model)
+        pieces = _model_proto(model).pieces
         used = [row for row, piece in enumerate(pieces) if piece.type != piece.UNUSED]
         self.vocabulary_size = used[-1] + 1
 
     def encode(self, text: tf.Tensor) -> tf.RaggedTensor:
-        """Ids of the pieces of each text, without signals.
+        """Ids of the pieces of each text, without special tokens.
 
         Args:
             text: string `[N]`, any bytes.
@@ -246,39 +252,22 @@ class Pieces(tf.Module):
     def sample(self, texts: list[str], alpha: float, seed: int) -> tf.RaggedTensor:
         """Ids of pieces drawn for each text: the same ones for the same seed.
 
-        From a unigram model a cut is drawn in proportion to its probability to the
-        power of `alpha` (Kudo, "Subword Regularization", 2018); with byte-pair
-        encoding, each merge is left out with probability `alpha` (Provilkov et al.,
-        "BPE-Dropout", 2020).
-
         Args:
             texts: Normalised, as data sets of this project are.
-            alpha: Of the draw.
+            alpha: Of `PieceSampler`.
             seed: Of the draw.
 
         Returns:
             Ragged int32 `[N, (pieces)]`.
         """
-        processor = sentencepiece.SentencePieceProcessor(model_proto=self._model)
-        sentencepiece.set_random_generator_seed(seed)
-        # A thread takes the seed when it first draws, so that each draw needs its own.
-        with ThreadPoolExecutor(max_workers=1) as thread:
-            ids = thread.submit(
-                processor.encode,
-                texts,
-                out_type=int,
-                enable_sampling=True,
-                alpha=alpha,
-                nbest_size=-1,
-                num_threads=1,
-            ).result()
+        ids = PieceSampler(_model_proto(self._model), alpha).sample(texts, seed)
         return tf.RaggedTensor.from_row_lengths(
             np.fromiter(itertools.chain.from_iterable(ids), np.int32),
             [len(row) for row in ids],
         )
 
     def decode(self, ids: tf.Tensor | tf.RaggedTensor) -> tf.Tensor:
-        """The texts of ids: up to the first `END`, without signals.
+        """The texts of ids: up to the first `EOS`, without special tokens.
 
         Bytes that are no UTF-8 become the replacement character.
 
@@ -290,8 +279,8 @@ class Pieces(tf.Module):
         """
         if isinstance(ids, tf.RaggedTensor):
             ids = ids.to_tensor(PADDING)
-        ended = tf.cumsum(tf.cast(tf.equal(ids, END), tf.int32), axis=1)
-        said = tf.equal(ended, 0) & (ids > END)
+        ended = tf.cumsum(tf.cast(tf.equal(ids, EOS), tf.int32), axis=1)
+        said = tf.equal(ended, 0) & (ids > EOS)
         text = self._tokenizer.detokenize(tf.ragged.boolean_mask(ids, said))
         return normalise(text)
 
@@ -307,12 +296,23 @@ class Pieces(tf.Module):
         return self._tokenizer.id_to_string(ids)
 
 
+def _shared_tokenizer(model: bytes) -> tensorflow_text.SentencepieceTokenizer:
+    """A tokenizer whose model stays in the graph for as long as the process.
+
+    Replaces the tokenizer's own resource, a private attribute. Tested on
+    tensorflow-text 2.21.1.
+    """
+    tokenizer = tensorflow_text.SentencepieceTokenizer(model=model)
+    tokenizer._model_resource = _SharedModel(model)
+    return tokenizer
+
+
 class _SharedModel(tf.saved_model.experimental.TrackableResource):
-    """A model in the graph that stays for as long as the process.
+    """A model of sentencepiece that goes by the fingerprint of its content.
 
     That of tensorflow-text belongs to the kernel that made it, and is lost as soon as
-    a seed is set, since TensorFlow drops its kernels then. This one goes by the
-    fingerprint of its content, so that two models in a process are never mixed up.
+    a seed is set, since TensorFlow drops its kernels then. With a fingerprint two
+    models in a process are never mixed up either.
     """
 
     def __init__(self, model: bytes):
@@ -323,15 +323,49 @@ class _SharedModel(tf.saved_model.experimental.TrackableResource):
         _ = self.resource_handle
 
     def _create_resource(self) -> Any:
+        # Tested on tensorflow-text 2.21.1, which has no public name for the operation.
         return sentencepiece_tokenizer.gen_sentencepiece_tokenizer.sentencepiece_op(
             model=self._model, shared_name=self._fingerprint
         )
 
 
+def describe_subwords(
+    subwords: Subwords, split: PairSplit
+) -> dict[str, dict[str, object]]:
+    """For each side, into what pieces the sentences of a split fall.
+
+    Of a large split these are the first sentences.
+
+    Returns:
+        Under "source" and "target": `vocabulary`, its size; `pieces`, quantiles over
+        the sentences; `pieces_per_word`; and `spelt_fraction`, of the pieces those that
+        are one byte of a character which the vocabulary does not have.
+    """
+    return {
+        "source": _describe_pieces(subwords.source, split.source),
+        "target": _describe_pieces(subwords.target, split.target),
+    }
+
+
+def _describe_pieces(pieces: Pieces, texts: np.ndarray) -> dict[str, object]:
+    texts = texts[:_MEASURED_SENTENCES]
+    ids = pieces.encode(texts.tolist())
+    names = pieces.pieces(np.arange(pieces.vocabulary_size, dtype=np.int32)).numpy()
+    is_byte = np.array([name.startswith(b"<0x") for name in names])
+    flat = ids.flat_values.numpy()
+    words = sum(map(count_words, texts))
+    return {
+        "vocabulary": pieces.vocabulary_size,
+        "pieces": quantiles(ids.row_lengths().numpy().tolist()),
+        "pieces_per_word": len(flat) / max(words, 1),
+        "spelt_fraction": float(is_byte[flat].mean()) if len(flat) else 0.0,
+    }
+
+
 def normalise(text: tf.Tensor) -> tf.Tensor:
     """Texts in NFC, with single spaces and none around them: string like `text`.
 
-    Does in the graph what `datasets.normalised_text` does; bytes that are no UTF-8
+    Does in the graph what `data.texts.normalised_text` does; bytes that are no UTF-8
     become the replacement character.
     """
     text = tf.strings.unicode_transcode(

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import hashlib
 import logging
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -12,107 +11,104 @@ import keras
 import numpy as np
 import pandas
 
-from ..datasets.sentence_pairs import (
+from ..cards import TextAnswer
+from ..core.errors import UserError
+from ..core.evaluation import RowScores
+from ..core.files import read_json, write_json
+from ..core.runs import Run
+from ..core.task import Servable, Task
+from ..data.digests import sha256
+from ..data.texts.sentence_pairs import (
     PairSplit,
     SentencePairs,
     load_sentence_pairs,
     load_test_pairs,
 )
-from ..errors import UserError
-from ..files import read_json, write_json
-from ..runs import Run
-from ..task import Evaluation, Servable, Task
 from .baselines import Baseline, fit_baselines
-from .batches import PreparedPairs
-from .config import TranslationConfiguration
-from .diagnostics import describe_subwords
-from .metrics import translation_metrics
+from .cli import TASK
+from .config import PAIR_COLUMNS, TranslationConfig, TranslationEvaluationConfig
+from .data import PairDataModule
+from .metrics import corpus_bleu
 from .model import TranslationModel, build_model, compile_model
-from .results import make_evaluation
+from .report import TranslationResult
 from .serving import TranslationServing
-from .subwords import Subwords, learn_subwords
+from .subwords import Subwords, describe_subwords, fit_subwords
 from .translator import Translator
 
 logger = logging.getLogger("recurra")
 
-_ATTENTIONS_SHOWN = 12
+#: A model, or several that translate as one.
+Models = TranslationModel | tuple[TranslationModel, ...]
+
+_ALIGNMENTS_SHOWN = 12
 _SUBWORDS = ("source.model", "target.model")
 # Sentences of a warm-up request.
 _EXAMPLES = 2
 
 
-@dataclasses.dataclass(frozen=True)
-class JoinedModels:
-    """The models of several runs, which translate as one."""
-
-    models: Sequence[TranslationModel]
-    runs: Sequence[Run]
-
-
-class TranslationTask(Task[TranslationConfiguration, SentencePairs, PreparedPairs]):
+class TranslationTask(Task[TranslationConfig, SentencePairs, PairDataModule]):
     """Sentences of one language to another."""
 
-    name: ClassVar[str] = "translation"
-    configuration_class: ClassVar[type] = TranslationConfiguration
-    recipes: ClassVar[Path] = Path(__file__).parent / "recipes"
+    definition = TASK
     monitor: ClassVar[str] = "val_bleu"
     monitors_highest: ClassVar[bool] = True
-    set_afterwards: ClassVar[Collection[str]] = ("decoding",)
+    overridable: ClassVar[Collection[str]] = ("decoding",)
 
-    def __init__(self, configuration: TranslationConfiguration, run: Run):
+    def __init__(self, configuration: TranslationConfig, run: Run):
         super().__init__(configuration, run)
-        # Each traces its graphs, which takes seconds, once for all epochs and splits.
-        self._translators: list[tuple[Any, bool, Translator]] = []
+        # Tracing a translator's graphs takes seconds: once for all epochs and splits.
+        self._translators: list[tuple[Models, int, Translator]] = []
 
     @classmethod
-    def load(cls, configuration: TranslationConfiguration) -> SentencePairs:
+    def load(cls, configuration: TranslationConfig) -> SentencePairs:
         data = configuration.data
         return load_sentence_pairs(
             data.spec,
             source=data.source,
             target=data.target,
+            pair_columns=PAIR_COLUMNS,
             rules=data.rules,
-            validation_share=data.validation_share,
-            test_share=data.test_share,
+            validation_fraction=data.validation_fraction,
+            test_fraction=data.test_fraction,
             max_carved=data.max_carved,
             test_data=data.test_data,
-            max_bad_share=data.max_bad_share,
+            max_bad_fraction=data.max_bad_fraction,
             seed=data.split_seed,
         )
 
-    def load_test(self, spec: str, **columns: str | None) -> SentencePairs:
-        own = self.configuration.data
+    def load_test(self, spec: str, **options: Any) -> SentencePairs:
+        trained_on = self.configuration.data
         data = load_test_pairs(
             spec,
-            source=columns.get("source") or own.source,
-            target=columns.get("target") or own.target,
-            max_bad_share=own.max_bad_share,
+            source=options.get("source") or trained_on.source,
+            target=options.get("target") or trained_on.target,
+            pair_columns=PAIR_COLUMNS,
+            max_bad_fraction=trained_on.max_bad_fraction,
         )
         parts = list(data.splits.values())
         if len(parts) > 1:
-            logger.info("%s: judged as one test: %s", spec, ", ".join(data.splits))
+            logger.info("%s: evaluated as one test: %s", spec, ", ".join(data.splits))
         test = PairSplit(
             np.concatenate([part.source for part in parts]),
             np.concatenate([part.target for part in parts]),
         )
         return dataclasses.replace(data, splits={"test": test})
 
-    def facts(self, data: SentencePairs) -> dict[str, Any]:
-        return data.as_dict() | {
-            "sha256": {name: _sha256(split) for name, split in data.splits.items()}
+    def metadata(self, data: SentencePairs) -> dict[str, Any]:
+        hashes = {
+            name: sha256(split.source, split.target)
+            for name, split in data.splits.items()
         }
+        return data.as_dict() | {"sha256": hashes}
 
-    def splits(self, data: SentencePairs) -> Sequence[str]:
-        return list(data.splits)
-
-    def learn(self, data: SentencePairs) -> None:
+    def fit_preprocessing(self, data: SentencePairs) -> None:
         train = data.splits["train"]
-        learn_subwords(
+        fit_subwords(
             self.configuration.subwords,
             train.source,
             train.target,
             self.run.assets,
-            # Not that of the weights: runs with other weights can be joined.
+            # Not that of the weights: runs with other weights can make an ensemble.
             self.configuration.data.split_seed,
         )
         lengths = self._subwords.source.encode(train.source.tolist()).row_lengths()
@@ -125,9 +121,9 @@ class TranslationTask(Task[TranslationConfiguration, SentencePairs, PreparedPair
     def compile(self, model: keras.Model, steps_per_epoch: int) -> None:
         compile_model(model, self.configuration, steps_per_epoch)
 
-    def prepare(self, data: SentencePairs) -> PreparedPairs:
+    def data_module(self, data: SentencePairs) -> PairDataModule:
         training = self.configuration.training
-        return PreparedPairs(
+        return PairDataModule(
             data,
             self._subwords,
             batch_tokens=training.batch_tokens,
@@ -137,119 +133,104 @@ class TranslationTask(Task[TranslationConfiguration, SentencePairs, PreparedPair
         )
 
     def epoch_metrics(
-        self, model: keras.Model, prepared: PreparedPairs
+        self, model: keras.Model, data_module: PairDataModule
     ) -> dict[str, float]:
         """`val_bleu`, of greedy translations."""
-        pairs = prepared.data.splits["validation"]
+        pairs = data_module.data.splits["validation"]
         most = self.configuration.training.bleu_sentences
         # Evenly from all of them, which may stand in some order.
         rows = np.unique(np.linspace(0, len(pairs) - 1, most).round().astype(int))
-        translations, _ = self._translator(model, greedy=True).translate(
+        translations, _ = self._translator(model, beam_size=1).translate(
             pairs.source[rows].tolist()
         )
-        metrics = translation_metrics(
-            translations, [pairs.target[rows].tolist()], prepared.data.target
+        references = [pairs.target[rows].tolist()]
+        bleu = corpus_bleu(translations, references, data_module.data.target)
+        return {"val_bleu": bleu}
+
+    def after_training(self, model: keras.Model, data_module: PairDataModule) -> None:
+        """Writes the padded fraction; probabilities are not calibrated."""
+        write_json(
+            self.run.padding_file,
+            {"padded_fraction": data_module.training.padded_fraction()},
         )
-        return {"val_bleu": metrics["bleu"]}
 
-    def calibrate(self, model: keras.Model, prepared: PreparedPairs) -> None:
-        """Writes the padded share; of probabilities there is nothing to correct."""
-        write_json(self.run.padding, {"padded_share": prepared.training.padded_share()})
-
-    def fit_baselines(self, prepared: PreparedPairs) -> dict[str, Baseline]:
-        return fit_baselines(prepared.data.splits["train"], self.configuration.seed)
+    def fit_baselines(self, data_module: PairDataModule) -> dict[str, Baseline]:
+        return fit_baselines(data_module.data.splits["train"], self.configuration.seed)
 
     def evaluate(
-        self, model: keras.Model, prepared: PreparedPairs, split: str
-    ) -> Evaluation:
+        self,
+        model: Models,
+        data_module: PairDataModule,
+        split: str,
+        options: TranslationEvaluationConfig,
+    ) -> TranslationResult | RowScores:
         translator = self._translator(model)
-        pairs = prepared.data.splits[split]
-        sources = pairs.source.tolist()
+        data = data_module.data
+        pairs = data.splits[split]
+        sources, targets = pairs.source.tolist(), pairs.target.tolist()
+        log_probabilities, pieces = translator.score(sources, targets)
+        if options.score:
+            return RowScores(
+                pandas.DataFrame(
+                    {
+                        "log_probability": log_probabilities,
+                        "pieces": pieces,
+                        "source": sources,
+                        "target": targets,
+                    }
+                )
+            )
         translations, scores = translator.translate(sources)
-        log_probabilities, pieces = translator.score(sources, pairs.target.tolist())
         baselines = {
             name: baseline.translate(sources)
             for name, baseline in self.kept_baselines().items()
         }
-        return make_evaluation(
-            {"model": translations, **baselines},
-            prepared.data,
+        return TranslationResult(
+            data,
             split,
+            translations,
+            baselines,
+            scores=scores.tolist(),
             perplexity=float(
                 np.exp(-log_probabilities.sum(dtype=np.float64) / pieces.sum())
             ),
-            scores=scores.tolist(),
-            attentions=translator.attend(sources[:_ATTENTIONS_SHOWN]),
-            configuration=self.configuration,
-            history=pandas.read_csv(self.run.history),
-            facts={
-                "subwords": describe_subwords(self._subwords, pairs),
-                "padded share": read_json(self.run.padding)["padded_share"],
-            },
+            align=lambda: translator.align(sources[:_ALIGNMENTS_SHOWN]),
+            describe_subwords=lambda: describe_subwords(self._subwords, pairs),
+            padded_fraction=self.run.padded_fraction,
+            seed=self.configuration.seed,
         )
 
-    def score(
-        self, model: keras.Model, prepared: PreparedPairs, split: str
-    ) -> pandas.DataFrame:
-        pairs = prepared.data.splits[split]
-        log_probabilities, pieces = self._translator(model).score(
-            pairs.source.tolist(), pairs.target.tolist()
-        )
-        return pandas.DataFrame(
-            {
-                "log_probability": log_probabilities,
-                "pieces": pieces,
-                "source": pairs.source,
-                "target": pairs.target,
-            }
-        )
-
-    def join(
-        self, models: Sequence[keras.Model], others: Sequence[Task]
-    ) -> JoinedModels:
-        own = read_json(self.run.data)
+    def ensemble(self, models: Sequence[keras.Model], others: Sequence[Task]) -> Models:
+        metadata = read_json(self.run.metadata_file)
         for other in others:
-            its = read_json(other.run.data)
-            if any(its[key] != own[key] for key in ("source", "target", "sha256")):
+            of_other = read_json(other.run.metadata_file)
+            keys = ("source", "target", "sha256")
+            if any(of_other[key] != metadata[key] for key in keys):
                 raise UserError(
                     f"{other.run.path}: has other pairs or languages than "
-                    f"{self.run.path}; join runs with the same data and the same split"
+                    f"{self.run.path}; name runs with the same data and the same split"
                 )
             for name in _SUBWORDS:
                 files = [run.assets / name for run in (self.run, other.run)]
                 if files[0].read_bytes() != files[1].read_bytes():
                     raise UserError(
                         f"{other.run.path}: has other subwords than {self.run.path}; "
-                        "join runs with the same data and section subwords"
+                        "name runs with the same data and section subwords"
                     )
-        return JoinedModels(models, [self.run, *(other.run for other in others)])
+        return tuple(models)
 
-    def servable(self, model: keras.Model | JoinedModels) -> Servable:
+    def servable(self, model: Models) -> Servable:
         translator = self._translator(model)
         serving = TranslationServing(translator, self._subwords)
-        metrics = read_json(self.run.metrics)
-        if isinstance(model, JoinedModels):
-            metrics = {"members": [read_json(run.metrics) for run in model.runs]}
+        predictions = pandas.read_csv(self.run.predictions_file, keep_default_na=False)
+        texts = {"text": predictions["source"][:_EXAMPLES].to_numpy(object)}
         data = self.configuration.data
-        sources = pandas.read_csv(self.run.predictions, keep_default_na=False)["source"]
-        texts = {"text": sources[:_EXAMPLES].to_numpy(object)}
         return Servable(
             module=serving,
             signatures=serving.signatures(),
-            card={
-                "task": self.name,
-                "source": data.source,
-                "target": data.target,
-                "inputs": {"text": {"dtype": "string", "shape": ["N"]}},
-                "outputs": {
-                    "translation": {"dtype": "string", "shape": ["N"]},
-                    "score": {"dtype": "float32", "shape": ["N"]},
-                },
-                "models": len(translator.models),
-                "training_data": read_json(self.run.data),
-                "metrics": metrics,
-                "configuration": self.configuration.model_dump(mode="json"),
-            },
+            answer=TextAnswer(
+                output="translation", source=data.source, target=data.target
+            ),
             examples={
                 "serving_default": texts,
                 "nbest": texts | {"k": np.int32(2)},
@@ -257,26 +238,25 @@ class TranslationTask(Task[TranslationConfiguration, SentencePairs, PreparedPair
                 "attend": texts,
                 "score": texts | {"translation": texts["text"]},
             },
+            details={"ensemble_size": len(translator.models)},
+            requires=["tensorflow_text"],
         )
 
-    def _translator(
-        self, model: TranslationModel | JoinedModels, greedy: bool = False
-    ) -> Translator:
-        for known, is_greedy, translator in self._translators:
-            if known is model and is_greedy == greedy:
-                return translator
-        models = model.models if isinstance(model, JoinedModels) else [model]
+    def _translator(self, model: Models, beam_size: int | None = None) -> Translator:
         decoding = self.configuration.decoding
-        if greedy:
-            decoding = decoding.model_copy(update={"beam_size": 1})
+        if beam_size is not None:
+            decoding = decoding.model_copy(update={"beam_size": beam_size})
+        for known, beams, translator in self._translators:
+            if known is model and beams == decoding.beam_size:
+                return translator
         translator = Translator(
-            models,
+            model if isinstance(model, tuple) else [model],
             self._subwords,
             decoding,
             read_json(self._lengths_file)["longest_source"],
             self.configuration.data.target,
         )
-        self._translators.append((model, greedy, translator))
+        self._translators.append((model, decoding.beam_size, translator))
         return translator
 
     @functools.cached_property
@@ -286,12 +266,3 @@ class TranslationTask(Task[TranslationConfiguration, SentencePairs, PreparedPair
     @property
     def _lengths_file(self) -> Path:
         return self.run.assets / "lengths.json"
-
-
-def _sha256(split: PairSplit) -> str:
-    """Tells whether the pairs are still what they were."""
-    digest = hashlib.sha256()
-    for side in (split.source, split.target):
-        for text in side:
-            digest.update(text.encode("utf-8") + b"\0")
-    return digest.hexdigest()

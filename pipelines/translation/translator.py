@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from .batches import shifted, with_end
-from .config import DecodingSection
+from ..core.serving_module import graph
+from .config import DecodingConfig
+from .data import shifted, with_end
 from .decoding import (
     Draws,
     Hypotheses,
@@ -19,7 +20,6 @@ from .decoding import (
     beam_search,
     sample,
 )
-from .diagnostics import Attention
 from .ensemble import Ensemble, mean_of_logs
 from .long_texts import separator, split_long
 from .model import TranslationModel
@@ -41,13 +41,28 @@ _STEPS_APART = 100_003
 _TEXTS = tf.TensorSpec([None], tf.string)
 
 
+@dataclass(frozen=True)
+class Alignment:
+    """Where a model looked while it said each piece of a translation.
+
+    Attributes:
+        source_pieces: `S` of them.
+        target_pieces: `T` of them.
+        weights: Of attention, float32 `[T, S]`; each row adds up to 1.
+    """
+
+    source_pieces: Sequence[str]
+    target_pieces: Sequence[str]
+    weights: np.ndarray
+
+
 class Translator:
     """Translates by one model, or by several as one.
 
     Several models with the same subwords make an ensemble: the probability of a piece
     is the mean of theirs.
 
-    A text with more pieces than `longest` is split as `long_texts` tells, and the
+    A text with more pieces than `longest` is split as `long_texts` says, and the
     translations of its parts are joined. Texts of like length are decoded together,
     whatever order and number they come in.
 
@@ -63,7 +78,7 @@ class Translator:
         self,
         models: Sequence[TranslationModel],
         subwords: Subwords,
-        decoding: DecodingSection,
+        decoding: DecodingConfig,
         longest: int,
         language: str,
     ):
@@ -73,28 +88,33 @@ class Translator:
         self._longest = longest
         self._space = separator(language)
         self._scorer = Ensemble(self.models)
+        number, temperature = tf.TensorSpec([], tf.int32), tf.TensorSpec([], tf.float32)
+        self._translate = self._graph(self.translate_in_graph, _TEXTS)
+        self._nbest = self._graph(self.nbest_in_graph, _TEXTS, number)
+        self._sample = self._graph(self.sample_in_graph, _TEXTS, temperature, number)
+        self._score = self._graph(self.score_in_graph, _TEXTS, _TEXTS)
+        self._attend = self._graph(self.attend_in_graph, _TEXTS)
 
     def translate(self, texts: Sequence[str]) -> tuple[list[str], np.ndarray]:
         """A translation of each text, and its score as of `decoding.Penalties`."""
-        translations, scores = self._translate(tf.constant(list(texts), tf.string))
-        return _strings(translations), scores.numpy()
+        found = self._translate(tf.constant(list(texts), tf.string))
+        return _strings(found["translation"]), found["score"].numpy()
 
     def nbest(self, texts: Sequence[str], number: int) -> list[list[str]]:
         """At most so many translations of each text, the best first."""
         found = self._nbest(tf.constant(list(texts), tf.string), number)
-        return [_strings(row) for row in found[0]]
+        return [_strings(row) for row in found["translation"]]
 
     def sample(
         self, texts: Sequence[str], temperature: float = 1.0, seed: int = 0
     ) -> list[str]:
         """A translation of each text, drawn piece by piece."""
-        return _strings(
-            self._sample(
-                tf.constant(list(texts), tf.string),
-                tf.constant(temperature, tf.float32),
-                tf.constant(seed),
-            )[0]
+        found = self._sample(
+            tf.constant(list(texts), tf.string),
+            tf.constant(temperature, tf.float32),
+            tf.constant(seed),
         )
+        return _strings(found["translation"])
 
     def score(
         self, texts: Sequence[str], translations: Sequence[str]
@@ -103,59 +123,60 @@ class Translator:
 
         The pieces include the end.
         """
-        log_probabilities, pieces = self._score(
+        found = self._score(
             tf.constant(list(texts), tf.string),
             tf.constant(list(translations), tf.string),
         )
-        return log_probabilities.numpy(), pieces.numpy()
+        return found["log_probability"].numpy(), found["pieces"].numpy()
 
-    def attend(self, texts: Sequence[str]) -> list[Attention]:
+    def align(self, texts: Sequence[str]) -> list[Alignment]:
         """Where the models looked for each piece of each text's translation."""
-        source, target, weights = self._attend(tf.constant(list(texts), tf.string))
-        found = []
-        for row in range(len(texts)):
-            of_source, of_target = _strings(source[row]), _strings(target[row])
-            width = len(of_source) - of_source.count("")
-            height = len(of_target) - of_target.count("")
-            found.append(
-                Attention(
-                    of_source[:width],
-                    of_target[:height],
-                    weights[row, :height, :width].numpy(),
-                )
+        found = self._attend(tf.constant(list(texts), tf.string))
+        alignments = []
+        for row, weights in enumerate(found["weights"].numpy()):
+            source, target = (
+                [piece for piece in _strings(found[name][row]) if piece]
+                for name in ("source_pieces", "target_pieces")
             )
-        return found
+            shown = weights[: len(target), : len(source)]
+            alignments.append(Alignment(source, target, shown))
+        return alignments
 
-    def translate_in_graph(self, text: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Translations string `[N]` and scores float32 `[N]` of texts string `[N]`."""
-        search = self._search(self._decoding.beam_size)
-        translations, scores, _ = self._found(text, search)
-        return translations[:, 0], scores[:, 0]
+    # The graphs of a served model, from strings of any bytes.
 
-    def nbest_in_graph(
-        self, text: tf.Tensor, number: tf.Tensor | int
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """The best translations of texts string `[N]`, K of them, the best first.
+    def translate_in_graph(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
+        """`translation`, string `[N]`, and `score`, float32 `[N]`.
 
-        K is `number`, or as many beams as there are, if that is less. Where a text has
+        The score is what translations are ranked by: the log-probability with the
+        penalties of `decoding.Penalties`; the mean over sentences of a text that was
+        split.
+        """
+        found = self._found(text, self._search(self._decoding.beam_size))
+        return {"translation": found[0][:, 0], "score": found[1][:, 0]}
+
+    def nbest_in_graph(self, text: tf.Tensor, k: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The best translations, K of them, the best first.
+
+        K is `k`, or as many beams as there are, if that is less. Where a text has
         fewer, the rest is "". The search is wider than that for one translation where
         `beam_size` is less than 5, so its best may be a better one. Different pieces
         can make the same translation, which then stands twice.
 
         Returns:
-            Translations string, scores float32 and log-probabilities float32, all
-            `[N, K]`.
+            `translation`, string, `score` and `log_probability`, float32, all `[N, K]`.
         """
         beams = max(self._decoding.beam_size, _LEAST_NBEST_BEAMS)
         found = self._found(text, self._search(beams, wanted=beams))
-        number = tf.clip_by_value(number, 1, beams)
-        translations, scores, log_probabilities = (each[:, :number] for each in found)
-        return translations, scores, log_probabilities
+        names = ("translation", "score", "log_probability")
+        number = tf.clip_by_value(k, 1, beams)
+        return {
+            name: values[:, :number] for name, values in zip(names, found, strict=True)
+        }
 
     def sample_in_graph(
         self, text: tf.Tensor, temperature: tf.Tensor, seed: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Drawn translations string `[N]` with their scores float32 `[N]`.
+    ) -> dict[str, tf.Tensor]:
+        """As `translate_in_graph`, with pieces drawn; a seed always draws the same.
 
         Args:
             text: string `[N]`.
@@ -174,18 +195,18 @@ class Translator:
             )
 
         translations, scores, _ = self._searched(text, draw)
-        return translations[:, 0], scores[:, 0]
+        return {"translation": translations[:, 0], "score": scores[:, 0]}
 
     def score_in_graph(
         self, text: tf.Tensor, translation: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
+    ) -> dict[str, tf.Tensor]:
         """What the models say of given translations.
 
         Sides of more than 1,000 pieces are cut off there.
 
         Returns:
-            Log-probabilities float32 `[N]` and numbers of pieces int32 `[N]`, the end
-            included.
+            `log_probability` float32 `[N]`, the sum over the translation's pieces and
+            its end; `pieces` int32 `[N]`, their number.
         """
         source = self._subwords.source.encode(text)[:, :_LONGEST_SCORED]
         target = self._subwords.target.encode(translation)[:, :_LONGEST_SCORED]
@@ -204,19 +225,16 @@ class Translator:
             scored,
             [(tf.float32, [])],
         )
-        return log_probabilities, pieces
+        return {"log_probability": log_probabilities, "pieces": pieces}
 
-    def attend_in_graph(
-        self, text: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """The attention of each text's translation.
+    def attend_in_graph(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Where each piece of the translation comes from.
 
         A text is not split here, but cut off after `longest` pieces.
 
         Returns:
-            The pieces of the sources, string `[N, S]`, and of the translations,
-            string `[N, T]`, the end included and "" behind it; the weights, float32
-            `[N, T, S]`, 0 there.
+            `source_pieces`, string `[N, S]`, and `target_pieces`, string `[N, T]`, the
+            end included and "" behind it; `weights`, float32 `[N, T, S]`, 0 there.
         """
         ids = self._subwords.source.encode(text)[:, : self._longest]
         source, limits = _padded(ids), self._limits(ids)
@@ -227,7 +245,7 @@ class Translator:
         def attended(rows: tf.Tensor, begin: tf.Tensor) -> list[tf.Tensor]:
             of_batch = _padded(tf.gather(ids, rows))
             found = self._best(of_batch, tf.gather(limits, rows), search)
-            # Behind the signal of the beginning.
+            # Behind the token of the beginning.
             target = found.ids[:, 0, 1:]
             weights = tf.add_n(
                 [
@@ -250,11 +268,11 @@ class Translator:
             [(tf.int32, [None]), (tf.float32, [None, None])],
         )
         said = tf.reduce_sum(tf.cast(tf.reduce_any(target != PADDING, 0), tf.int32))
-        return (
-            _pieces(self._subwords.source, source),
-            _pieces(self._subwords.target, target[:, :said]),
-            weights[:, :said],
-        )
+        return {
+            "source_pieces": _pieces(self._subwords.source, source),
+            "target_pieces": _pieces(self._subwords.target, target[:, :said]),
+            "weights": weights[:, :said],
+        }
 
     def variables(self) -> list[tf.Variable]:
         """All that the graphs read, with the models' present weights."""
@@ -264,35 +282,9 @@ class Translator:
         ]
         return [*weights, *self._scorer.projections]
 
-    @functools.cached_property
-    def _translate(self) -> Any:
-        return self._traced(self.translate_in_graph, _TEXTS)
-
-    @functools.cached_property
-    def _nbest(self) -> Any:
-        return self._traced(self.nbest_in_graph, _TEXTS, tf.TensorSpec([], tf.int32))
-
-    @functools.cached_property
-    def _sample(self) -> Any:
-        return self._traced(
-            self.sample_in_graph,
-            _TEXTS,
-            tf.TensorSpec([], tf.float32),
-            tf.TensorSpec([], tf.int32),
-        )
-
-    @functools.cached_property
-    def _score(self) -> Any:
-        return self._traced(self.score_in_graph, _TEXTS, _TEXTS)
-
-    @functools.cached_property
-    def _attend(self) -> Any:
-        return self._traced(self.attend_in_graph, _TEXTS)
-
-    def _traced(self, function: Callable[..., Any], *specs: tf.TensorSpec) -> Any:
-        """The function, with the models' weights as they are at each call."""
-        # Without AutoGraph, which these graphs do not need and which writes files.
-        traced = tf.function(function, input_signature=specs, autograph=False)
+    def _graph(self, function: Callable[..., Any], *specs: tf.TensorSpec) -> Any:
+        """The function as a graph that has the models' weights of each call."""
+        traced = graph(function, specs)
 
         def call(*arguments: tf.Tensor) -> Any:
             self._scorer.refresh()
@@ -364,7 +356,7 @@ class Translator:
     def _limits(self, ids: tf.RaggedTensor) -> tf.Tensor:
         """Pieces of a translation at most; none of a text without any."""
         pieces = tf.cast(ids.row_lengths(), tf.float32)
-        most = tf.math.ceil(self._decoding.longest_share * pieces)
+        most = tf.math.ceil(self._decoding.max_length_ratio * pieces)
         most += float(self._decoding.longest_extra)
         return tf.cast(tf.where(pieces > 0, most, 0.0), tf.int32)
 
@@ -385,7 +377,7 @@ class Translator:
                 tensors `[n, ...]`.
             results: Types of these, and shapes of their rows.
         """
-        number, together = tf.size(sizes), self._decoding.sentences_together
+        number, together = tf.size(sizes), self._decoding.decode_batch_size
         # The largest first, when most memory is needed.
         order = tf.argsort(sizes, direction="DESCENDING", stable=True)
         arrays = [
@@ -432,7 +424,7 @@ class Translator:
         ]
 
     def _log_probabilities(self, source: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
-        """Of targets `[N, T]` that end in `END`, float32 `[N]`."""
+        """Of targets `[N, T]` that end in `EOS`, float32 `[N]`."""
         real = tf.where(target != PADDING)
         ids = tf.gather_nd(target, real)
         of_models = []

@@ -1,17 +1,44 @@
-"""A vocabulary of the sample that several files test with."""
+"""What several files test with: the sample, and vocabularies of it."""
 
 import numpy as np
 import pytest
 
 
-@pytest.fixture(scope="module")
-def subwords(tmp_path_factory):
-    pytest.importorskip("tensorflow_text")
-    from recurra.pipelines.datasets.translation_sample import sample_pairs
-    from recurra.pipelines.translation.config import SubwordsSection
-    from recurra.pipelines.translation.subwords import Subwords, learn_subwords
+@pytest.fixture(scope="session")
+def english_german():
+    """The training sentences of a small sample, by language."""
+    from recurra.pipelines.samples.english_german.pairs import sample_pairs
 
-    assets = tmp_path_factory.mktemp("assets")
-    sides = (np.array(texts, object) for texts in sample_pairs(300).splits["train"])
-    learn_subwords(SubwordsSection(vocabulary_size=400), *sides, assets, seed=0)
-    return Subwords(assets)
+    return sample_pairs(300).splits["train"]
+
+
+@pytest.fixture(scope="session")
+def fit(tmp_path_factory, english_german):
+    """A function of options: the folder of vocabularies of these sentences.
+
+    The same options give the same folder, which is not to be changed.
+    """
+    pytest.importorskip("tensorflow_text")
+    from recurra.pipelines.translation.config import SubwordsConfig
+    from recurra.pipelines.translation.subwords import fit_subwords
+
+    folders = {}
+
+    def fitted(**options):
+        key = tuple(sorted(options.items()))
+        if key not in folders:
+            folders[key] = tmp_path_factory.mktemp("assets")
+            sides = (np.array(texts, object) for texts in english_german)
+            config = SubwordsConfig(**{"vocabulary_size": 500, **options})
+            fit_subwords(config, *sides, folders[key], seed=0)
+        return folders[key]
+
+    return fitted
+
+
+@pytest.fixture(scope="session")
+def subwords(fit):
+    """A joint vocabulary of 400 pieces."""
+    from recurra.pipelines.translation.subwords import Subwords
+
+    return Subwords(fit(vocabulary_size=400))

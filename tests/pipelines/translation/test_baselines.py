@@ -6,11 +6,11 @@ import joblib
 import numpy as np
 import pytest
 
-from recurra.pipelines.datasets.sentence_pairs import PairSplit
-from recurra.pipelines.datasets.translation_sample import sample_pairs
+from recurra.pipelines.data.texts.sentence_pairs import PairSplit
+from recurra.pipelines.samples.english_german.pairs import sample_pairs
 from recurra.pipelines.translation import baselines
 from recurra.pipelines.translation.baselines import LexiconBaseline, fit_baselines
-from recurra.pipelines.translation.metrics import translation_metrics
+from recurra.pipelines.translation.metrics import corpus_scores, count_matches
 
 
 def split(pairs):
@@ -158,7 +158,7 @@ def test_on_the_sample_word_by_word_is_better_than_a_copy_and_far_from_right():
     train = split(list(zip(*splits["train"], strict=True)))
     english, german = splits["test"]
     scores = {
-        name: translation_metrics(baseline.translate(english), [german], "de")
+        name: corpus_scores(count_matches(baseline.translate(english), [german], "de"))
         for name, baseline in fit_baselines(train, 0).items()
     }
     assert scores["copy"]["bleu"] < 2

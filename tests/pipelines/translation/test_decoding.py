@@ -17,10 +17,10 @@ from recurra.pipelines.translation.decoding import (  # noqa: E402
     beam_search,
     sample,
 )
-from recurra.pipelines.translation.subwords import BEGIN, END, PADDING  # noqa: E402
+from recurra.pipelines.translation.subwords import BOS, EOS, PADDING  # noqa: E402
 
 VOCABULARY, POSITIONS = 7, 4
-PIECES = range(END + 1, VOCABULARY)
+PIECES = range(EOS + 1, VOCABULARY)
 NEVER = -1e9
 
 
@@ -33,7 +33,7 @@ class Toy:
     def __init__(self, seed=0, sharpness=1.5, vocabulary=VOCABULARY):
         generator = np.random.default_rng(seed)
         logits = generator.normal(size=(9, 12, vocabulary, vocabulary)) * sharpness
-        logits[..., :END] = NEVER
+        logits[..., :EOS] = NEVER
         self.logits = logits.astype("float32")
         self.weights = generator.dirichlet(
             np.ones(POSITIONS), size=(12, vocabulary)
@@ -54,7 +54,7 @@ class Toy:
         return tf.gather_nd(self.weights, tf.stack([states[:, 0] - 1, states[:, 1]], 1))
 
     def log_probability(self, sentence, ids):
-        total, before = 0.0, BEGIN
+        total, before = 0.0, BOS
         for time, piece in enumerate(ids):
             row = self.logits[sentence, time, before].astype("float64")
             total += row[piece] - np.log(np.exp(row).sum())
@@ -63,12 +63,12 @@ class Toy:
 
     def attended(self, ids):
         """By [number of pieces before, piece before]: what the positions got."""
-        before = [BEGIN, *ids[:-1]]
+        before = [BOS, *ids[:-1]]
         return sum(self.weights[time, piece] for time, piece in enumerate(before))
 
 
 def sources(sentences):
-    rows = np.full((len(sentences), POSITIONS), END, np.int32)
+    rows = np.full((len(sentences), POSITIONS), EOS, np.int32)
     rows[:, 0] = sentences
     return tf.constant(rows)
 
@@ -78,7 +78,7 @@ def enumerated(toy, sentence, limit, length=0.0, coverage=0.0):
     found = []
     for pieces in range(limit + 1):
         for ids in itertools.product(PIECES, repeat=pieces):
-            ids = (*ids, END)
+            ids = (*ids, EOS)
             log_probability = toy.log_probability(sentence, ids)
             score = log_probability / ((5 + len(ids)) / 6) ** length
             if coverage:
@@ -90,9 +90,9 @@ def enumerated(toy, sentence, limit, length=0.0, coverage=0.0):
 
 def hypothesis(ids):
     """Without the beginning and what is behind the end."""
-    assert ids[0] == BEGIN
+    assert ids[0] == BOS
     ids = ids[1:].tolist()
-    end = ids.index(END) + 1
+    end = ids.index(EOS) + 1
     assert all(each == PADDING for each in ids[end:])
     return tuple(ids[:end])
 
@@ -177,7 +177,7 @@ def test_no_ngram_stands_twice(beams, size):
         def step(self, memory, states, ids):
             scores, states = super().step(memory, states, ids)
             scores += tf.one_hot(ids, VOCABULARY) * 8.0
-            return scores - tf.one_hot(END, VOCABULARY) * 30.0, states
+            return scores - tf.one_hot(EOS, VOCABULARY) * 30.0, states
 
     find = beam_search if beams > 1 else sample
     arguments = sources([4, 5, 6]), tf.constant([7, 7, 7])
@@ -203,7 +203,7 @@ def test_pieces_are_drawn_as_likely_as_they_are():
         toy, source, free, Search(), Draws(tf.constant(1.0), tf.constant([1, 2]))
     )
     first = found.ids[:, 0, 1].numpy()
-    row = toy.logits[4, 0, BEGIN].astype("float64")
+    row = toy.logits[4, 0, BOS].astype("float64")
     expected = np.exp(row) / np.exp(row).sum()
     shares = np.bincount(first, minlength=VOCABULARY) / number
     np.testing.assert_allclose(shares, expected, atol=4 * np.sqrt(0.25 / number))
@@ -223,4 +223,4 @@ def test_pieces_are_drawn_as_likely_as_they_are():
         Search(),
         Draws(tf.constant(1.0), tf.constant([1, 2])),
     )
-    assert (at_limit.ids[:, 0, 1].numpy() == END).all()
+    assert (at_limit.ids[:, 0, 1].numpy() == EOS).all()

@@ -5,7 +5,7 @@ import pytest
 tf = pytest.importorskip("tensorflow")
 pytest.importorskip("tensorflow_text")
 
-from recurra.pipelines.datasets.translation_sample import sample_pairs  # noqa: E402
+from recurra.pipelines.samples.english_german.pairs import sample_pairs  # noqa: E402
 from recurra.pipelines.translation.long_texts import (  # noqa: E402
     separator,
     split_long,

@@ -10,10 +10,14 @@ from recurra.pipelines.translation.metrics import (
     bleu_by_length,
     bleu_details,
     bootstrap_intervals,
+    corpus_bleu,
+    corpus_scores,
+    count_matches,
+    count_ngrams,
     metrics_signatures,
+    scores_from,
     sentence_scores,
     tokenizer_of,
-    translation_metrics,
 )
 
 REFERENCES = [
@@ -30,8 +34,12 @@ HYPOTHESES = [
 ]
 
 
-def noisy(number, share, seed=0):
-    """References, and the same with a share of the words lost."""
+def score(hypotheses, references, language):
+    return corpus_scores(count_matches(hypotheses, references, language))
+
+
+def noisy(number, fraction, seed=0):
+    """References, and the same with a fraction of the words lost."""
     generator = np.random.default_rng(seed)
     words = np.array([f"w{index}" for index in range(200)])
     references = [
@@ -39,45 +47,79 @@ def noisy(number, share, seed=0):
         for _ in range(number)
     ]
     hypotheses = [
-        " ".join(w for w in text.split() if generator.random() > share)
+        " ".join(w for w in text.split() if generator.random() > fraction)
         for text in references
     ]
     return hypotheses, references
 
 
-def test_scores_are_those_of_sacrebleu():
-    scores = translation_metrics(HYPOTHESES, [REFERENCES], "de")
-    assert scores == {
-        "bleu": sacrebleu.corpus_bleu(HYPOTHESES, [REFERENCES]).score,
-        "chrf": sacrebleu.corpus_chrf(HYPOTHESES, [REFERENCES]).score,
-        "bleu_lc_tok": sacrebleu.corpus_bleu(
-            HYPOTHESES, [REFERENCES], lowercase=True
-        ).score,
-        "exact_match": 0.25,
+@pytest.mark.parametrize(
+    ("hypotheses", "references"),
+    [
+        (HYPOTHESES, [REFERENCES]),
+        (HYPOTHESES, [REFERENCES, ["Der Hund.", "x", "", "Eine Frau trägt Hut."]]),
+        # Too short for 4-grams, without a match, and empty.
+        (["Ja.", "ja Ja"], [["Ja.", "nein"]]),
+        (["a b c d"], [["x y z a c"]]),
+        (["x y"], [["a b"]]),
+        (["", ""], [["a b", "c"]]),
+        (["a b"], [[""]]),
+        noisy(40, 0.3)[:1] + ([noisy(40, 0.3)[1]],),
+    ],
+)
+def test_scores_are_those_of_sacrebleu(hypotheses, references):
+    bleu, chrf, lower = (
+        sacrebleu.BLEU(force=True), sacrebleu.CHRF(), sacrebleu.BLEU(lowercase=True)
+    )  # fmt: skip
+    scores = score(hypotheses, references, "de")
+    expected = {
+        "bleu": bleu.corpus_score(hypotheses, references).score,
+        "chrf": chrf.corpus_score(hypotheses, references).score,
+        "bleu_lc_tok": lower.corpus_score(hypotheses, references).score,
     }
+    exact_match = scores.pop("exact_match")
+    assert 0 <= exact_match <= 1
+    assert scores == pytest.approx(expected, rel=1e-9)
+    assert corpus_bleu(hypotheses, references, "de") == expected["bleu"]
+    of_sentences = sentence_scores(count_matches(hypotheses, references, "de"))
+    effective = sacrebleu.BLEU(effective_order=True)
+    for text, *known, found in zip(
+        hypotheses, *references, of_sentences.to_dict("records"), strict=True
+    ):
+        expected = {
+            "bleu": effective.sentence_score(text, known).score,
+            "chrf": chrf.sentence_score(text, known).score,
+        }
+        assert found == pytest.approx(expected, rel=1e-9)
+
+
+def test_case_and_exact_matches_count():
+    scores = score(HYPOTHESES, [REFERENCES], "de")
     assert scores["bleu_lc_tok"] > scores["bleu"]
+    assert scores["exact_match"] == 0.25
 
 
 def test_bleu_by_hand():
-    scores = translation_metrics(["a b c d e"], [["a b c d f g"]], "en")
+    counts = count_matches(["a b c d e"], [["a b c d f g"]], "en")
+    scores = corpus_scores(counts)
     precisions = [4 / 5, 3 / 4, 2 / 3, 1 / 2]
     expected = math.exp(1 - 6 / 5) * math.prod(precisions) ** 0.25
     assert scores["bleu"] == pytest.approx(100 * expected)
-    details = bleu_details(["a b c d e"], [["a b c d f g"]], "en")
-    assert details["precisions"] == pytest.approx([100 * each for each in precisions])
+    details = bleu_details(counts)
+    assert details["precisions"] == pytest.approx([100 * value for value in precisions])
     assert details["brevity_penalty"] == pytest.approx(math.exp(1 - 6 / 5))
     assert details["length_ratio"] == pytest.approx(5 / 6)
 
 
 def test_tokens_are_parted_from_punctuation():
-    scores = translation_metrics(['He said: "no!"'], [['He said : " no ! "']], "en")
+    scores = score(['He said: "no!"'], [['He said : " no ! "']], "en")
     assert scores["bleu"] == pytest.approx(100)
     assert scores["exact_match"] == 0
 
 
 def test_an_exact_match_is_with_any_reference_whatever_the_space():
     streams = [["a b", "x"], ["c", "y  z"]]
-    assert translation_metrics(["a  b ", "y z"], streams, "en")["exact_match"] == 1
+    assert score(["a  b ", "y z"], streams, "en")["exact_match"] == 1
 
 
 @pytest.mark.parametrize(
@@ -103,9 +145,9 @@ def test_languages_without_spaces_have_ngrams(language):
     texts = {"zh": "他是一位老师。", "ja": "彼は先生です。", "th": "เขาเป็นครู"}
     text = texts[language]
     near = text[:-1]
-    scores = translation_metrics([near], [[text]], language)
+    scores = score([near], [[text]], language)
     assert 50 < scores["bleu"] < 100
-    assert translation_metrics([text], [[text]], language)["bleu"] > 99.9
+    assert score([text], [[text]], language)["bleu"] > 99.9
 
 
 def test_signatures_say_case_and_references():
@@ -115,55 +157,76 @@ def test_signatures_say_case_and_references():
     assert "nc:6|nw:0" in signatures["chrf"]
 
 
-def test_nothing_said_is_no_error():
-    scores = translation_metrics(["", ""], [["a b", "c"]], "de")
-    assert scores == dict.fromkeys(scores, 0.0)
+def intervals_of(hypotheses, references, seed):
+    counts = count_matches(hypotheses, [references], "en")
+    return bootstrap_intervals({"model": counts}, seed=seed)["model"]
 
 
 def test_intervals_hold_the_score_and_shrink_with_more_sentences():
     widths = {}
-    for number in (50, 800):
+    for number in (40, 640):
         hypotheses, references = noisy(number, 0.2)
-        scores = translation_metrics(hypotheses, [references], "en")
-        intervals = bootstrap_intervals(hypotheses, [references], "en", seed=0)
+        scores = score(hypotheses, [references], "en")
+        intervals = intervals_of(hypotheses, references, 0)
         assert intervals.keys() == scores.keys()
         for name, (lower, upper) in intervals.items():
             assert lower <= scores[name] <= upper
             widths[name, number] = upper - lower
     for name in scores:
         # The root of 16 is 4.
-        assert 2.5 < widths[name, 50] / widths[name, 800] < 6
+        assert 2.5 < widths[name, 40] / widths[name, 640] < 6
 
 
 def test_intervals_are_about_those_of_sacrebleus_own_bootstrap():
     hypotheses, references = noisy(200, 0.15)
-    lower, upper = bootstrap_intervals(hypotheses, [references], "en", seed=1)["bleu"]
-    own = sacrebleu.BLEU().corpus_score(hypotheses, [references], n_bootstrap=1000)
-    assert (lower + upper) / 2 == pytest.approx(own._mean, abs=0.3)
-    assert (upper - lower) / 2 == pytest.approx(own._ci, rel=0.15)
+    lower, upper = intervals_of(hypotheses, references, 1)["bleu"]
+    bleu = sacrebleu.BLEU().corpus_score(hypotheses, [references], n_bootstrap=1000)
+    assert (lower + upper) / 2 == pytest.approx(bleu._mean, abs=0.3)
+    assert (upper - lower) / 2 == pytest.approx(bleu._ci, rel=0.15)
 
 
 def test_intervals_of_the_same_seed_are_the_same():
+    texts = noisy(60, 0.2)
+    assert intervals_of(*texts, 3) == intervals_of(*texts, 3)
+    assert intervals_of(*texts, 3) != intervals_of(*texts, 4)
+
+
+def test_all_systems_have_the_same_resamples():
     hypotheses, references = noisy(60, 0.2)
-    first, second, other = (
-        bootstrap_intervals(hypotheses, [references], "en", seed=seed)
-        for seed in (3, 3, 4)
-    )
-    assert first == second != other
+    counts = count_matches(hypotheses, [references], "en")
+    other = count_matches(references, [references], "en")
+    together = bootstrap_intervals({"a": other, "b": counts, "c": counts}, seed=3)
+    alone = intervals_of(hypotheses, references, 3)
+    for name in "bc":
+        for metric, interval in together[name].items():
+            assert interval == pytest.approx(alone[metric])
+    assert together["a"]["exact_match"] == (1, 1)
+
+
+def test_a_resample_scores_as_its_sentences_do():
+    hypotheses, references = noisy(30, 0.2)
+    counts = count_matches(hypotheses, [references], "en")
+    drawn = np.random.default_rng(0).multinomial(30, np.full(30, 1 / 30), size=4)
+    found = scores_from(drawn @ counts)
+    for resample, times in enumerate(drawn):
+        rows = np.repeat(np.arange(30), times)
+        said, known = ([texts[n] for n in rows] for texts in (hypotheses, references))
+        expected = score(said, [known], "en")
+        values = {name: scores[resample] for name, scores in found.items()}
+        assert values == pytest.approx(expected)
 
 
 def test_exact_match_interval_is_binomial():
     hypotheses = ["a"] * 100 + ["b"] * 300
-    lower, upper = bootstrap_intervals(hypotheses, [["a"] * 400], "en", seed=0)[
-        "exact_match"
-    ]
+    lower, upper = intervals_of(hypotheses, ["a"] * 400, 0)["exact_match"]
     width = 1.96 * math.sqrt(0.25 * 0.75 / 400)
     assert lower == pytest.approx(0.25 - width, abs=0.01)
     assert upper == pytest.approx(0.25 + width, abs=0.01)
 
 
 def test_sentence_scores_rank_the_worst_last():
-    scores = sentence_scores(["a b c d", "a b c x", "z"], [["a b c d"] * 3], "en")
+    counts = count_matches(["a b c d", "a b c x", "z"], [["a b c d"] * 3], "en")
+    scores = sentence_scores(counts)
     assert list(scores) == ["bleu", "chrf"]
     for name in scores:
         values = scores[name].tolist()
@@ -172,14 +235,11 @@ def test_sentence_scores_rank_the_worst_last():
         assert values[2] == 0
 
 
-def test_a_short_sentence_that_is_right_is_right():
-    assert sentence_scores(["Ja."], [["Ja."]], "de")["bleu"][0] == pytest.approx(100)
-
-
 def test_bleu_by_length_is_bleu_of_each_part():
     hypotheses, references = noisy(300, 0.1)
     lengths = np.array([len(text.split()) for text in references])
-    table = bleu_by_length(lengths, {"model": hypotheses}, [references], "en")
+    counts = count_matches(hypotheses, [references], "en")
+    table = bleu_by_length(lengths, {"model": counts})
     assert table["pairs"].sum() == 300
     assert (table["shortest"].to_numpy()[1:] > table["longest"].to_numpy()[:-1]).all()
     assert len(table) == 6
@@ -196,6 +256,18 @@ def test_bleu_by_length_is_bleu_of_each_part():
 def test_few_pairs_make_few_parts(number, parts):
     hypotheses, references = noisy(number, 0.1)
     lengths = np.array([len(text.split()) for text in references])
-    table = bleu_by_length(lengths, {"model": hypotheses}, [references], "en")
+    counts = count_matches(hypotheses, [references], "en")
+    table = bleu_by_length(lengths, {"model": counts})
     assert len(table) == parts
     assert table["pairs"].sum() == number
+
+
+def test_ngrams_are_counted_from_too_often_to_too_seldom():
+    counts = count_ngrams(["a a b", "a."], ["a b c", "a."], "en")
+    assert [(count.ngram, count.surplus) for count in counts if count.surplus] == [
+        ("a", 1),
+        ("a a", 1),
+        ("b c", -1),
+        ("c", -1),
+    ]
+    assert next(count for count in counts if count.ngram == "a .").references == 1

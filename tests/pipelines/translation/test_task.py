@@ -1,4 +1,4 @@
-"""A whole run on a few generated pairs: trained, judged, scored, joined, exported."""
+"""Whole runs on a few generated pairs: trained, evaluated, scored, as an ensemble."""
 
 import shutil
 
@@ -9,120 +9,81 @@ import pytest
 pytest.importorskip("sacrebleu")
 pytest.importorskip("tensorflow_text")
 
-from recurra.apps.predicting import ExportedModel  # noqa: E402
-from recurra.pipelines import exporting, workflow  # noqa: E402
-from recurra.pipelines.configuration import make_configuration  # noqa: E402
-from recurra.pipelines.errors import UserError  # noqa: E402
-from recurra.pipelines.files import read_json  # noqa: E402
-from recurra.pipelines.runs import Run  # noqa: E402
-from recurra.pipelines.training import Interrupted  # noqa: E402
-from recurra.pipelines.translation.metrics import translation_metrics  # noqa: E402
-from recurra.pipelines.translation.task import TranslationTask  # noqa: E402
+from recurra.pipelines import evaluate, train  # noqa: E402
+from recurra.pipelines.cards import TextAnswer  # noqa: E402
+from recurra.pipelines.core import workflow  # noqa: E402
+from recurra.pipelines.core.errors import UserError  # noqa: E402
+from recurra.pipelines.core.files import read_json  # noqa: E402
+from recurra.pipelines.core.runs import Run  # noqa: E402
 
-SMALL = {
-    "data": {"spec": "sample:180"},
-    "subwords": {"vocabulary_size": 360},
-    "model": {
-        "embedding_size": 8,
-        "encoder_units": 6,
-        "decoder_units": 8,
-        "attention_units": 5,
-    },
-    "decoding": {"beam_size": 2, "longest_share": 1.0, "longest_extra": 3},
-    "training": {"epochs": 2, "averaged_epochs": 2, "bleu_sentences": 5},
-}
-
-
-def train(path, resume=False, progress=None, **sections):
-    configuration = make_configuration(
-        TranslationTask.configuration_class, [("test", {**SMALL, **sections})]
-    )
-    return workflow.train(
-        TranslationTask, configuration, path, resume=resume, progress=progress
-    )
+SMALL = [
+    "subwords.vocabulary_size=360",
+    "model.embedding_size=8",
+    "model.encoder_units=6",
+    "model.decoder_units=8",
+    "model.attention_units=5",
+    "decoding.beam_size=1",
+    "decoding.max_length_ratio=1.0",
+    "decoding.longest_extra=3",
+    "training.epochs=2",
+    "training.averaged_epochs=2",
+    "training.bleu_sentences=5",
+]
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
+    """A finished run, and a copy of it with other weights; not to be changed."""
     folder = tmp_path_factory.mktemp("runs")
-    return [train(folder / str(seed), seed=seed) for seed in range(2)]
+    run = train("translation", "sample:180", run=folder / "0", settings=SMALL)
+    other = Run(shutil.copytree(run.path, folder / "1"))
+    model = workflow.trained_model(workflow.open_task(other))
+    model.set_weights([2 * weight for weight in model.get_weights()])
+    model.save_weights(other.checkpoints / "best.weights.h5")
+    return [run, other]
 
 
-def test_a_run_tells_metrics_beside_baselines(runs):
-    metrics = runs[0].read_metrics()
+def test_a_run_has_metrics_beside_baselines(runs):
+    metrics = runs[0].metrics
     assert metrics["split"] == "test"
     expected = {"bleu", "chrf", "bleu_lc_tok", "exact_match"}
     assert expected <= metrics["model"].keys()
     assert metrics["model"]["perplexity"] > 1
     assert {"copy", "lexicon"} <= metrics["baselines"].keys()
     assert set(metrics["validation"]["model"]) == set(metrics["model"])
-    history = pandas.read_csv(runs[0].history)
+    history = pandas.read_csv(runs[0].history_file)
     assert {"nll", "val_nll", "val_bleu"} <= set(history.columns)
-    assert runs[0].report.is_file()
-
-
-def test_a_resumed_run_comes_to_the_result_of_an_unbroken_one(tmp_path, stop_at):
-    sections = {
-        "subwords": SMALL["subwords"] | {"sampling_alpha": 0.5},
-        "model": SMALL["model"] | {"zoneout_hidden": 0.1, "word_dropout": 0.1},
-        "training": SMALL["training"] | {"batch_size": 32},
-    }
-    unbroken = train(tmp_path / "unbroken", **sections)
-    path = tmp_path / "stopped"
-    with pytest.raises(Interrupted):
-        train(path, progress=stop_at(1, 2), **sections)
-    resumed = train(path, resume=True, **sections)
-    rows, expected = (
-        pandas.read_csv(run.history).drop(columns="seconds")
-        for run in (resumed, unbroken)
-    )
-    # Keras's means over an epoch begin anew where it goes on.
-    means = ["loss", "nll"]
-    pandas.testing.assert_frame_equal(
-        rows.drop(columns=means), expected.drop(columns=means), atol=1e-5
-    )
-    assert resumed.read_metrics()["model"] == pytest.approx(
-        unbroken.read_metrics()["model"], rel=1e-3
-    )
 
 
 def test_other_pairs_are_the_test(runs, tmp_path):
     path = tmp_path / "pairs.tsv"
-    path.write_text("The king sleeps.\tDer König schläft.\n" * 3)
-    evaluation = workflow.evaluate(runs[0], str(path))
-    assert len(evaluation.predictions) == 3
+    path.write_text("Der König schläft.\tThe king sleeps.\n" * 3)
+    # By the columns of a file without a heading.
+    task = workflow.open_task(runs[0])
+    pairs = task.load_test(str(path), source="de", target="en")
+    assert pairs.splits["test"].target.tolist() == ["The king sleeps."] * 3
+    assert pairs.target == "en"
+    assert task.load_test(str(path)).target == "de"
 
 
 def test_pairs_are_scored(runs):
-    scores = workflow.score(runs[0], split="validation")
+    scores = evaluate(runs[0], split="validation", score=True).scores
+    assert list(scores) == ["log_probability", "pieces", "source", "target"]
     assert (scores["log_probability"] < 0).all()
-    validation = runs[0].read_metrics()["validation"]["model"]
+    validation = runs[0].metrics["validation"]["model"]
     perplexity = np.exp(-scores["log_probability"].sum() / scores["pieces"].sum())
-    assert perplexity == pytest.approx(validation["perplexity"], rel=1e-5)
-
-
-def test_bleu_of_the_exported_model_is_the_same(runs, tmp_path):
-    task, model = workflow.open_trained(runs[:1])
-    exported = ExportedModel(exporting.export(task.servable(model), tmp_path, "one"))
-    predictions = pandas.read_csv(runs[0].predictions, keep_default_na=False)
-    answers = exported.translate(predictions["source"].tolist())
-    translations = [answer["translation"] for answer in answers]
-    assert translations == predictions["translation"].tolist()
-    metrics = translation_metrics(
-        translations, [predictions["reference"].tolist()], "de"
-    )
-    expected = runs[0].read_metrics()["model"]
-    assert metrics == {name: expected[name] for name in metrics}
+    assert perplexity == pytest.approx(validation["perplexity"], rel=1e-4)
 
 
 def test_decoding_is_set_afterwards(runs):
-    greedy = {"decoding": {"beam_size": 1, "longest_share": 0.1, "longest_extra": 1}}
-    task, _ = workflow.open_trained(runs, greedy)
+    changes = {"decoding": {"max_length_ratio": 0.1, "longest_extra": 1}}
+    task = workflow.open_task(runs[0], changes)
+    assert task.configuration.decoding.max_length_ratio == 0.1
     assert task.configuration.decoding.beam_size == 1
-    assert task.configuration.model.decoder_units == 8
-    short = workflow.evaluate(runs[0], changes=greedy).predictions["translation"]
-    whole = workflow.evaluate(runs[0]).predictions["translation"]
-    assert short.str.len().mean() < 0.5 * whole.str.len().mean()
+    predictions = evaluate(runs[0], settings=changes).predictions()
+    # There are no more words than pieces, and no more pieces than characters.
+    most = np.ceil(0.1 * (predictions["source"].str.len() + 1)) + 1
+    assert (predictions["translation"].str.split().str.len() <= most).all()
 
 
 @pytest.mark.parametrize(
@@ -136,42 +97,40 @@ def test_decoding_is_set_afterwards(runs):
 )
 def test_what_a_trained_model_depends_on_is_not_set_afterwards(runs, changes, message):
     with pytest.raises(UserError, match=message):
-        workflow.open_trained(runs, changes)
+        workflow.open_task(runs[0], changes)
 
 
 def test_runs_of_other_seeds_have_the_same_splits(runs):
-    one, other = (read_json(run.data)["sha256"] for run in runs)
-    assert one == other
+    task = workflow.open_task(runs[0])
+    other = task.configuration.model_copy(update={"seed": 1})
+    assert task.metadata(task.load(other)) == read_json(runs[0].metadata_file)
 
 
-def test_runs_are_joined(runs):
+def test_runs_are_an_ensemble(runs):
     task, model = workflow.open_trained(runs)
-    card = task.servable(model).card
-    assert card["models"] == 2
-    assert len(card["metrics"]["members"]) == 2
-    alone, both = (
-        workflow.score(runs[0], split="test", others=others)["log_probability"]
-        for others in ((), runs[1:])
+    servable = task.servable(model)
+    assert servable.details["ensemble_size"] == 2
+    assert servable.answer == TextAnswer(output="translation", source="en", target="de")
+    both, alone = (
+        evaluate(of, score=True).scores["log_probability"] for of in (runs, runs[0])
     )
-    assert not np.allclose(alone, both)
+    assert not np.allclose(both, alone)
 
 
-def test_runs_of_other_pairs_are_not_joined(runs, tmp_path):
+def test_runs_of_other_pairs_are_no_ensemble(runs, tmp_path):
     other = Run(shutil.copytree(runs[1].path, tmp_path / "other"))
-    facts = other.data.read_text("utf-8")
-    other.data.write_text(facts.replace('"source": "en"', '"source": "nl"'), "utf-8")
+    metadata = other.metadata_file.read_text("utf-8")
+    changed = metadata.replace('"source": "en"', '"source": "nl"')
+    other.metadata_file.write_text(changed, "utf-8")
     task, unlike = (workflow.open_task(run) for run in (runs[0], other))
     with pytest.raises(UserError, match="other pairs or languages"):
-        task.join([], [unlike])
+        task.ensemble([], [unlike])
 
 
-def test_runs_with_other_subwords_are_not_joined(runs, tmp_path):
-    other = tmp_path / "other"
-    shutil.copytree(runs[1].path, other)
-    with (other / "assets" / "source.model").open("ab") as file:
+def test_runs_with_other_subwords_are_no_ensemble(runs, tmp_path):
+    other = Run(shutil.copytree(runs[1].path, tmp_path / "other"))
+    with (other.assets / "source.model").open("ab") as file:
         file.write(b"\0")
-    task, unlike = (
-        workflow.open_task(Run.open(path)) for path in (runs[0].path, other)
-    )
+    task, unlike = (workflow.open_task(run) for run in (runs[0], other))
     with pytest.raises(UserError, match="other subwords"):
-        task.join([], [unlike])
+        task.ensemble([], [unlike])

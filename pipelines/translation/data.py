@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from ..autotuning import without_autotuning
-from ..datasets.sentence_pairs import PairSplit, SentencePairs
-from .subwords import BEGIN, END, PADDING, Subwords
+from ..core.autotuning import without_autotuning
+from ..data.texts.sentence_pairs import PairSplit, SentencePairs
+from .subwords import BOS, EOS, PADDING, Subwords
 
 _ENCODED_TOGETHER = 1024
 # Of draws from a seed and an epoch: beside the order's 0 and 1.
@@ -18,14 +18,14 @@ _PIECES = 2
 Batch = tuple[dict[str, tf.Tensor], tf.Tensor, tf.Tensor]
 
 
-class PreparedPairs:
+class PairDataModule:
     """The splits of sentence pairs as batches, each encoded when first asked for.
 
     With `sampling_alpha` the training part is cut into other pieces in each epoch.
 
     A batch is `({"source": int32 [N, S], "target_in": int32 [N, T]}, target_out,
-    weights)`: `source` ends in `END`; `target_in` is `BEGIN` and the target,
-    `target_out` int32 `[N, T]` the target and `END`; `weights` float32 `[N, T]` is 0
+    weights)`: `source` ends in `EOS`; `target_in` is `BOS` and the target,
+    `target_out` int32 `[N, T]` the target and `EOS`; `weights` float32 `[N, T]` is 0
     on padding.
 
     Args:
@@ -34,7 +34,7 @@ class PreparedPairs:
         batch_tokens: Positions of the longer side of a batch, padding included.
         batch_size: Pairs of a batch at most.
         seed: Of the order of training, and of the pieces that are drawn.
-        sampling_alpha: As in `SubwordsSection`.
+        sampling_alpha: As in `SubwordsConfig`.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class BatchSize:
 
 @dataclass(frozen=True)
 class EncodedPairs:
-    """Pairs as ids, each side with `END` behind it.
+    """Pairs as ids, each side with `EOS` behind it.
 
     Args:
         source: Ragged int32 `[pairs, (S)]`.
@@ -141,13 +141,13 @@ def _with_lengths(source: tf.RaggedTensor, target: tf.RaggedTensor) -> EncodedPa
 
 
 def with_end(ids: tf.RaggedTensor) -> tf.RaggedTensor:
-    """The ids with `END` behind each row."""
-    return tf.concat([ids, tf.fill([ids.nrows(), 1], END)], axis=1)
+    """The ids with `EOS` behind each row."""
+    return tf.concat([ids, tf.fill([ids.nrows(), 1], EOS)], axis=1)
 
 
 def shifted(target: tf.Tensor) -> tf.Tensor:
     """What the decoder reads to say targets `[N, T]`: the beginning comes first."""
-    before = tf.pad(target[:, :-1], [[0, 0], [1, 0]], constant_values=BEGIN)
+    before = tf.pad(target[:, :-1], [[0, 0], [1, 0]], constant_values=BOS)
     return tf.where(tf.equal(target, PADDING), PADDING, before)
 
 
@@ -176,7 +176,7 @@ class TrainingBatches:
         order = np.random.default_rng([self._seed, epoch, 1]).permutation(len(plan))
         return _batches(self._pairs(epoch), [plan[number] for number in order])
 
-    def padded_share(self) -> float:
+    def padded_fraction(self) -> float:
         """The part of all positions of an epoch, of both sides, that is padding."""
         positions = sum(
             len(rows) * (shape[0] + shape[1]) for rows, shape in self._plan(0)

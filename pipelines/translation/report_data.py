@@ -1,46 +1,22 @@
 """The part of a report that says what became of the sentence pairs."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 
-from ..datasets.pair_rules import PairChecks
-from ..datasets.sentence_pairs import PairSplit, SentencePairs
-from ..datasets.text_description import quantiles
-from ..reporting import Report, flattened
+from ..data.texts.pair_rules import PairChecks
+from ..data.texts.sentence_pairs import PairSplit, SentencePairs
+from ..data.texts.text_description import quantiles
+from ..data.texts.words import count_words
+from ..reporting.page import Report
 from .figures import draw_lengths
-from .words import count_words
-
-_LISTED_BAD_ROWS = 50
 
 
-def add_data(report: Report, data: SentencePairs, facts: Mapping[str, Any]) -> None:
-    """Counts, lengths, what the checks found, what was left out, and bad rows.
-
-    Args:
-        report: Goes on in it.
-        data: The pairs.
-        facts: What else there is to say of them, by a name for people or nested.
-    """
-    report.section("Data")
+def add_data(report: Report, data: SentencePairs) -> None:
+    """Lengths, what the checks found, what was left out, and encodings."""
     lengths = {name: _lengths(data, split) for name, split in data.splits.items()}
     _add_lengths(report, data, lengths)
     _add_checks(report, data.checks)
-    if facts:
-        report.key_values("", flattened(facts))
     if len(data.encodings) > 1:
         report.key_values("Lines by encoding", data.encodings)
-    if data.bad_rows:
-        number = len(data.bad_rows)
-        report.table(
-            f"Rows that could not be used: {number:,}",
-            ["Row"],
-            [[str(row)] for row in data.bad_rows[:_LISTED_BAD_ROWS]],
-            note=f"The first {_LISTED_BAD_ROWS} of them."
-            if number > _LISTED_BAD_ROWS
-            else "",
-        )
 
 
 def _lengths(data: SentencePairs, split: PairSplit) -> dict[str, np.ndarray]:
@@ -57,10 +33,9 @@ def _lengths(data: SentencePairs, split: PairSplit) -> dict[str, np.ndarray]:
 def _add_lengths(
     report: Report, data: SentencePairs, lengths: dict[str, dict[str, np.ndarray]]
 ) -> None:
-    shares = list(quantiles([0]))
     report.table(
-        "Words of a sentence, by share of the sentences that have no more",
-        ["Split and language", "Pairs", *(f"{share} %" for share in shares)],
+        "Words of a sentence, by percentage of the sentences that have no more",
+        ["Split and language", "Pairs", *(f"{level} %" for level in quantiles([0]))],
         [
             [
                 f"{name}, {language}",

@@ -6,24 +6,20 @@ import pytest
 tf = pytest.importorskip("tensorflow")
 pytest.importorskip("tensorflow_text")
 
-from recurra.pipelines.translation.batches import (  # noqa: E402
+from recurra.pipelines.data.texts.sentence_pairs import (  # noqa: E402
+    load_sentence_pairs,
+)
+from recurra.pipelines.translation.data import (  # noqa: E402
     BatchSize,
     EncodedPairs,
-    PreparedPairs,
+    PairDataModule,
     TrainingBatches,
 )
-from recurra.pipelines.translation.config import (  # noqa: E402
-    SubwordsSection,
-    TranslationConfiguration,
-)
 from recurra.pipelines.translation.subwords import (  # noqa: E402
-    BEGIN,
-    END,
+    BOS,
+    EOS,
     PADDING,
-    Subwords,
-    learn_subwords,
 )
-from recurra.pipelines.translation.task import TranslationTask  # noqa: E402
 
 
 def training_batches(pairs, size, seed=0):
@@ -31,12 +27,12 @@ def training_batches(pairs, size, seed=0):
 
 
 def encoded(lengths):
-    """Pairs of these lengths, END included, whose pieces tell which pair it is."""
+    """Pairs of these lengths, EOS included, whose pieces tell which pair it is."""
     lengths = np.array(lengths, np.int64)
     sides = []
     for side in (0, 1):
         rows = [
-            [4 + 2 * number + side] * (length - 1) + [END]
+            [4 + 2 * number + side] * (length - 1) + [EOS]
             for number, length in enumerate(lengths[:, side])
         ]
         sides.append(tf.ragged.constant(rows, dtype=tf.int32, row_splits_dtype="int64"))
@@ -94,14 +90,14 @@ def test_what_a_batch_holds():
             of_source, of_target = lengths[number]
             assert source[row].tolist() == (
                 [4 + 2 * number] * (of_source - 1)
-                + [END]
+                + [EOS]
                 + [PADDING] * (source.shape[1] - of_source)
             )
             said = [5 + 2 * number] * (of_target - 1)
             padding = [PADDING] * (target.shape[1] - of_target)
-            assert target[row].tolist() == [*said, END, *padding]
+            assert target[row].tolist() == [*said, EOS, *padding]
             assert features["target_in"][row].numpy().tolist() == (
-                [BEGIN, *said, *padding]
+                [BOS, *said, *padding]
             )
         np.testing.assert_array_equal(weights, target != PADDING)
 
@@ -119,16 +115,11 @@ def test_epochs_differ_and_the_same_one_repeats():
     assert sorted(first) != sorted(plain(training.of_epoch(1)))
 
 
-def test_sampling_cuts_training_anew_in_each_epoch_and_nothing_else(tmp_path):
-    data = TranslationTask.load(TranslationConfiguration(data={"spec": "sample:600"}))
-    train = data.splits["train"]
-    learn_subwords(
-        SubwordsSection(vocabulary_size=500), train.source, train.target, tmp_path, 0
-    )
-    subwords = Subwords(tmp_path)
+def test_sampling_cuts_training_anew_in_each_epoch_and_nothing_else(subwords):
+    data = load_sentence_pairs("sample:120", source="en", target="de")
 
-    def prepared(alpha):
-        return PreparedPairs(
+    def data_module(alpha):
+        return PairDataModule(
             data, subwords, batch_tokens=2_000, batch_size=64, seed=0,
             sampling_alpha=alpha,
         )  # fmt: skip
@@ -143,16 +134,16 @@ def test_sampling_cuts_training_anew_in_each_epoch_and_nothing_else(tmp_path):
             for text in subwords.target.decode(target).numpy()
         )
 
-    sampled, best = prepared(0.1), prepared(None)
+    sampled, best = data_module(0.1), data_module(None)
     assert plain(sampled.training_batches(1)) == plain(
-        prepared(0.1).training_batches(1)
+        data_module(0.1).training_batches(1)
     )
     assert pieces(sampled.training_batches(0)) > 1.1 * pieces(best.training_batches(0))
     assert texts(sampled.training_batches(0)) == texts(best.training_batches(0))
     assert plain(sampled.validation_batches()) == plain(best.validation_batches())
 
 
-def test_the_padded_share_is_that_of_the_batches_and_small():
+def test_the_padded_fraction_is_that_of_the_batches_and_small():
     lengths = random_lengths(3_000)
     training = training_batches(encoded(lengths), BatchSize(2_000, 32))
     batches = list(training.of_epoch(0))
@@ -160,6 +151,6 @@ def test_the_padded_share_is_that_of_the_batches_and_small():
         int(tf.size(features["source"])) + int(tf.size(target))
         for features, target, _ in batches
     )
-    share = training.padded_share()
-    assert share == pytest.approx(1 - lengths.sum() / positions)
-    assert share < 0.05
+    fraction = training.padded_fraction()
+    assert fraction == pytest.approx(1 - lengths.sum() / positions)
+    assert fraction < 0.05
