@@ -1,4 +1,4 @@
-"""API keys: who has none gets no answer but that the server lives."""
+"""API keys: a request without one learns that the server lives, and nothing else."""
 
 import hmac
 from collections.abc import Awaitable, Callable, Iterable
@@ -8,8 +8,8 @@ from typing import Any
 import grpc
 
 from .errors import StartError
-from .http import Receive, Request, Scope, Send, error_answer, send_answer
-from .page_access import PAGE, answer_without_key, key_of_cookie
+from .protocols.http import Receive, Request, Scope, Send, error_answer, send_answer
+from .ui.key_form import PAGE, answer_without_key, key_of_cookie
 
 # What a load balancer asks, which has no key.
 OPEN_PATHS = ("/healthz", "/v2/health/live", "/v2/health/ready")
@@ -38,7 +38,7 @@ def is_allowed(keys: Iterable[str], headers: dict[str, str]) -> bool:
     """Whether the headers, by their names in lower case, carry one of the keys."""
     kind, _, bearer = headers.get("authorization", "").partition(" ")
     given = bearer if kind.lower() == "bearer" else headers.get("x-api-key", "")
-    # All are compared, and in constant time, so that time tells nothing of them.
+    # All are compared in constant time, so that the time taken reveals none of them.
     matches = [hmac.compare_digest(given.encode(), key.encode()) for key in keys]
     return any(matches)
 

@@ -1,4 +1,4 @@
-"""What a client is told when a request fails, and what a person when the start does."""
+"""What a client reads of a failed request, and a person of a failed start."""
 
 import logging
 import re
@@ -33,7 +33,7 @@ _HTTP_STATUS = {
 
 
 class StartError(Exception):
-    """The server cannot start as it was told to; the message says what to do."""
+    """The server cannot start with its settings; the message says what to do."""
 
     exit_status = 2
 

@@ -8,7 +8,7 @@ import prometheus_client
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from .versions import Model
+from .models.versions import Model
 
 CONTENT_TYPE = prometheus_client.CONTENT_TYPE_LATEST
 
@@ -43,7 +43,7 @@ class Metrics:
         )
         self._rows = prometheus_client.Histogram(
             "recurra_serving_batch_rows",
-            "Rows of each run of a model, after requests were joined.",
+            "Rows of the batches that a model ran, after requests were joined.",
             ("model",),
             buckets=_ROWS,
             registry=self._registry,
@@ -58,7 +58,7 @@ class Metrics:
         self._seconds.labels(model, api, method).observe(seconds)
 
     def ran(self, model: str, rows: int) -> None:
-        """A model was run on so many rows."""
+        """A model ran a batch of so many rows."""
         self._rows.labels(model).observe(rows)
 
     def page(self) -> bytes:

@@ -24,17 +24,21 @@ from tensorflow_serving.apis import (
 
 from . import metrics as metrics_page
 from .access import GrpcAccess, HttpAccess, read_keys
-from .configuration import read_model_configs
 from .errors import StartError
-from .grpc_services import ModelService, PredictionService
-from .http import JSON, Endpoint, Receive, Scope, Send, error_answer
-from .kserve import KServeApi
 from .metrics import Metrics
-from .openapi import describe
-from .rest import RestApi
-from .running import Runner
+from .models.configuration import read_model_configs
+from .models.running import Runner
+from .models.versions import Repository
+from .protocols.grpc_services import ModelService, PredictionService
+from .protocols.http import JSON, Endpoint, Receive, Scope, Send, error_answer
+from .protocols.kserve import KServeApi
+from .protocols.openapi import describe
+from .protocols.prediction_log import ANSWERS
+from .protocols.rest import RestApi
 from .settings import Settings
-from .versions import Repository
+from .ui.answer_page import PageFactory, no_pages
+from .ui.asking import Asker
+from .ui.mounting import mounted
 
 logger = logging.getLogger("recurra.serving")
 
@@ -52,14 +56,16 @@ class Server:
     """A server of a folder of models.
 
     Args:
-        settings: All that it can be told.
+        settings: The server's.
+        pages: Makes the pages of kinds of answers, if there is a page at all.
 
     Raises:
         StartError: If a file of the settings is wrong.
     """
 
-    def __init__(self, settings: Settings):
+    def __init__(self, settings: Settings, pages: PageFactory = no_pages):
         self._settings = settings
+        self._pages = pages
         if not settings.models.is_dir():
             raise StartError(
                 f"--models {settings.models}: no such folder; give one that holds "
@@ -70,7 +76,7 @@ class Server:
             configs = read_model_configs(settings.model_config_file, settings.models)
         self._keys = read_keys(settings.api_key_file) if settings.api_key_file else None
         self.metrics = Metrics(lambda: self.repository.models)
-        self.repository = Repository(settings, configs, self.metrics.ran)
+        self.repository = Repository(settings, configs, ANSWERS, self.metrics.ran)
         self.runner = Runner(settings.limits)
         given = (self.repository, self.runner, settings.limits.body_bytes)
         self._apis: dict[str, Callable[..., Awaitable[None]]] = {
@@ -155,12 +161,9 @@ class Server:
         if not self._settings.ui:
             yield asyncio.Event()
             return
-        # Late, since few servers have it and its imports take seconds.
-        from .ui.mounting import mounted
-
-        given = (self.repository, self.runner, self.metrics)
+        asker = Asker(self.repository, self.runner, self.metrics)
         most_bytes = self._settings.limits.body_bytes
-        async with mounted(self.app, *given, most_bytes) as end:
+        async with mounted(self.app, asker, self._pages, most_bytes) as end:
             yield end
 
     def _grpc_server(self) -> tuple[grpc.aio.Server, int]:
@@ -228,13 +231,21 @@ async def _not_served(request: fastapi.Request, error: Exception) -> Response:
     return Response(answer.body, answer.status, media_type=JSON)
 
 
-async def serve(settings: Settings) -> None:
-    """Serves until SIGTERM or SIGINT, and then ends what is in flight."""
+async def serve(settings: Settings, pages: PageFactory = no_pages) -> None:
+    """Serves until SIGTERM or SIGINT, and then ends what is in flight.
+
+    Args:
+        settings: The server's.
+        pages: Makes the pages of kinds of answers, if there is a page at all.
+
+    Raises:
+        StartError: If a file of the settings is wrong, or a port is taken.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    server = Server(settings)
+    server = Server(settings, pages)
     async with server.running() as (rest_port, grpc_port):
         if not server.repository.models:
             logger.warning("%s holds no models yet", settings.models)

@@ -1,4 +1,4 @@
-"""What the server can be told: one model with every default in it."""
+"""The settings of a server: one model with every default in it."""
 
 import os
 from pathlib import Path
@@ -15,7 +15,7 @@ class _Section(pydantic.BaseModel):
 
 
 class Batching(_Section):
-    """How concurrent requests are joined into one run of a model."""
+    """How concurrent requests are joined into one batch."""
 
     rows: int = pydantic.Field(32, ge=1, description="in a batch at most")
     delay_milliseconds: float = pydantic.Field(

@@ -1,4 +1,5 @@
 """The page to try what is served, built on gradio and mounted at `/ui`.
 
-Like the rest of the server it knows SavedModels and their cards alone.
+The page knows kinds of answers by `answer_page.AnswerPage` alone, and is given one for
+each kind. Any other model has a form.
 """

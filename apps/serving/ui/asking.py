@@ -5,10 +5,10 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from ..errors import as_serving_error, not_found
-from ..loading import LoadedModel
 from ..metrics import Metrics
-from ..running import Runner
-from ..versions import Repository, Version
+from ..models.loading import LoadedModel
+from ..models.running import Runner
+from ..models.versions import Repository, Version
 
 AnswerT = TypeVar("AnswerT")
 
@@ -19,7 +19,7 @@ class Asker:
     Args:
         repository: The models.
         runner: Runs them.
-        metrics: Are told of each answer.
+        metrics: Counts the answers.
     """
 
     def __init__(self, repository: Repository, runner: Runner, metrics: Metrics):
@@ -63,8 +63,8 @@ class Asker:
             async with self._runner.admitted():
                 return await self._runner.run(version, work)
         except Exception as error:
-            told = as_serving_error(error)
-            code = told.code.name
-            raise told from None
+            answer = as_serving_error(error)
+            code = answer.code.name
+            raise answer from None
         finally:
             self._metrics.answered(version.model, "page", "predict", code, begun)

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from .. import json_tensors, json_values
 from ..errors import ServingError, invalid
-from ..loading import DEFAULT_SIGNATURE, LoadedModel
-from ..openapi import example_inputs
+from ..models.loading import LoadedModel
+from ..models.signatures import DEFAULT_SIGNATURE
+from ..protocols import json_tensors, json_values
+from ..protocols.openapi import example_inputs
 
 # Beyond them a browser is slow to show an answer.
 MOST_CHARACTERS = 20_000

@@ -15,11 +15,10 @@ from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from ..http import Receive, Scope, Send
-from ..metrics import Metrics
-from ..page_access import PAGE
-from ..running import Runner
-from ..versions import Repository
+from ..protocols.http import Receive, Scope, Send
+from .answer_page import PageFactory
+from .asking import Asker
+from .key_form import PAGE
 from .uploads import UploadLimits
 
 # A browser asks nobody but this server, whatever gradio's files name.
@@ -35,9 +34,8 @@ SYSTEM_MONOSPACE = ("ui-monospace", "monospace")
 @contextlib.asynccontextmanager
 async def mounted(
     app: fastapi.FastAPI,
-    repository: Repository,
-    runner: Runner,
-    metrics: Metrics,
+    asker: Asker,
+    pages: PageFactory,
     most_bytes: int,
 ) -> AsyncIterator[asyncio.Event]:
     """The page at `/ui` within the context; gives what ends its open connections.
@@ -46,19 +44,19 @@ async def mounted(
 
     Args:
         app: To mount it in.
-        repository: The models.
-        runner: Runs them.
-        metrics: Are told of each answer.
+        asker: Puts the page's questions to the models.
+        pages: Makes the pages of kinds of answers.
         most_bytes: Of an uploaded file.
     """
-    # Nothing is told to anybody about this server or its users.
+    # Nobody learns of this server or its users.
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     try:
         import gradio as gr
 
-        from .asking import Asker
         from .page import build
+
+        answer_pages = pages()
     except ModuleNotFoundError as error:
         _say_what_is_missing(app, error)
         yield asyncio.Event()
@@ -68,7 +66,7 @@ async def mounted(
         os.environ["GRADIO_TEMP_DIR"] = folder
         gr.mount_gradio_app(
             app,
-            build(Asker(repository, runner, metrics)),
+            build(asker, answer_pages),
             PAGE,
             app_kwargs={
                 "middleware": [

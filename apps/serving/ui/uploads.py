@@ -4,7 +4,14 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from ..errors import ServingError, too_large, too_many
-from ..http import RETRY_AFTER_SECONDS, Receive, Scope, Send, error_answer, send_answer
+from ..protocols.http import (
+    RETRY_AFTER_SECONDS,
+    Receive,
+    Scope,
+    Send,
+    error_answer,
+    send_answer,
+)
 
 UPLOAD = "/gradio_api/upload"
 

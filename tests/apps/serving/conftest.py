@@ -51,13 +51,15 @@ class Running:
 
 
 @contextlib.contextmanager
-def _serving(models, **values):
+def _serving(models, pages=None, **values):
     from recurra.apps.serving.server import Server
     from recurra.apps.serving.settings import make_settings
+    from recurra.apps.serving.ui.answer_page import no_pages
 
     given = {"models": models, "rest_port": 0, "grpc_port": 0, "poll_seconds": 0.05}
     # The page takes longer to build than all the rest.
-    server = Server(make_settings(None, {"ui": False, **given, **values}))
+    settings = make_settings(None, {"ui": False, **given, **values})
+    server = Server(settings, pages or no_pages)
     started = threading.Event()
     running, failures, ends = [], [], []
 
@@ -94,7 +96,7 @@ def _serving(models, **values):
 
 @pytest.fixture(scope="session")
 def serving():
-    """A function of a folder of models and of settings: a server as a context."""
+    """A function of a folder of models, pages and settings: a server as a context."""
     return _serving
 
 

@@ -1,4 +1,4 @@
-"""`recurra serve` as a process: a quiet start, what it imports, a graceful stop."""
+"""`recurra serve` as a process: a quiet start, a graceful stop; what it imports."""
 
 import contextlib
 import signal
@@ -12,26 +12,16 @@ import pytest
 import served_models
 
 SERVE = [sys.executable, "-m", "recurra.apps.main", "serve"]
-# The same, but says at its end what it has imported.
-SERVE_AND_TELL = [
-    sys.executable,
-    "-c",
-    "import sys\n"
-    "from recurra.apps.main import run\n"
-    "status = run(['serve', *sys.argv[1:]])\n"
-    "print('loaded:', *sys.modules)\n"
-    "sys.exit(status)",
-]
 # Each some hundreds of milliseconds.
 ROUNDS = 20_000
 
 
 @contextlib.contextmanager
-def running(command, models, *options):
+def running(models, *options):
     """The process and its REST API's address, once it is ready."""
     ports = ("--rest-port", "0", "--grpc-port", "0")
     with subprocess.Popen(
-        [*command, "--models", str(models), *ports, *options],
+        [*SERVE, "--models", str(models), *ports, *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -57,7 +47,7 @@ def models(tmp_path_factory):
 
 
 def test_sigterm_ends_what_is_in_flight_and_answers_no_more(models):
-    with running(SERVE_AND_TELL, models) as (process, url, lines):
+    with running(models) as (process, url, lines):
         answers = []
 
         def send():
@@ -73,7 +63,7 @@ def test_sigterm_ends_what_is_in_flight_and_answers_no_more(models):
         process.send_signal(signal.SIGTERM)
         for thread in threads:
             thread.join()
-        output, rest = process.communicate(timeout=60)
+        _, rest = process.communicate(timeout=60)
     assert [answer.json() for answer in answers] == [{"predictions": [2.0]}] * 4
     assert process.returncode == 0, rest
     with pytest.raises(httpx.ConnectError):
@@ -86,16 +76,31 @@ def test_sigterm_ends_what_is_in_flight_and_answers_no_more(models):
         "Stopping: requests in flight are finished",
         "slow version 1 is no longer served",
     ]
-    loaded = set(output.removeprefix("loaded:").split())
-    assert "recurra.apps.serving.server" in loaded
-    own = {name for name in loaded if name.startswith("recurra.")}
-    assert not {name for name in own if not name.startswith("recurra.apps")}
+
+
+IMPORT = """
+import sys
+import recurra.apps.serving.server
+print(*sys.modules)
+"""
+
+
+def test_of_the_pipelines_the_server_imports_the_cards_alone():
+    imported = subprocess.run(
+        [sys.executable, "-c", IMPORT], capture_output=True, text=True, timeout=120
+    )
+    ours = [name for name in imported.stdout.split() if name.startswith("recurra.")]
+    assert "recurra.apps.serving.server" in ours
+    assert {name for name in ours if not name.startswith("recurra.apps")} == {
+        "recurra.pipelines",
+        *(f"recurra.pipelines.cards{part}" for part in ("", ".answers", ".model_card")),
+    }
 
 
 def test_settings_come_from_a_file_and_from_options(models, tmp_path):
     settings = tmp_path / "settings.yaml"
     settings.write_text("models: nowhere\nlimits: {rows: 2}\n")
-    with running(SERVE, models, "--settings", str(settings)) as (_, url, _):
+    with running(models, "--settings", str(settings)) as (_, url, _):
         body = {"instances": [1.0] * 3}
         answer = httpx.post(f"{url}/v1/models/slow:predict", json=body)
         assert answer.status_code == 413

@@ -1,0 +1,207 @@
+"""A version of a model in memory: its card, its session, its signatures."""
+
+import contextlib
+import gc
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from recurra.pipelines.cards import CARD_FILE, CardError, ModelCard, read_card
+
+from ..errors import first_line, invalid
+from ..settings import Settings
+from .batching import QUEUES_OF_SHAPES, join
+from .restoring import fill_by_objects
+from .signatures import DEFAULT_SIGNATURE, Signature, TensorInfo
+from .tensorflow_internals import GraphCall, make_call
+
+with contextlib.suppress(ImportError):
+    # Registers operations that models of texts use, as TensorFlow Serving has them.
+    import tensorflow_text  # noqa: F401
+
+logger = logging.getLogger("recurra.serving")
+
+
+class LoadError(Exception):
+    """A version cannot be served; the message is for its status."""
+
+
+class LoadedModel:
+    """A SavedModel in a session, ready to answer.
+
+    A session, as in TensorFlow Serving: it runs any SavedModel, also those of
+    TensorFlow 1, optimises the whole graph, and frees all that it holds when closed.
+
+    Args:
+        folder: The version's folder.
+        settings: Limits of batches and requests.
+        ran: Called with the number of rows of every batch that the model has run.
+
+    Attributes:
+        card: The model card, or None where the model has none.
+        definitions: SignatureDef by name.
+        signatures: Those that can be run, by name.
+        examples: A PredictRequest by signature, where the warm-up had one.
+        tf_examples: A request to classify or regress by signature, likewise.
+
+    Raises:
+        LoadError: If the folder holds no SavedModel that can be loaded.
+    """
+
+    def __init__(self, folder: Path, settings: Settings, ran: Callable[[int], None]):
+        self.card = _read_card(folder)
+        self.examples: dict[str, Any] = {}
+        self.tf_examples: dict[str, Any] = {}
+        self._settings = settings
+        self._ran = ran
+        graph = tf.Graph()
+        self._session = tf.compat.v1.Session(
+            graph=graph,
+            config=tf.compat.v1.ConfigProto(
+                allow_soft_placement=True,
+                gpu_options=tf.compat.v1.GPUOptions(allow_growth=True),
+            ),
+        )
+        try:
+            with graph.as_default():
+                meta_graph = tf.compat.v1.saved_model.load(
+                    self._session, [tf.saved_model.SERVING], str(folder)
+                )
+                self.definitions = dict(meta_graph.signature_def)
+                runnable = {
+                    name: definition
+                    for name, definition in sorted(self.definitions.items())
+                    if definition.inputs and definition.outputs
+                }
+                graph_def = graph.as_graph_def()
+                self.signatures = {
+                    name: self._signature(name, definition, graph, graph_def)
+                    for name, definition in runnable.items()
+                }
+            fill_by_objects(self._session, runnable, folder)
+        except Exception as error:
+            self.close()
+            raise LoadError(first_line(error)) from error
+
+    def close(self) -> None:
+        """Frees what the model holds. No request may be running."""
+        self._session.close()
+        del self._session
+        self.signatures = {}
+        # The graph refers to itself; what it holds may be large.
+        gc.collect()
+
+    def _signature(
+        self, name: str, definition: Any, graph: tf.Graph, graph_def: Any
+    ) -> Signature:
+        inputs = _infos(definition.inputs, graph)
+        outputs = _infos(definition.outputs, graph)
+        fetched = [info.tensor for info in outputs]
+        alone = self._call([info.tensor for info in inputs], fetched)
+        number = _queues(inputs, outputs)
+        queues = []
+        if number:
+            queues = [
+                self._call(
+                    [tensor.name for tensor in ends.inputs],
+                    [
+                        tensor.name
+                        for tensor in (
+                            *ends.outputs,
+                            ends.row_in_batch,
+                            ends.rows_of_batch,
+                        )
+                    ],
+                )
+                for ends in join(
+                    graph_def,
+                    [(info.tensor, _spec(info)) for info in inputs],
+                    fetched,
+                    number,
+                    self._settings.batching,
+                )
+            ]
+        return Signature(
+            name,
+            definition,
+            inputs,
+            outputs,
+            alone,
+            queues,
+            rows_joined=self._settings.batching.rows,
+            most_rows=self._settings.limits.rows,
+            ran=self._ran,
+        )
+
+    def _call(self, feeds: list[str], fetches: list[str]) -> GraphCall:
+        seconds = self._settings.limits.seconds
+        return make_call(self._session, feeds, fetches, seconds)
+
+    def signature(self, name: str) -> Signature:
+        """The signature of that name, or for "" the default one.
+
+        Raises:
+            ServingError: If there is none.
+        """
+        name = name or DEFAULT_SIGNATURE
+        if name not in self.definitions:
+            raise invalid(
+                f'Serving signature name: "{name}" not found in signature def'
+            )
+        if name not in self.signatures:
+            raise invalid(f"Failed to get input map for signature: {name}")
+        return self.signatures[name]
+
+
+def _infos(infos: Any, graph: tf.Graph) -> list[TensorInfo]:
+    return [
+        TensorInfo(
+            name=name,
+            tensor=info.name,
+            dtype=tf.as_dtype(info.dtype),
+            shape=None
+            if info.tensor_shape.unknown_rank
+            else tuple(
+                None if dim.size < 0 else dim.size for dim in info.tensor_shape.dim
+            ),
+            strict=graph.get_tensor_by_name(info.name).op.type == "Placeholder",
+        )
+        for name, info in sorted(infos.items())
+    ]
+
+
+def _queues(inputs: list[TensorInfo], outputs: list[TensorInfo]) -> int:
+    """How many queues join requests of a signature; 0 if they cannot be joined.
+
+    They can where a request of N rows gives N rows in each output, of a shape that the
+    other rows of a batch cannot change.
+    """
+    if not all(
+        info.shape and info.shape[0] is None and None not in info.shape[1:]
+        for info in outputs
+    ):
+        return 0
+    shapes = [info.shape or (0,) for info in inputs]
+    if any(shape[0] is not None for shape in shapes):
+        return 0
+    if any(None in shape[1:] for shape in shapes):
+        return QUEUES_OF_SHAPES
+    return 1 if all(info.strict for info in inputs) else QUEUES_OF_SHAPES
+
+
+def _spec(info: TensorInfo) -> tf.TensorSpec:
+    return tf.TensorSpec(info.shape if info.strict else None, info.dtype)
+
+
+def _read_card(folder: Path) -> ModelCard | None:
+    if not (folder / CARD_FILE).is_file():
+        return None
+    try:
+        return read_card(folder)
+    except (CardError, AttributeError, TypeError) as error:
+        # A file of this name that somebody else wrote may hold anything.
+        logger.warning("%s is served without its card: %s", folder, error)
+        return None

@@ -1,0 +1,333 @@
+"""Models and their versions: found, loaded, swapped without a gap, and freed."""
+
+import asyncio
+import dataclasses
+import enum
+import logging
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import grpc
+
+from ..errors import ServingError, invalid, not_found
+from ..settings import Settings
+from . import folders
+from .configuration import ModelConfig
+from .loading import LoadedModel, LoadError
+from .warmup import Answers, warm_up
+
+logger = logging.getLogger("recurra.serving")
+
+ReturnT = TypeVar("ReturnT")
+
+
+class State(enum.IntEnum):
+    """As in TensorFlow Serving's ModelVersionStatus."""
+
+    START = 10
+    LOADING = 20
+    AVAILABLE = 30
+    UNLOADING = 40
+    END = 50
+
+
+@dataclasses.dataclass
+class Version:
+    """One version of a model and what has become of it.
+
+    Attributes:
+        model: The model's name.
+        number: Of the version.
+        content: Of its folder when it was last looked at.
+        state: Where it is on its way.
+        error: Why it cannot be served, or "".
+        loaded: While it is served.
+        requests: That hold it. It is not freed before they end.
+    """
+
+    model: str
+    number: int
+    content: folders.Content
+    state: State = State.START
+    error: str = ""
+    loaded: LoadedModel | None = None
+    requests: int = 0
+    unused: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether loading it has failed."""
+        return bool(self.error)
+
+    def hold(self) -> LoadedModel:
+        """One more request needs the version, which is not freed meanwhile."""
+        assert self.loaded is not None
+        self.requests += 1
+        return self.loaded
+
+    def release(self) -> None:
+        """One request less needs the version."""
+        self.requests -= 1
+        if not self.requests and self.state is State.UNLOADING:
+            self.unused.set()
+
+
+class Model:
+    """A model: its configuration and its versions by number."""
+
+    def __init__(self, name: str, config: ModelConfig):
+        self.name = name
+        self.config = config
+        self.versions: dict[int, Version] = {}
+
+    @property
+    def available(self) -> dict[int, Version]:
+        """The versions that answer, the largest last."""
+        return {
+            number: version
+            for number, version in sorted(self.versions.items())
+            if version.state is State.AVAILABLE
+        }
+
+
+class Repository:
+    """All models of a folder, in step with what stands there.
+
+    Everything but loading and freeing happens on the event loop, so that no state
+    needs a lock.
+
+    Args:
+        settings: Where the models are, and how they are run.
+        configs: The models that are served; None for all of the folder.
+        answers: By the protocols, what answers warm-up requests.
+        ran: Called with a model's name and the number of rows of every batch that it
+            has run.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        configs: Mapping[str, ModelConfig] | None,
+        answers: Answers,
+        ran: Callable[[str, int], None],
+    ):
+        self._settings = settings
+        self._configs = configs
+        self._answers = answers
+        self._ran = ran
+        self._loader = ThreadPoolExecutor(1, thread_name_prefix="loader")
+        self._refreshing = asyncio.Lock()
+        self._frees: set[asyncio.Task] = set()
+        self.models: dict[str, Model] = {}
+
+    async def watch(self) -> None:
+        """Looks at the folder again and again, until cancelled."""
+        while True:
+            await asyncio.sleep(self._settings.poll_seconds)
+            try:
+                await self.refresh()
+            except Exception:
+                logger.exception("The folder of models could not be read")
+
+    async def refresh(self, at_once: bool = False) -> None:
+        """Brings what is served in step with the folder.
+
+        Args:
+            at_once: Load also versions that have not been looked at before. Otherwise
+                a version is loaded once two looks in turn found the same in its
+                folder, since one that is being copied there changes.
+        """
+        async with self._refreshing:
+            configs = self._configs
+            if configs is None:
+                found = await self._aside(folders.model_folders, self._settings.models)
+                configs = {name: ModelConfig(folder) for name, folder in found.items()}
+            for name, config in configs.items():
+                model = self.models.setdefault(name, Model(name, config))
+                model.config = config
+                await self._refresh_model(model, at_once)
+            for name in set(self.models) - set(configs):
+                model = self.models.pop(name)
+                for version in model.available.values():
+                    self._unload(model, version)
+
+    async def reload(self, configs: Mapping[str, ModelConfig]) -> None:
+        """Serves the models that are listed, and these alone.
+
+        Raises:
+            ServingError: If a label would name a version that is not available, or a
+                model has no version that can be served.
+        """
+        for name, config in configs.items():
+            self._check_labels(name, config)
+        self._configs = configs
+        await self.refresh(at_once=True)
+        missing = [name for name in configs if not self.models[name].available]
+        if missing:
+            raise ServingError(
+                grpc.StatusCode.UNKNOWN,
+                f"Some models did not become available: {{{', '.join(missing)}}}",
+            )
+
+    def _check_labels(self, name: str, config: ModelConfig) -> None:
+        available = self.models[name].available if name in self.models else {}
+        for number in config.labels.values():
+            if number not in available:
+                raise ServingError(
+                    grpc.StatusCode.FAILED_PRECONDITION,
+                    f"Request to assign label to version {number} of model {name}, "
+                    "which is not currently available for inference",
+                )
+
+    async def close(self) -> None:
+        """Frees all models once their requests have ended."""
+        for model in self.models.values():
+            for version in model.available.values():
+                self._unload(model, version)
+        await asyncio.gather(*self._frees)
+        self._loader.shutdown()
+
+    def find(
+        self, name: str, number: int | None = None, label: str | None = None
+    ) -> Version:
+        """The version that answers a request.
+
+        Raises:
+            ServingError: If it is not there.
+        """
+        if not name:
+            raise invalid("ModelSpec has no name specified.")
+        model = self.models.get(name)
+        if label is not None:
+            if model is None or label not in model.config.labels:
+                raise invalid(f"Unrecognized servable version label: {label}")
+            number = model.config.labels[label]
+        available = model.available if model else {}
+        if number is None and available:
+            number = max(available)
+        if number not in available:
+            wanted = (
+                f"Latest({name})" if number is None else f"Specific({name}, {number})"
+            )
+            raise not_found(f"Servable not found for request: {wanted}")
+        return available[number]
+
+    def status(
+        self, name: str, number: int | None = None, label: str | None = None
+    ) -> list[Version]:
+        """The versions of a model that are known, whatever their state.
+
+        Raises:
+            ServingError: If there are none.
+        """
+        model = self.models.get(name)
+        if label is not None:
+            if model is None or label not in model.config.labels:
+                raise invalid(f"Unrecognized servable version label: {label}")
+            number = model.config.labels[label]
+        known = model.versions if model else {}
+        if number is not None:
+            if number not in known:
+                raise not_found(f"Could not find version {number} of model {name}")
+            return [known[number]]
+        if not known:
+            raise not_found(f"Could not find any versions of model {name}")
+        return [known[each] for each in sorted(known, reverse=True)]
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether every model has a version that answers."""
+        return all(model.available for model in self.models.values())
+
+    async def _refresh_model(self, model: Model, at_once: bool) -> None:
+        found = await self._aside(folders.versions, model.config.folder)
+        settled = self._note(model, found)
+        while True:
+            sound = [number for number in found if not model.versions[number].is_broken]
+            wanted = model.config.wanted(sound)
+            missing = sorted(wanted - set(model.available), reverse=True)
+            ready = [each for each in missing if at_once or each in settled]
+            if not ready:
+                break
+            await self._load(model, ready[0])
+        # What is wanted and is still being copied is waited for.
+        if not missing:
+            for number, version in model.available.items():
+                if number not in wanted:
+                    self._unload(model, version)
+        for number, version in list(model.versions.items()):
+            if number not in found and version.state in (State.START, State.END):
+                del model.versions[number]
+
+    def _note(self, model: Model, found: Mapping[int, folders.Content]) -> set[int]:
+        """Notes what the folders hold; returns the versions that have not changed."""
+        settled = set()
+        for number, content in found.items():
+            version = model.versions.get(number)
+            if version is None:
+                model.versions[number] = Version(model.name, number, content)
+            elif version.content == content:
+                settled.add(number)
+            else:
+                version.content = content
+                if version.is_broken:
+                    version.state, version.error = State.START, ""
+        return settled
+
+    async def _load(self, model: Model, number: int) -> None:
+        # A new one, since requests may still hold what was served of this number.
+        version = Version(model.name, number, model.versions[number].content)
+        model.versions[number] = version
+        version.state = State.LOADING
+        try:
+            version.loaded = await self._aside(
+                self._load_now, model.config.folder, model.name, version.number
+            )
+        except LoadError as error:
+            version.state, version.error = State.END, str(error)
+            logger.error(
+                "%s version %d cannot be served: %s",
+                *(model.name, version.number, version.error),
+            )
+            return
+        version.state = State.AVAILABLE
+        logger.info("%s version %d is served", model.name, version.number)
+
+    def _load_now(self, folder: Path, name: str, number: int) -> LoadedModel:
+        version_folder = folders.version_folder(folder, number)
+        if version_folder is None:
+            raise LoadError("Its folder is gone")
+        ran = partial(self._ran, name)
+        model = LoadedModel(version_folder, self._settings, ran)
+        try:
+            warm_up(model, version_folder, self._answers)
+        except Exception:
+            model.close()
+            raise
+        return model
+
+    def _unload(self, model: Model, version: Version) -> None:
+        version.state = State.UNLOADING
+        if not version.requests:
+            version.unused.set()
+        task = asyncio.create_task(self._free(version))
+        self._frees.add(task)
+        task.add_done_callback(self._frees.discard)
+        logger.info("%s version %d is no longer served", model.name, version.number)
+
+    async def _free(self, version: Version) -> None:
+        await version.unused.wait()
+        loaded, version.loaded = version.loaded, None
+        assert loaded is not None
+        await self._aside(loaded.close)
+        version.state = State.END
+
+    async def _aside(
+        self, function: Callable[..., ReturnT], *arguments: object
+    ) -> ReturnT:
+        """Runs what takes time in the loader's thread."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._loader, function, *arguments)

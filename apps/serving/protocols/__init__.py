@@ -1,0 +1,1 @@
+"""The APIs: TensorFlow Serving's REST and gRPC, KServe's v2, and their description."""

@@ -1,0 +1,177 @@
+"""HTTP beneath the APIs: bodies within their limit, answers and errors as JSON."""
+
+import gzip
+import io
+import json
+import time
+import zlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from ..errors import as_serving_error, invalid, too_large
+from ..metrics import Metrics
+from ..models.running import Runner
+from ..models.versions import Repository
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+JSON = "application/json"
+RETRY_AFTER_SECONDS = 1
+
+
+class Answer(NamedTuple):
+    """What is sent back."""
+
+    body: bytes
+    status: int = 200
+    content_type: str = JSON
+
+
+class Request:
+    """A request over HTTP.
+
+    Attributes:
+        verb: GET, POST, ...
+        path: As it was sent, with its percent signs.
+        model: The model that answers, for the metrics; "" until it is found.
+        method: What is asked of it, for the metrics.
+    """
+
+    def __init__(self, scope: Scope, receive: Receive):
+        self.verb: str = scope["method"]
+        self.path = scope["raw_path"].decode("ascii", errors="replace")
+        self.model = ""
+        self.method = ""
+        self._headers = dict(scope["headers"])
+        self._receive = receive
+
+    async def body(self, most_bytes: int) -> bytes:
+        """The whole body.
+
+        Raises:
+            ServingError: If it is longer than that, or not encoded as it says.
+        """
+        said = self._headers.get(b"content-length", b"0")
+        if said.isdigit() and int(said) > most_bytes:
+            raise _too_long(most_bytes)
+        parts = []
+        length = 0
+        while True:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise invalid("The client went away")
+            parts.append(message.get("body", b""))
+            length += len(parts[-1])
+            if length > most_bytes:
+                raise _too_long(most_bytes)
+            if not message.get("more_body"):
+                break
+        body = parts[0] if len(parts) == 1 else b"".join(parts)
+        encoding = self._headers.get(b"content-encoding", b"identity").lower()
+        if encoding == b"gzip":
+            return _unzipped(body, most_bytes)
+        if encoding != b"identity":
+            raise invalid(
+                f"Content-Encoding {encoding.decode('latin-1')} is not supported; "
+                "expected gzip or none"
+            )
+        return body
+
+
+def _unzipped(body: bytes, most_bytes: int) -> bytes:
+    try:
+        with gzip.open(io.BytesIO(body)) as file:
+            unzipped = file.read(most_bytes + 1)
+    except (OSError, EOFError, zlib.error):
+        raise invalid("The body is not gzip, as its Content-Encoding says") from None
+    if len(unzipped) > most_bytes:
+        raise _too_long(most_bytes)
+    return unzipped
+
+
+def _too_long(most_bytes: int) -> Exception:
+    return too_large(f"The body is longer than {most_bytes} bytes")
+
+
+@dataclass(frozen=True)
+class Api:
+    """An API over HTTP, by what it answers requests from.
+
+    Attributes:
+        repository: The models.
+        runner: Runs them.
+        most_bytes: Of a body.
+    """
+
+    repository: Repository
+    runner: Runner
+    most_bytes: int
+
+
+class Endpoint:
+    """An ASGI application around a function from request to answer.
+
+    Args:
+        handle: The function. What it raises is answered as an error.
+        api: For the metrics.
+        metrics: Counts the answers.
+    """
+
+    def __init__(
+        self,
+        handle: Callable[[Request], Awaitable[Answer]],
+        api: str,
+        metrics: Metrics,
+    ):
+        self._handle = handle
+        self._api = api
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request."""
+        begun = time.perf_counter()
+        request = Request(scope, receive)
+        code = "OK"
+        headers = []
+        try:
+            answer = await self._handle(request)
+        except Exception as error:
+            failure = as_serving_error(error)
+            code = failure.code.name
+            answer = error_answer(failure.message, failure.http_status)
+            if failure.http_status == 429:
+                headers.append((b"retry-after", b"%d" % RETRY_AFTER_SECONDS))
+            if failure.http_status == 413:
+                # The rest of the body is not read.
+                headers.append((b"connection", b"close"))
+        await send_answer(send, answer, headers)
+        if request.method:
+            self._metrics.answered(
+                request.model, self._api, request.method, code, begun
+            )
+
+
+def error_answer(message: str, status: int) -> Answer:
+    """An error in TensorFlow Serving's form."""
+    return Answer(json.dumps({"error": message}, ensure_ascii=False).encode(), status)
+
+
+async def send_answer(
+    send: Send, answer: Answer, headers: list[tuple[bytes, bytes]]
+) -> None:
+    """Sends an answer with its headers and these."""
+    await send(
+        {
+            "type": "http.response.start",
+            "status": answer.status,
+            "headers": [
+                (b"content-type", answer.content_type.encode()),
+                (b"content-length", b"%d" % len(answer.body)),
+                *headers,
+            ],
+        }
+    )
+    await send({"type": "http.response.body", "body": answer.body})

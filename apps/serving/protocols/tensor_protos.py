@@ -1,0 +1,118 @@
+"""Predict as gRPC has it: TensorProto in, TensorProto out."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tensorflow_serving.apis import predict_pb2
+
+from ..errors import invalid, too_large
+from ..models.loading import LoadedModel
+from ..models.signatures import Signature, TensorInfo, shown
+
+# More than any request brings: a few bytes can ask for a tensor of any size.
+MOST_VALUES = 2**28
+
+# The field in which TensorFlow Serving sends values of each type.
+_FIELDS = {
+    tf.float32: "float_val",
+    tf.float64: "double_val",
+    tf.int32: "int_val",
+    tf.int16: "int_val",
+    tf.int8: "int_val",
+    tf.uint16: "int_val",
+    tf.uint8: "int_val",
+    tf.int64: "int64_val",
+    tf.uint32: "uint32_val",
+    tf.uint64: "uint64_val",
+    tf.bool: "bool_val",
+    tf.string: "string_val",
+}
+
+
+def predict(
+    model: LoadedModel, request: predict_pb2.PredictRequest
+) -> predict_pb2.PredictResponse:
+    """Answers a PredictRequest; the caller fills in the model's name and version."""
+    signature = model.signature(request.model_spec.signature_name)
+    _check_names(signature, request.inputs)
+    wanted = _wanted(signature, list(request.output_filter))
+    answers = signature.run(
+        {
+            name: array_of(request.inputs[name], info)
+            for name, info in signature.inputs.items()
+        }
+    )
+    response = predict_pb2.PredictResponse()
+    response.model_spec.signature_name = signature.name
+    for name in wanted:
+        fill_proto(response.outputs[name], answers[name])
+    return response
+
+
+def _check_names(signature: Signature, inputs: Mapping[str, Any]) -> None:
+    sent, expected = set(inputs), set(signature.inputs)
+    if sent == expected:
+        return
+    raise invalid(
+        f"input size does not match signature: {len(sent)}!={len(expected)} "
+        f"len({_set(sent)}) != len({_set(expected)}). "
+        f"Sent extra: {_set(sent - expected)}. "
+        f"Missing but required: {_set(expected - sent)}."
+    )
+
+
+def _wanted(signature: Signature, names: list[str]) -> list[str]:
+    for name in names:
+        if name not in signature.outputs:
+            raise invalid(
+                f"output tensor alias not found in signature: {name} Outputs expected "
+                f"to be in the set {_set(signature.outputs)}."
+            )
+        if names.count(name) > 1:
+            raise invalid(f"duplicate output tensor alias: {name}")
+    return names or list(signature.outputs)
+
+
+def _set(names: Any) -> str:
+    return "{" + ",".join(sorted(names)) + "}"
+
+
+def array_of(proto: Any, info: TensorInfo) -> np.ndarray:
+    """The array that a TensorProto holds for an input.
+
+    Raises:
+        ServingError: If its type is another, or it is malformed.
+    """
+    if proto.dtype != info.dtype.as_datatype_enum:
+        received = tf.as_dtype(proto.dtype).name if proto.dtype else "none"
+        raise invalid(
+            f"Input {info.name} has type {received}; expected {info.dtype.name}"
+        )
+    sizes = [dim.size for dim in proto.tensor_shape.dim]
+    if proto.tensor_shape.unknown_rank or any(size < 0 for size in sizes):
+        raise invalid(f"Input {info.name} has no complete shape: {shown(sizes)}")
+    if math.prod(sizes) > MOST_VALUES:
+        raise too_large(
+            f"Input {info.name} has shape {shown(sizes)}: more than "
+            f"{MOST_VALUES} values"
+        )
+    try:
+        return tf.make_ndarray(proto)
+    except (TypeError, ValueError) as error:
+        raise invalid(f"Input {info.name} cannot be read: {error}") from None
+
+
+def fill_proto(proto: Any, array: np.ndarray) -> None:
+    """Writes an array into a TensorProto, in the fields that clients read."""
+    dtype = tf.string if array.dtype == object else tf.as_dtype(array.dtype)
+    field = _FIELDS.get(dtype)
+    if field is None:
+        proto.CopyFrom(tf.make_tensor_proto(array))
+        return
+    proto.dtype = dtype.as_datatype_enum
+    for size in array.shape:
+        proto.tensor_shape.dim.add(size=size)
+    getattr(proto, field).extend(array.ravel().tolist())
