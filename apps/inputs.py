@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from recurra.pipelines.datasets.labelled_rows import find_text_column
-from recurra.pipelines.datasets.tables import is_table, read_lines, read_table
-from recurra.pipelines.errors import UserError
+from recurra.pipelines.core.errors import UserError
+from recurra.pipelines.data.files.tables import is_table, read_lines, read_table
+from recurra.pipelines.data.texts.labelled_files import find_text_column
 
 
 def read_texts(path: Path, text_column: str | None) -> list[str]:

@@ -3,50 +3,20 @@
 0 done, 2 the user's input was wrong, 1 our fault, 130 stopped by the user.
 """
 
+import importlib.metadata
 import logging
 import os
+import re
 import sys
 from collections.abc import Sequence
 
-# What the packages of the extras are imported as.
-_SERVE_EXTRA = {
-    "fastapi",
-    "google",
-    "grpc",
-    "grpc_health",
-    "grpc_reflection",
-    "httptools",
-    "orjson",
-    "prometheus_client",
-    "pydantic",
-    "rich",
-    "starlette",
-    "tensorflow",
-    "tensorflow_serving",
-    "typer",
-    "uvicorn",
-    "uvloop",
-    "yaml",
-}
-_TASKS_EXTRA = {
-    "google",
-    "importlib_resources",
-    "jinja2",
-    "joblib",
-    "matplotlib",
-    "pandas",
-    "pyarrow",
-    "pydantic",
-    "rich",
-    "scipy",
-    "sklearn",
-    "tensorflow",
-    "tensorflow_datasets",
-    "tensorflow_serving",
-    "typer",
-    "yaml",
-}
-_TRANSLATION_EXTRA = {"sacrebleu", "sentencepiece", "tensorflow_text"}
+# Where the name to import is not the name to install.
+_IMPORTED_AS = {"scikit-learn": "sklearn", "pyyaml": "yaml"}
+# What other packages bring along, by the package that is named for it.
+_BROUGHT_BY = {"google": "tensorflow", "joblib": "scikit-learn", "starlette": "fastapi"}
+_EXTRA = re.compile(r"""^(?P<package>[\w-]+).*;\s*extra\s*==\s*['"](?P<extra>\w+)""")
+# Of extras that have a package, the first of these is named.
+_COMMON_EXTRAS = ("tasks", "serve", "web")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -62,8 +32,10 @@ def run(arguments: Sequence[str]) -> int:
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        from .commands import app
+        from .commands import make_app
 
+        known = _completed()
+        app = make_app(arguments if known is None else known)
         app(list(arguments), prog_name="recurra")
     except SystemExit as end:
         return _status(end)
@@ -71,15 +43,11 @@ def run(arguments: Sequence[str]) -> int:
         return _say("stopped", 130)
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
-        user, extra, packages = "the command line", "tasks", _TASKS_EXTRA
-        if list(arguments[:1]) == ["serve"]:
-            user, extra, packages = "the server", "serve", _SERVE_EXTRA
-        elif package in _TRANSLATION_EXTRA:
-            user, extra, packages = "translation", "translation", _TRANSLATION_EXTRA
-        if package not in packages:
+        extra = _extra_with(package, is_server=list(arguments[:1]) == ["serve"])
+        if extra is None:
             raise
         return _say(
-            f"error: {package} is not installed; {user} needs the extra {extra}: "
+            f"error: {package} is not installed; this needs the extra {extra}: "
             f"pip install 'recurra[{extra}]'",
             2,
         )
@@ -91,6 +59,33 @@ def run(arguments: Sequence[str]) -> int:
             raise
         return _say(f"error: {error}", status)
     return 0
+
+
+def _completed() -> list[str] | None:
+    """The arguments before the one that a shell completes; None if there is none."""
+    if "_RECURRA_COMPLETE" not in os.environ:
+        return None
+    # Bash says the line in the first, other shells in the second.
+    line = os.environ.get("COMP_WORDS") or os.environ.get("_TYPER_COMPLETE_ARGS", "")
+    words = line.split()
+    return words[1:] if line.endswith((" ", "\n")) else words[1:-1]
+
+
+def _extra_with(package: str, is_server: bool) -> str | None:
+    """The extra that brings a package, by its name to import; None if none does."""
+    wanted = _BROUGHT_BY.get(package, package)
+    extras: list[str] = []
+    for requirement in importlib.metadata.requires("recurra") or ():
+        found = _EXTRA.match(requirement)
+        # An extra of ours that brings another one is no package.
+        if found is None or found["package"] == "recurra":
+            continue
+        name = found["package"].lower()
+        if wanted in (name, _IMPORTED_AS.get(name, name.replace("-", "_"))):
+            extras.append(found["extra"])
+    common = ("serve", *_COMMON_EXTRAS) if is_server else _COMMON_EXTRAS
+    ordered = [extra for extra in common if extra in extras] + extras
+    return next((extra for extra in ordered if extra not in ("dev", "bench")), None)
 
 
 def _status(end: SystemExit) -> int:

@@ -223,8 +223,8 @@ CONFIGURATION = {
     "seed below zero": ({}, ["--set", "seed=-1"], ["seed", "received -1"]),
     "shares that leave nothing": (
         {},
-        ["--set", "data.validation_share=0.6", "--set", "data.test_share=0.6"],
-        ["validation_share", "test_share"],
+        ["--set", "data.validation_fraction=0.6", "--set", "data.test_fraction=0.6"],
+        ["validation_fraction", "test_fraction"],
     ),
     "no equals sign": ({}, ["--set", "model.units"], ["model.units", "key=value"]),
     "value that is no YAML": ({}, ["--set", "model.units=[1"], ["model.units=[1"]),
@@ -462,7 +462,9 @@ def test_a_full_disk_while_exporting(recurra, folder, sentiment_run, monkeypatch
     def no_space(*arguments, **options):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("recurra.pipelines.exporting._write_warmup_requests", no_space)
+    monkeypatch.setattr(
+        "recurra.pipelines.core.exporting._write_warmup_requests", no_space
+    )
     before = contents(folder)
     ended = recurra("export", sentiment_run.path, "--to", "models")
     assert_refused(ended, "no space left on device", "free some space", "--to")
@@ -526,6 +528,6 @@ def test_a_model_that_is_none(recurra, folder, model):
 def test_a_wrong_command_line_is_shown_its_usage(recurra, folder, arguments):
     ended = recurra(*arguments)
     assert ended.status == 2
-    assert "Usage: recurra" in ended.messages
+    assert "Usage: recurra" in ended.output + ended.messages
     assert "Traceback" not in ended.messages
     assert contents(folder).keys() == {(folder / "good.csv").relative_to(folder)}

@@ -1,6 +1,7 @@
 """The way through by the command line: train, stop, go on, judge, export, predict."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import sys
 import pandas
 import pytest
 
-from recurra.pipelines.runs import Run
+from recurra.pipelines.core.runs import Run
 
 METRICS = {"accuracy", "macro_f1", "roc_auc", "nll", "ece"}
 BASELINES = {"majority", "tfidf_logistic_regression", "nb_logistic_regression"}
@@ -69,7 +70,7 @@ def test_while_training_each_line_says_what_is_done_without_noise(stopped):
     messages = stopped[-1]
     assert messages[0].startswith("Reading ")
     assert all(
-        line.startswith(("Reading", "Learning", "Training", "epoch ", "stopped "))
+        line.startswith(("Reading", "Fitting", "Training", "epoch ", "stopped "))
         for line in messages
     )
     (epoch,) = [line for line in messages if line.startswith("epoch 1/3:")]
@@ -108,9 +109,9 @@ def test_evaluate_says_what_the_run_said_and_writes_it(
     )
     assert ended.status == 0, ended.messages
     assert_metrics_table(ended.output)
-    assert predictions.read_bytes() == sentiment_run.predictions.read_bytes()
+    assert predictions.read_bytes() == sentiment_run.predictions_file.read_bytes()
     written = json.loads(file.read_text("utf-8"))
-    own = sentiment_run.read_metrics()
+    own = sentiment_run.metrics
     assert {"task", "data", "split", "model", "baselines"} <= set(written)
     assert set(written["model"]) == METRICS
     assert set(written["baselines"]) == BASELINES
@@ -158,7 +159,7 @@ def test_export_says_where_the_next_version_is_and_predict_takes_it(
     version = tmp_path / sentiment_run.name / "1"
     assert ended.output == f"{version}\n"
     assert (version / "saved_model.pb").is_file()
-    predictions = pandas.read_csv(sentiment_run.predictions)
+    predictions = pandas.read_csv(sentiment_run.predictions_file)
     texts = tmp_path / "texts.csv"
     predictions[["text"]].to_csv(texts, index=False)
     ended = recurra("predict", version.parent, "--file", texts, "--json")
@@ -182,7 +183,7 @@ def test_values_come_from_recipe_file_and_command_line_in_this_order(
         given.update(configuration=configuration, path=path, **options)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("recurra.pipelines.workflow.train", train)
+    monkeypatch.setattr("recurra.pipelines.core.workflow.train", train)
     monkeypatch.chdir(tmp_path)
     config = tmp_path / "mine.yaml"
     config.write_text("model: {units: 9, depth: 2}\ndata: {spec: here.csv}\n")
@@ -203,7 +204,7 @@ def test_ctrl_c_elsewhere_is_a_line_and_the_status_of_a_stop(recurra, monkeypatc
     def stop(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("recurra.apps.predicting.ExportedModel", stop)
+    monkeypatch.setattr("recurra.pipelines.core.exported_model.ExportedModel", stop)
     ended = recurra("predict", "model", "--file", "texts.txt")
     assert (ended.status, ended.output) == (130, "")
     assert ended.messages == "recurra: stopped\n"
@@ -213,3 +214,27 @@ def test_ctrl_c_elsewhere_is_a_line_and_the_status_of_a_stop(recurra, monkeypatc
 def test_without_a_command_there_is_help(recurra, arguments):
     ended = recurra(*arguments)
     assert "Usage" in ended.output + ended.messages
+
+
+@pytest.mark.parametrize(
+    ("line", "word", "expected"),
+    [
+        ("recurra tr", 1, ["train"]),
+        ("recurra train se", 2, ["sentiment"]),
+        ("recurra train sentiment --text", 3, ["--text-column"]),
+        ("recurra data show sample --ti", 4, []),
+    ],
+)
+def test_a_shell_completes_commands_tasks_and_their_options(line, word, expected):
+    variables = {
+        "_RECURRA_COMPLETE": "complete_bash",
+        "COMP_WORDS": line,
+        "COMP_CWORD": str(word),
+    }
+    ended = subprocess.run(
+        [sys.executable, "-m", "recurra.apps.main"],
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+    )
+    assert ended.stdout.split() == expected, ended.stderr

@@ -8,8 +8,9 @@ import pandas
 import pytest
 
 from recurra.apps.inputs import read_texts
-from recurra.apps.predicting import ROWS_TOGETHER, ExportedModel
-from recurra.pipelines.errors import UserError
+from recurra.pipelines.cards import CardError
+from recurra.pipelines.core.errors import UserError
+from recurra.pipelines.core.exported_model import ROWS_TOGETHER, ExportedModel
 
 TEXTS = ["What a lovely lamp!", "The soup was really awful.", "A tedious film."]
 
@@ -31,7 +32,7 @@ def test_texts_are_answered_a_line_each(recurra, sentiment_model, exported):
     assert ended.messages == ""
     expected = [
         f"{answer['label']}\t{answer['score']:.4f}\t{text}"
-        for text, answer in zip(TEXTS, exported.classify(TEXTS), strict=True)
+        for text, answer in zip(TEXTS, exported.predict_texts(TEXTS), strict=True)
     ]
     assert ended.output.splitlines() == expected
 
@@ -86,7 +87,7 @@ def test_a_file_is_answered_in_its_order(recurra, sentiment_model, exported, tmp
     path = write_jsonl(tmp_path)
     answers = answers_of(recurra("predict", sentiment_model, "--file", path, "--json"))
     assert [answer.pop("text") for answer in answers] == TEXTS
-    assert answers == exported.classify(TEXTS)
+    assert answers == exported.predict_texts(TEXTS)
 
 
 def test_a_column_can_be_named(tmp_path):
@@ -118,22 +119,22 @@ def test_many_texts_of_mixed_length_keep_their_order(exported):
         " ".join(["lamp"] * (row * 7 % 40 + 1)) + f" {row}"
         for row in range(2 * ROWS_TOGETHER + 5)
     ]
-    together = exported.classify(texts)
+    together = exported.predict_texts(texts)
     assert len(together) == len(texts)
     for row in (0, 1, ROWS_TOGETHER, len(texts) - 1):
-        (alone,) = exported.classify([texts[row]])
+        (alone,) = exported.predict_texts([texts[row]])
         assert together[row]["score"] == pytest.approx(alone["score"], abs=1e-5)
 
 
 def test_no_texts_have_no_answers(exported):
-    assert exported.classify([]) == []
+    assert exported.predict_texts([]) == []
 
 
 @pytest.mark.parametrize(
     "text", ["", "  ", "😀", "\x00", "lamp " * 100_000], ids=lambda text: repr(text[:5])
 )
 def test_strange_texts_are_answered(exported, text):
-    (answer,) = exported.classify([text])
+    (answer,) = exported.predict_texts([text])
     assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-5)
 
 
@@ -178,7 +179,7 @@ def test_a_broken_export_is_refused_in_one_line(
     folder = tmp_path / "1"
     shutil.copytree(sentiment_model, folder)
     (folder / broken).write_bytes(b"\x0bnonsense")
-    with pytest.raises(UserError, match=message) as error:
+    with pytest.raises((UserError, CardError), match=message) as error:
         ExportedModel(folder)
     assert "\n" not in str(error.value)
     assert str(folder) in str(error.value)

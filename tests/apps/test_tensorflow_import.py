@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from recurra.apps.startup import import_tensorflow_quietly
+from recurra.apps.tensorflow_import import import_tensorflow_quietly
 
 
 def run_in_new_process(code, *arguments):
@@ -23,7 +23,6 @@ HELP = """
 import sys
 from recurra.apps.main import run
 assert run(["--help"]) == 0
-assert "pydantic" not in sys.modules  # Typer itself wants it for a command's help
 for arguments in (["train"], ["evaluate"], ["predict"], ["data", "show"]):
     assert run([*arguments, "--help"]) == 0
 print("loaded:", *sys.modules)
@@ -75,7 +74,7 @@ def test_a_missing_package_names_the_extra_that_brings_it(package, arguments):
 
 
 def test_a_missing_package_of_another_kind_is_our_fault():
-    ended = run_in_new_process(WITHOUT, "recurra.apps.startup", "--help")
+    ended = run_in_new_process(WITHOUT, "recurra.apps.tensorflow_import", "--help")
     assert ended.returncode == 1
     assert "ModuleNotFoundError" in ended.stderr
 
@@ -111,11 +110,16 @@ def test_commands_that_work_with_tensorflow_show_their_results_alone(real_work):
 def test_predict_loads_no_training_code(real_work):
     ended, _ = real_work
     loaded = set(ended.stdout.splitlines()[1].split())
-    assert {"tensorflow", "recurra.apps.predicting"} <= loaded
-    own = {name for name in loaded if name.startswith("recurra.")}
-    other = {name for name in own if not name.startswith("recurra.apps")}
+    assert {"tensorflow", "recurra.pipelines.core.exported_model"} <= loaded
     # Keras is there all the same: TensorFlow itself imports it.
-    assert sorted(other) == ["recurra.pipelines", "recurra.pipelines.errors"]
+    training = (
+        "recurra.layers",
+        "recurra.pipelines.reporting",
+        "recurra.pipelines.sentiment",
+    )
+    core = ("task", "training", "workflow", "exporting", "api")
+    assert not [name for name in loaded if name.startswith(training)]
+    assert not loaded & {f"recurra.pipelines.core.{name}" for name in core}
 
 
 def test_a_reader_that_has_gone_is_no_error():

@@ -1,0 +1,1 @@
+"""What the command line and the page do with each kind of answer."""

@@ -1,0 +1,76 @@
+"""What the command line does with each kind of answer. Imports nothing slow."""
+
+import importlib
+import inspect
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from ..options import option
+
+if TYPE_CHECKING:
+    from recurra.pipelines.core.exported_model import ExportedModel
+
+
+class Handler(Protocol):
+    """A module that predicts by models of one kind and prints their answers."""
+
+    def predict(
+        self,
+        model: "ExportedModel",
+        inputs: Sequence[str],
+        file: Path | None,
+        as_json: bool,
+        **options: Any,
+    ) -> None:
+        """Prints the answers to texts, or to what a file holds."""
+
+    def demonstrate(
+        self, model: "ExportedModel", examples: Sequence[str], folder: Path
+    ) -> None:
+        """Shows what the model answers; files go to the folder."""
+
+
+class _Kind(NamedTuple):
+    module: str
+    options: Sequence[inspect.Parameter]
+
+
+_OF_TEXTS = (
+    option(
+        "text_column",
+        str,
+        "Column of the texts in FILE; found by usual names if left out.",
+    ),
+)
+_OF_SERIES = (
+    option("time_column", str, "Column of the times in FILE; found if left out."),
+    option("station_column", str, "Column that parts the rows into stations."),
+    option(
+        "to",
+        Path,
+        "The CSV file to write, a picture beside it. If left out, FILE's name with "
+        "-forecast, here.",
+    ),
+)
+_KINDS = {
+    "labels": _Kind("labels", _OF_TEXTS),
+    "number": _Kind("number", _OF_TEXTS),
+    "text": _Kind("text", _OF_TEXTS),
+    "forecast": _Kind("forecast", _OF_SERIES),
+}
+# Of a kind that this version does not know, every output is shown as it comes.
+_OTHER = _Kind("any_kind", _OF_TEXTS)
+
+
+def handler_of(kind: str) -> Handler:
+    """What handles answers of this kind."""
+    module = _KINDS.get(kind, _OTHER).module
+    return importlib.import_module(f".{module}", __package__)
+
+
+def options_of(kind: str | None) -> list[inspect.Parameter]:
+    """The further options of `recurra predict` for this kind; of all kinds if None."""
+    if kind is not None:
+        return list(_KINDS.get(kind, _OTHER).options)
+    return [parameter for each in _KINDS.values() for parameter in each.options]

@@ -1,0 +1,119 @@
+"""The page of labels: the class of a text, its confidence, and what speaks for it."""
+
+from collections.abc import Sequence
+from html import escape
+
+import gradio as gr
+import numpy as np
+
+from recurra.pipelines.cards import LabelsAnswer
+
+from ..serving.errors import invalid
+from ..serving.models.loading import LoadedModel
+from ..serving.models.signatures import Arrays
+from ..serving.ui.answer_page import Choice, Updates
+from ..serving.ui.asking import Asker
+from ..serving.ui.handlers import PRIVATE, with_errors_shown
+from . import markup
+from .served_model import answer_of, as_text, example_text, has
+
+_INPUTS = {"text"}
+
+
+class LabelsPage:
+    """A text in, its class out."""
+
+    kind = "labels"
+
+    def fits(self, model: LoadedModel) -> bool:
+        """Whether the model classifies texts."""
+        return answer_of(model, LabelsAnswer) is not None and has(
+            model, _INPUTS, {"label", "score", "probabilities"}
+        )
+
+    def build(self, asker: Asker, choice: Choice) -> Sequence[gr.Component]:
+        """A text, a button, an answer."""
+        self._text = gr.Textbox(label="Text", lines=4, max_lines=16)
+        button = gr.Button("Classify", variant="primary")
+        self._answer = gr.HTML()
+
+        @with_errors_shown
+        async def classify(name: str, text: str) -> str:
+            return await asker.ask(name, lambda model: answer_html(model, text or ""))
+
+        button.click(
+            classify,
+            [choice.model, self._text],
+            self._answer,
+            api_name="classify",
+            **PRIVATE,
+        )
+        return [self._text, self._answer]
+
+    def filled(self, model: LoadedModel) -> Updates:
+        """The text that warmed the model up, and no answer."""
+        return {self._text: example_text(model), self._answer: ""}
+
+
+def answer_html(model: LoadedModel, text: str) -> str:
+    """The answer to a text, as HTML.
+
+    Raises:
+        ServingError: If there is no text.
+    """
+    if not text.strip():
+        raise invalid("Write a text first.")
+    texts = {"text": np.array([text.encode()], object)}
+    found = model.signature("").run(texts)
+    html = _classes(model, found)
+    if has(model, _INPUTS, {"tokens", "attributions"}, "explain"):
+        html += _explanation(
+            model.signature("explain").run(texts), as_text(found["label"][0])
+        )
+    return html
+
+
+def _classes(model: LoadedModel, found: Arrays) -> str:
+    label, probabilities = as_text(found["label"][0]), found["probabilities"][0]
+    answer = answer_of(model, LabelsAnswer)
+    names = answer.classes if answer else []
+    if len(names) != len(probabilities):
+        names = [f"class {number}" for number in range(len(probabilities))]
+    bars = "".join(
+        f'<div class="bar{" chosen" if name == label else ""}">'
+        f"<span>{escape(name)}</span>"
+        f'<div><i style="width: {probability:.2%}"></i></div>'
+        f"<b>{_percent(probability)}</b></div>"
+        for name, probability in zip(names, probabilities, strict=True)
+    )
+    return (
+        f'<p class="answer"><strong>{escape(label)}</strong> '
+        f"with a calibrated confidence of {_percent(found['score'][0])}</p>{bars}"
+    )
+
+
+def _percent(probability: float) -> str:
+    """Never a certainty that the model does not have."""
+    if probability > 0.999:
+        return "over 99.9 %"
+    return "under 0.1 %" if probability < 0.001 else markup.percent(probability)
+
+
+def _explanation(found: Arrays, label: str) -> str:
+    tokens = [as_text(token) for token in found["tokens"][0]]
+    parts = found["attributions"][0]
+    largest = max(float(np.abs(parts).max(initial=0.0)), 1e-6)
+    marks = " ".join(
+        f'<mark style="--part: {abs(part) / largest:.2f}" '
+        f'class="{"for" if part >= 0 else "against"}" title="{part:+.3f}">'
+        f"{escape(token)}</mark>"
+        for token, part in zip(tokens, parts, strict=True)
+        if token
+    )
+    return (
+        markup.heading("What the answer rests on")
+        + f'<p class="tokens">{marks}</p>'
+        + '<p class="note"><mark class="for" style="--part: .8">speaks for</mark> '
+        f'{escape(label)}, <mark class="against" style="--part: .8">against</mark> it; '
+        "the stronger the colour, the more. Point at a word for its share.</p>"
+    )

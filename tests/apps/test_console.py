@@ -1,0 +1,37 @@
+"""What the command line shows beside progress: the log and tables."""
+
+import io
+import logging
+
+import rich.console
+
+from recurra.apps import console as screen
+
+
+def test_the_log_is_shown_once_and_its_brackets_are_no_markup(monkeypatch):
+    shown = io.StringIO()
+    console = rich.console.Console(file=shown, width=100)
+    monkeypatch.setattr(screen, "messages", console)
+    screen.show_log()
+    screen.show_log()
+    logging.getLogger("recurra").info("Reading %s", "/data/[red]reviews[/red].csv")
+    assert shown.getvalue() == "Reading /data/[red]reviews[/red].csv\n"
+
+
+def test_the_table_has_the_model_and_every_baseline():
+    evaluation = {
+        "task": "sentiment",
+        "data": "reviews.csv",
+        "split": "test",
+        "model": {"accuracy": 0.91234, "roc_auc": 0.95},
+        "baselines": {"majority": {"accuracy": 0.5}},
+    }
+    console = rich.console.Console(file=io.StringIO(), width=100)
+    console.print(screen.metrics_table(evaluation))
+    text = console.file.getvalue()
+    for part in ("reviews.csv", "test", "accuracy", "roc_auc", "0.9123", "0.9500"):
+        assert part in text
+    (header,) = [line for line in text.splitlines() if "majority" in line]
+    (accuracy,) = [line for line in text.splitlines() if "accuracy" in line]
+    assert header.index("majority") > header.index("model")
+    assert accuracy.index("0.5000") > accuracy.index("0.9123")
