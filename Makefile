@@ -1,50 +1,69 @@
-# Each target makes .venv and installs into it first, where that is not done.
+# Every target first makes the environment that it needs and installs into it.
 PYTHON ?= python3.11
 BIN := .venv/bin
 RUFF := $(BIN)/ruff check --select E,F,W,B,I,UP,SIM --config "lint.isort.known-first-party=['recurra']"
 
-.PHONY: demo test test-jax test-torch lint bench clean
+# uv reads no configuration of pip, so it gets pip's index and the system's certificates.
+UV = UV_SYSTEM_CERTS=1 \
+	UV_DEFAULT_INDEX="$${PIP_INDEX_URL:-$$($(@D)/bin/python -m pip config get global.index-url 2>/dev/null)}" \
+	$(@D)/bin/uv pip install --quiet --python $(@D)/bin/python
 
-.venv: .venv/installed
+.PHONY: demo test test-jax test-torch lint bench docs clean
+.PRECIOUS: .venv/bin/uv .venv-jax/bin/uv
 
-# Only what an installation depends on: the code itself is installed as a link.
-.venv/installed: setup.cfg pyproject.toml
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+%/bin/uv:
+	$(PYTHON) -m venv $*
+	$*/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.13'
+
+# .venv with an extra of setup.cfg. The code is installed as a link.
+.venv/with-%: setup.cfg pyproject.toml | .venv/bin/uv
+	$(UV) --editable '.[$*]'
 	@touch $@
 
-demo: .venv/installed
+demo: .venv/with-translation
 	$(BIN)/recurra demo
 
-# A process for each core; the tests of a file stay together, since they share models.
-test: .venv/installed
+# One process per core, and the order is random. The tests of a file stay together,
+# since they share models.
+test: .venv/with-dev
 	$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile
 
-# The layers on the other backends, each in an environment of its own, torch's a CPU build.
+# The layers on the other backends.
 test-jax: .venv-jax/installed
 	KERAS_BACKEND=jax .venv-jax/bin/python -m pytest tests/layers tests/test_documentation.py
 
 test-torch: .venv-torch/installed
 	KERAS_BACKEND=torch .venv-torch/bin/python -m pytest tests/layers tests/test_documentation.py
 
-.venv-jax/installed: BACKEND = jax
-.venv-torch/installed: BACKEND = torch==2.13.0
-.venv-jax/installed .venv-torch/installed: setup.cfg pyproject.toml
-	$(PYTHON) -m venv $(@D)
-	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check '$(BACKEND)' pytest hypothesis absl-py --editable .
+.venv-jax/installed: setup.cfg pyproject.toml | .venv-jax/bin/uv
+	$(UV) jax pytest pytest-randomly hypothesis absl-py --editable .
 	@touch $@
 
-lint: .venv/installed
+# A CPU build of torch, which pip alone finds where it lies in a folder of wheels.
+.venv-torch/installed: setup.cfg pyproject.toml
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 \
+		pytest pytest-randomly hypothesis absl-py --editable .
+	@touch $@
+
+# The rooms under their import name, for tools that read the code without importing it.
+build/types:
+	mkdir -p $@/recurra
+	for room in layers pipelines apps; do ln -sfn ../../../$$room $@/recurra/$$room; done
+
+lint: .venv/with-dev build/types
 	$(RUFF) .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
-	mkdir -p build/types/recurra
-	for room in layers pipelines apps; do ln -sfn ../../../$$room build/types/recurra/$$room; done
 	MYPYPATH=build/types $(BIN)/mypy -p recurra.layers -p recurra.pipelines -p recurra.apps
 
-bench: .venv/installed
+bench: .venv/with-dev
 	$(BIN)/python benchmarks/layers.py
 	$(BIN)/python benchmarks/sentiment_epoch.py
+
+# The site in build/site; a link or a reference that leads nowhere is an error.
+docs: .venv/with-docs build/types
+	PATH="$(CURDIR)/$(BIN):$$PATH" NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 clean:
 	rm -rf .venv .venv-jax .venv-torch build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -1,8 +1,10 @@
-"""The pages on the layers: their examples run, their tables and links are true."""
+"""What is written of this project is true: examples, commands, tables and links."""
 
+import configparser
 import doctest
 import importlib
 import re
+import shlex
 from operator import attrgetter
 from pathlib import Path
 
@@ -16,6 +18,12 @@ from recurra.layers import backpropagation, recurrent_layer
 ROOT = Path(__file__).parent.parent
 OVERVIEW = ROOT / "docs" / "layers" / "README.md"
 PAGES = sorted(OVERVIEW.parent.glob("*.md"))
+EVERY_PAGE = [
+    *sorted(ROOT.glob("*.md")),
+    ROOT / "benchmarks" / "README.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
+STARS = ROOT / "examples" / "stars"
 
 BATCH, TIME, FEATURES, UNITS = 2, 3, 5, 4
 MASKS = {
@@ -48,6 +56,98 @@ def test_examples_run(page):
     assert examples.examples or page not in PAGES
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
     assert runner.run(examples).failed == 0
+
+
+@pytest.fixture
+def main_command(monkeypatch, tmp_path):
+    """A function from arguments to the command line, which parses and does nothing.
+
+    The example of docs/tasks.md is among the tasks, as if it were installed.
+    """
+    typer = pytest.importorskip("typer", reason="needs the extra tasks")
+    from recurra.apps.commands import make_app
+
+    setup = configparser.ConfigParser()
+    setup.read(STARS / "setup.cfg")
+    folder = tmp_path / "recurra_stars-0.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text("Name: recurra-stars\nVersion: 0\n")
+    points = setup["options.entry_points"]["recurra.tasks"]
+    (folder / "entry_points.txt").write_text(f"[recurra.tasks]{points}\n")
+    monkeypatch.syspath_prepend(STARS)
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def make(arguments):
+        command = typer.main.get_command(make_app(arguments))
+        for leaf in leaves_of(command):
+            leaf.callback = None
+        return command
+
+    return make
+
+
+def leaves_of(command):
+    for inner in getattr(command, "commands", {}).values():
+        yield from leaves_of(inner)
+    if not hasattr(command, "commands"):
+        yield command
+
+
+def commands_of(page):
+    """The arguments of each `recurra` in the page's blocks of commands."""
+    text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    for block in (block for language, block in blocks if not language):
+        for line in re.findall(r"^(?:\.venv/bin/)?recurra (.*)$", block, re.MULTILINE):
+            yield shlex.split(line, comments=True)
+
+
+def test_commands_are_found():
+    assert len(list(commands_of(ROOT / "README.md"))) > 5
+
+
+@pytest.mark.parametrize("page", EVERY_PAGE, ids=name_of)
+def test_commands_are_understood(page, main_command):
+    for arguments in commands_of(page):
+        main_command(arguments).main(arguments, "recurra", standalone_mode=False)
+
+
+@pytest.mark.parametrize("page", EVERY_PAGE, ids=name_of)
+def test_options_exist(page, main_command):
+    """Those of commands that stand within sentences."""
+    text = page.read_text(encoding="utf-8").replace("TASK", "sentiment")
+    for line in re.findall(r"`recurra ([^`.]+)`", text):
+        arguments = line.split()
+        (*_, command) = path_of(main_command(arguments), arguments)
+        known = {name for parameter in command.params for name in parameter.opts}
+        known.add("--help")
+        assert {word for word in arguments if word.startswith("--")} <= known, line
+
+
+def path_of(command, arguments):
+    yield command
+    for name in arguments:
+        if name not in getattr(command, "commands", {}):
+            return
+        command = command.commands[name]
+        yield command
+
+
+@pytest.mark.parametrize("name", ["sentiment", "weather", "translation"])
+def test_keys_of_the_configuration_exist(name):
+    pytest.importorskip("pydantic", reason="needs the extra tasks")
+    from recurra.pipelines.core.registry import find_definition
+
+    text = (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(?:--set )?'?([a-z_]+\.[a-z_.]+)(?:=[^`]*)?`", text))
+    config_class = find_definition(name).config_class
+    keys = [key for key in named if key.split(".")[0] in config_class.model_fields]
+    assert keys
+    for key in keys:
+        section = config_class
+        for part in key.split("."):
+            assert part in section.model_fields, key
+            section = section.model_fields[part].annotation
 
 
 def table_under(heading):
@@ -93,8 +193,8 @@ def ways(monkeypatch):
         *states, _ = states_and_mask
         return states[0], held(states[0], TIME if return_sequences else 1), states
 
-    def written_out(self, sequences, initial_states, every_state):
-        taken.append("written out")
+    def manual(self, sequences, initial_states, every_state):
+        taken.append("manual")
         return [held(state, TIME) for state in initial_states]
 
     def held(state, timesteps):
@@ -102,7 +202,7 @@ def ways(monkeypatch):
 
     for name in ("lstm", "gru"):
         monkeypatch.setattr(f"keras.src.backend.{name}", kernel)
-    monkeypatch.setattr(backpropagation.WrittenOut, "run", written_out)
+    monkeypatch.setattr(backpropagation.ManualBackpropagation, "run", manual)
     return taken
 
 
@@ -118,11 +218,11 @@ def way_of(ways, expression, mask, training):
 
 
 @pytest.mark.parametrize(
-    ("expression", "mask", "in_training", "at_inference", "is_written_out"),
+    ("expression", "mask", "in_training", "at_inference", "is_manual"),
     cases_of_fused_kernel(),
 )
 def test_table_of_the_fused_kernel(
-    expression, mask, in_training, at_inference, is_written_out, ways, monkeypatch
+    expression, mask, in_training, at_inference, is_manual, ways, monkeypatch
 ):
     answers = {"kernel": "yes", "step by step": "no", "refused": "refused"}
     for training, claimed in ((True, in_training), (False, at_inference)):
@@ -135,13 +235,13 @@ def test_table_of_the_fused_kernel(
     monkeypatch.setattr(recurrent_layer, "_has_gpu", lambda: False)
     ways.clear()
     way = way_of(ways, expression, mask, training=True)
-    assert ("yes" if way == "written out" else "no") == is_written_out
+    assert ("yes" if way == "manual" else "no") == is_manual
     ways.clear()
-    assert way_of(ways, expression, mask, training=False) != "written out"
+    assert way_of(ways, expression, mask, training=False) != "manual"
 
 
-def test_table_of_the_units_from_which_the_loop_is_written_out():
-    claimed = dict(table_under("Where the loop is written out"))
+def test_table_of_the_units_from_which_the_loop_is_manual():
+    claimed = dict(table_under("Where backpropagation is manual"))
     assert claimed.pop("`torch`") == "never"
     units = {backend.strip("`"): int(units) for backend, units in claimed.items()}
     assert units == backpropagation.UNITS_TO_PAY_OFF
@@ -152,10 +252,12 @@ def test_overview_names_everything_public():
     assert set(recurra.layers.__all__) <= set(named)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
+@pytest.mark.parametrize("page", EVERY_PAGE, ids=name_of)
 def test_links_lead_somewhere(page):
-    links = re.findall(r"\[([^]]+)\]\(([^)]+)\)", page.read_text(encoding="utf-8"))
-    assert links
+    text = page.read_text(encoding="utf-8")
+    text = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+    links = re.findall(r"\[([^]]+)\]\(([^)]+)\)", text)
+    assert links or page not in PAGES
     for text, target in links:
         if target.startswith("https://"):
             continue

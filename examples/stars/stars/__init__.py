@@ -1,0 +1,1 @@
+"""From a review to its number of stars: the smallest real task."""
