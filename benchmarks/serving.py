@@ -217,7 +217,7 @@ async def send_load(
     connections: int,
     seconds: float = float("inf"),
     number: float = float("inf"),
-    malformed_share: float = 0.0,
+    malformed_fraction: float = 0.0,
     ended: asyncio.Event | None = None,
 ) -> Load:
     """Sends requests in a closed loop, for so long, so many, or until it is ended."""
@@ -235,7 +235,7 @@ async def send_load(
             if ended and ended.is_set():
                 break
             counts["sent"] += 1
-            if malformed_share and generator.random() < malformed_share:
+            if malformed_fraction and generator.random() < malformed_fraction:
                 answer = await connection.ask(generator.choice(requests.malformed))
                 counts["refused" if answer.startswith(b"400 ") else "passed"] += 1
                 continue
@@ -376,7 +376,9 @@ def swap_under_load(version: Path) -> None:
 
     async def load_meanwhile(path: str) -> Load:
         load, _ = await asyncio.gather(
-            send_load(PORT, make_requests(path), 32, malformed_share=0.01, ended=ended),
+            send_load(
+                PORT, make_requests(path), 32, malformed_fraction=0.01, ended=ended
+            ),
             change(),
         )
         return load

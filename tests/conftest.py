@@ -44,15 +44,15 @@ def _write_reviews(path, rows=120, seed=0, **columns):
 
 
 def _small_configuration(spec, **values):
-    from recurra.pipelines.configuration import make_configuration, merge
-    from recurra.pipelines.sentiment.config import SentimentConfiguration
+    from recurra.pipelines.core.configuration import make_configuration, merge
+    from recurra.pipelines.sentiment.config import SentimentConfig
 
     small = {
-        "data": {"spec": str(spec), "validation_share": 0.2, "test_share": 0.2},
+        "data": {"spec": str(spec), "validation_fraction": 0.2, "test_fraction": 0.2},
         "model": {"embedding_size": 8, "units": 4, "bidirectional": False},
         "training": {"epochs": 2, "batch_size": 16},
     }
-    return make_configuration(SentimentConfiguration, [("test", merge(small, values))])
+    return make_configuration(SentimentConfig, [("test", merge(small, values))])
 
 
 @pytest.fixture(scope="session")
@@ -76,7 +76,7 @@ def reviews_csv(tmp_path_factory):
 @pytest.fixture(scope="session")
 def sentiment_run(tmp_path_factory, reviews_csv):
     """A finished run; not to be changed."""
-    from recurra.pipelines import workflow
+    from recurra.pipelines.core import workflow
     from recurra.pipelines.sentiment.task import SentimentTask
 
     path = tmp_path_factory.mktemp("runs") / "reviews"
@@ -88,11 +88,10 @@ def sentiment_run(tmp_path_factory, reviews_csv):
 @pytest.fixture(scope="session")
 def sentiment_model(tmp_path_factory, sentiment_run):
     """The folder of the version that the run was exported as; not to be changed."""
-    from recurra.pipelines import exporting, workflow
+    from recurra.pipelines.core import exporting
 
-    task = workflow.open_task(sentiment_run)
-    servable = task.servable(workflow.trained_model(task))
-    return exporting.export(servable, tmp_path_factory.mktemp("models"), "reviews")
+    models = tmp_path_factory.mktemp("models")
+    return exporting.export_runs([sentiment_run], models, "reviews")
 
 
 class StopAt:

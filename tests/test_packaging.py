@@ -133,12 +133,12 @@ def test_package_data_are_there(installed):
         "recurra/pipelines/sentiment/recipes/sample.yaml",
         "recurra/pipelines/weather/recipes/jena_24h.yaml",
         "recurra/pipelines/weather/recipes/sample.yaml",
-        *("recurra/pipelines/report.html.jinja",),
+        *("recurra/pipelines/reporting/report.html.jinja",),
         *(f"recurra/{room}/py.typed" for room in ROOMS),
     }
     assert expected <= set(names)
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
-    assert sizes["recurra/pipelines/report.html.jinja"] > 0
+    assert sizes["recurra/pipelines/reporting/report.html.jinja"] > 0
 
 
 def test_without_extras_only_keras_and_numpy_come_along(installed):
