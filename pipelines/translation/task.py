@@ -229,7 +229,10 @@ class TranslationTask(Task[TranslationConfig, SentencePairs, PairDataModule]):
             module=serving,
             signatures=serving.signatures(),
             answer=TextAnswer(
-                output="translation", source=data.source, target=data.target
+                output="translation",
+                action="Translate",
+                source=data.source,
+                target=data.target,
             ),
             examples={
                 "serving_default": texts,
