@@ -110,7 +110,9 @@ def test_runs_are_an_ensemble(runs):
     task, model = workflow.open_trained(runs)
     servable = task.servable(model)
     assert servable.details["ensemble_size"] == 2
-    assert servable.answer == TextAnswer(output="translation", source="en", target="de")
+    assert servable.answer == TextAnswer(
+        output="translation", action="Translate", source="en", target="de"
+    )
     both, alone = (
         evaluate(of, score=True).scores["log_probability"] for of in (runs, runs[0])
     )
