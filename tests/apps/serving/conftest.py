@@ -22,7 +22,10 @@ class Running:
         self.rest_port = rest_port
         self.grpc_port = grpc_port
         self.url = f"http://127.0.0.1:{rest_port}"
-        self.http = httpx.Client(base_url=self.url, timeout=SECONDS)
+        # The server closes idle connections, and one that it closes just now cannot be
+        # used again.
+        limits = httpx.Limits(keepalive_expiry=1)
+        self.http = httpx.Client(base_url=self.url, timeout=SECONDS, limits=limits)
         self.channel = grpc.insecure_channel(f"127.0.0.1:{grpc_port}")
         self.predictions = prediction_service_pb2_grpc.PredictionServiceStub(
             self.channel
