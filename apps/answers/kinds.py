@@ -53,24 +53,23 @@ _OF_SERIES = (
         "-forecast, here.",
     ),
 )
+_TEXTS = _Kind("texts", _OF_TEXTS)
 _KINDS = {
-    "labels": _Kind("labels", _OF_TEXTS),
-    "number": _Kind("number", _OF_TEXTS),
-    "text": _Kind("text", _OF_TEXTS),
+    "labels": _TEXTS,
+    "number": _TEXTS,
+    "text": _TEXTS,
     "forecast": _Kind("forecast", _OF_SERIES),
 }
-# Of a kind that this version does not know, every output is shown as it comes.
-_OTHER = _Kind("any_kind", _OF_TEXTS)
 
 
 def handler_of(kind: str) -> Handler:
-    """What handles answers of this kind."""
-    module = _KINDS.get(kind, _OTHER).module
+    """What handles answers of this kind; one that is not known here is of texts."""
+    module = _KINDS.get(kind, _TEXTS).module
     return importlib.import_module(f".{module}", __package__)
 
 
 def options_of(kind: str | None) -> list[inspect.Parameter]:
     """The further options of `recurra predict` for this kind; of all kinds if None."""
     if kind is not None:
-        return list(_KINDS.get(kind, _OTHER).options)
+        return list(_KINDS.get(kind, _TEXTS).options)
     return [parameter for each in _KINDS.values() for parameter in each.options]
