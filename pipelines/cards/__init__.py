@@ -20,6 +20,7 @@ from .model_card import (
     parse_card,
     read_card,
 )
+from .reading_plan import ColumnFinding, Finding, ReadingPlan
 
 __all__ = [
     "CARD_FILE",
@@ -27,10 +28,13 @@ __all__ = [
     "AnyAnswer",
     "CardError",
     "CardVariable",
+    "ColumnFinding",
+    "Finding",
     "ForecastAnswer",
     "LabelsAnswer",
     "ModelCard",
     "NumberAnswer",
+    "ReadingPlan",
     "TensorCard",
     "TextAnswer",
     "parse_card",

@@ -140,7 +140,9 @@ class ForecastAnswer(Answer):
         variables: In the order of `history`.
         targets: Names of the variables that are forecast.
         known_future: Names of the variables that are known ahead.
-        step_seconds: From step to step.
+        step_seconds: From step to step; of a step of the calendar the mean.
+        calendar_step: "MS", "QE", "B" and so on where steps are months, quarters, years
+            or business days; otherwise empty.
         history_steps: Steps that the model looks back on.
         lead_steps: Steps from the origin, for each time of the forecast.
         quantiles: Levels, rising; empty where the model states none.
@@ -153,6 +155,7 @@ class ForecastAnswer(Answer):
     targets: list[str]
     known_future: list[str] = []
     step_seconds: int
+    calendar_step: str = ""
     history_steps: int
     lead_steps: list[int]
     quantiles: list[float] = []

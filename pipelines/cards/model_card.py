@@ -7,6 +7,7 @@ from typing import Any
 import pydantic
 
 from .answers import AnyAnswer
+from .reading_plan import ReadingPlan
 
 #: Where the card stands in the folder of a version.
 CARD_FILE = Path("assets.extra") / "model_card.json"
@@ -44,6 +45,7 @@ class ModelCard(pydantic.BaseModel):
         outputs: Of the default signature.
         requires: Packages to import before loading, since the graph has ops of theirs.
         training_data: What the training data were found to hold.
+        reading_plan: How their files were read; None where that is not known.
         metrics: As in metrics.json of the run.
         configuration: Every key of the run's configuration.
         details: What the task says beside that.
@@ -62,6 +64,7 @@ class ModelCard(pydantic.BaseModel):
     outputs: dict[str, TensorCard]
     requires: list[str] = []
     training_data: dict[str, Any] = {}
+    reading_plan: ReadingPlan | None = None
     metrics: dict[str, Any] = {}
     configuration: dict[str, Any] = {}
     details: dict[str, Any] = {}

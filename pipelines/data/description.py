@@ -1,8 +1,14 @@
 """What data look like to a pipeline: for JSON, and as tables for people."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    # These take time to import.
+    import pandas as pd
+
+    from ..cards import ReadingPlan
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,11 +33,16 @@ class DataDescription:
     Attributes:
         values: All of it, ready for JSON.
         blocks: Lines and tables, from top to bottom.
+        plan: How the files are read; shown first.
         bad_rows: A line on each row that cannot be used; shown below the blocks.
         examples: A table shown last, if there is any.
+        frame: Makes all rows as the pipeline sees them, for `recurra data write`; None
+            where that cannot be.
     """
 
     values: Mapping[str, Any]
     blocks: Sequence[str | DescriptionTable]
+    plan: "ReadingPlan | None" = None
     bad_rows: Sequence[str] = ()
     examples: DescriptionTable | None = None
+    frame: Callable[[], "pd.DataFrame"] | None = None

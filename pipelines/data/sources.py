@@ -18,6 +18,7 @@ This module imports nothing slow; a reader is imported when it reads.
 
 import difflib
 import functools
+import glob
 import importlib
 import importlib.metadata
 import logging
@@ -36,8 +37,7 @@ GROUP = "recurra.sources"
 LABELLED_TEXTS = "labelled texts"
 #: It takes the spec and `pair_rows.Sides`, and returns a `PairSource`.
 SENTENCE_PAIRS = "sentence pairs"
-#: It takes the spec and the name of the station column or None, and returns a list of
-#: `RawTable`.
+#: It takes the spec and the `reading.PlanBuilder`, and returns a list of `RawTable`.
 TIME_SERIES = "time series"
 
 #: The name of the sources that read files and folders.
@@ -66,6 +66,11 @@ class Spec:
         """The file or folder, where the spec names one."""
         return Path(self.text).expanduser()
 
+    @property
+    def paths(self) -> list[Path]:
+        """The files and folders, where the spec names several."""
+        return [Path(part.strip()).expanduser() for part in self.text.split(",")]
+
 
 @dataclass(frozen=True)
 class Source:
@@ -78,12 +83,15 @@ class Source:
         reader: Where the function is that reads a `Spec`: "package.module:function".
             Its further argument and what it returns are those of the content.
         specs: What `recurra data list` says of it.
+        many_paths: Whether a spec of files may name several, with commas between them,
+            and by what the names of several begin with.
     """
 
     name: str
     content: str
     reader: str
     specs: Sequence[DataSpec] = ()
+    many_paths: bool = False
 
 
 _ROOM = "recurra.pipelines.data"
@@ -91,7 +99,12 @@ _BUILT_IN = (
     Source("tfds", LABELLED_TEXTS, f"{_ROOM}.texts.tfds_texts:read_tfds_texts"),
     Source(FILES, LABELLED_TEXTS, f"{_ROOM}.texts.labelled_files:read_labelled_files"),
     Source("tfds", SENTENCE_PAIRS, f"{_ROOM}.texts.tfds_pairs:read_tfds_pairs"),
-    Source(FILES, SENTENCE_PAIRS, f"{_ROOM}.texts.pair_files:read_pair_files"),
+    Source(
+        FILES,
+        SENTENCE_PAIRS,
+        f"{_ROOM}.texts.pair_files:read_pair_files",
+        many_paths=True,
+    ),
     Source(
         "jena",
         TIME_SERIES,
@@ -137,9 +150,23 @@ def read(spec: str, content: str, reading: Any) -> Any:
     if name in sources and name != FILES:
         return _reader(sources[name])(Spec(spec, argument), reading)
     files = Spec(spec, "")
-    if FILES not in sources or not files.path.exists():
-        raise UserError(f"{files.path}: no such file or folder{_hint(spec, sources)}")
+    missing = _missing(files, sources.get(FILES))
+    if missing is not None:
+        raise UserError(f"{missing}: no such file or folder{_hint(spec, sources)}")
     return _reader(sources[FILES])(files, reading)
+
+
+def _missing(spec: Spec, source: Source | None) -> Path | None:
+    """The first path of the spec that is not there."""
+    if spec.path.exists():
+        return None if source else spec.path
+    if source is None or not source.many_paths:
+        return spec.path
+    return next((path for path in spec.paths if not _begins_files(path)), None)
+
+
+def _begins_files(path: Path) -> bool:
+    return path.exists() or any(path.parent.glob(f"{glob.escape(path.name)}[._-]*"))
 
 
 def listed_specs(content: str) -> list[DataSpec]:
