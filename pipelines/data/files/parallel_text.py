@@ -1,12 +1,20 @@
 """Two text files that run in step, line by line, and where they get out of it."""
 
+import html
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from ...core.errors import UserError
+from ..reading import PlanBuilder
 from .tables import TextLines, read_lines
+
+#: Endings of files whose sentences stand in `<seg>`, as those of WMT and IWSLT do.
+SEGMENTED = (".sgm", ".sgml", ".xml")
+_SEGMENT = re.compile(r"<seg\b[^>]*>(.*?)</seg>", re.DOTALL | re.IGNORECASE)
+_TAGGED = re.compile(r"<(?P<tag>\w+)[^>]*>.*</(?P=tag)>|<[^>]*>", re.DOTALL)
 
 # Added to lengths before they are compared, so that short lines need not fit so well.
 _EASE = 5.0
@@ -16,14 +24,19 @@ _DISAGREEMENT = 1.0
 _ENDS = {"?": "?", "？": "?", "؟": "?", "!": "!", "！": "!", ":": ":", "：": ":"}
 
 
-def read_parallel_lines(source: Path, target: Path) -> tuple[TextLines, TextLines]:
-    """The lines of both files.
+def read_parallel_lines(
+    source: Path, target: Path, plan: PlanBuilder | None = None
+) -> tuple[TextLines, TextLines]:
+    """The lines of both files, or the segments of those that mark them (.sgm, .xml).
+
+    What IWSLT writes in tags beside the sentences of training is left out. The plan
+    decides ``encoding``.
 
     Raises:
         UserError: a file cannot be read, both are empty, or one has more lines than
             the other; the error says near which line they part.
     """
-    lines = read_lines(source), read_lines(target)
+    lines = _read(source, plan), _read(target, plan)
     counts = [len(side.lines) for side in lines]
     if counts[0] != counts[1]:
         location = describe_parting(lines[0].lines, lines[1].lines)
@@ -34,6 +47,17 @@ def read_parallel_lines(source: Path, target: Path) -> tuple[TextLines, TextLine
     if not counts[0]:
         raise UserError(f"{source}: the file is empty; sentences were expected")
     return lines
+
+
+def _read(path: Path, plan: PlanBuilder | None) -> TextLines:
+    read = read_lines(path, plan)
+    if path.name.lower().removesuffix(".gz").endswith(SEGMENTED):
+        segments = _SEGMENT.findall("\n".join(read.lines))
+        return TextLines(list(map(html.unescape, segments)), set(), read.encodings)
+    if ".tags." not in path.name:
+        return read
+    kept = [line for line in read.lines if not _TAGGED.fullmatch(line.strip())]
+    return TextLines(kept, set(), read.encodings)
 
 
 def describe_parting(source: Sequence[str], target: Sequence[str]) -> str:
