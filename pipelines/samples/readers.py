@@ -1,6 +1,7 @@
 """The embedded samples as sources: labelled rows, pairs, and a station's record."""
 
 from ..core.errors import UserError
+from ..data.reading import PlanBuilder
 from ..data.series.raw_tables import RawTable
 from ..data.sources import Spec
 from ..data.texts.labelled_rows import (
@@ -63,12 +64,13 @@ def read_pairs(spec: Spec, sides: Sides) -> PairSource:
     return pairs
 
 
-def read_station(spec: Spec, station_column: str | None) -> list[RawTable]:
+def read_station(spec: Spec, plan: PlanBuilder) -> list[RawTable]:
     """The generated record of one station; `sample:STEP` for its step.
 
     Raises:
         UserError: There is no such step, or a station column is asked for.
     """
+    station_column = plan.given("station_column")
     if station_column is not None:
         raise UserError(
             f"{spec} has no column to choose for --station-column {station_column}; "

@@ -47,8 +47,7 @@ def split_by_fraction(
         second = steps - int(test * steps)
     spans = []
     for station in stations:
-        # Where rows are steps their stamps do not say how many came before.
-        before = 0 if station.stamps is not None else _steps_since(begin, station)
+        before = _steps_since(begin, station)
         spans.append(_spans(first - before, second - before, len(station)))
     _refuse_empty(spans, f"{steps} steps of {pd.Timedelta(step)}", needs_test=test > 0)
     return spans
@@ -81,8 +80,12 @@ def split_by_date(
 
 
 def _steps_since(begin: np.datetime64, station: StationSeries) -> int:
+    if station.calendar_step is not None:
+        first = int(begin.astype(np.int64))
+        starts = np.array([station.start], "datetime64[s]").astype(np.int64)
+        return int(station.calendar_step.since(first, starts)[0])
     if station.stamps is not None:
-        return 0
+        return 0  # Where rows are steps they do not say how many came before.
     return int((station.start - begin) // station.step)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ...core.errors import UserError
 from ...core.files import written_whole
+from ..reading import PlanBuilder
 from ..sources import Spec
 from .raw_tables import RawTable, read_raw_tables
 
@@ -17,11 +18,11 @@ JENA_ADDRESS = (
 )
 
 
-def read_jena(spec: Spec, station_column: str | None) -> list[RawTable]:
+def read_jena(spec: Spec, plan: PlanBuilder) -> list[RawTable]:
     """Reads the record; see `jena_file`."""
     if spec.argument:
         raise UserError(f"{spec}: jena was expected, with nothing behind it")
-    return read_raw_tables(jena_file(), station_column)
+    return read_raw_tables(jena_file(), plan)
 
 
 def jena_file(address: str = JENA_ADDRESS, folder: Path | None = None) -> Path:

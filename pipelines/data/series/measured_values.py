@@ -1,20 +1,20 @@
 """Columns as they stand in a file made numbers; what is no number is listed."""
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping
+from typing import NoReturn
 
 import numpy as np
 import pandas as pd
 
 from ...core.errors import UserError
+from .column_formats import ColumnFormat
+from .measured_variables import split_unit
+from .number_words import parse_numbers, plain_words
 from .raw_tables import RawTable
 from .repairs import EXAMPLES, RepairKind, RepairLog
-from .rules import USUAL_SENTINELS
+from .variable_words import kind_of
 
-_MISSING_WORDS = frozenset(
-    ("na", "n/a", "nan", "nat", "null", "none", "nil", "missing", "x", ".", "?")
-    + ("-", "--", "---", "#n/a", "#na", "#wert!", "#value!", "")
-)
 # Of the values of a column that are there, from which on it is one of text.
 _TEXT_FRACTION = 0.5
 # What float32 holds.
@@ -22,35 +22,34 @@ _LARGEST = float(np.finfo(np.float32).max)
 _COUNTER_NAME = re.compile(
     r"(?:unnamed.*|no\.?|nr\.?|id|index|idx|row|record|rowid|rec|#)", re.IGNORECASE
 )
-_DECIMAL_COMMA = r"[+-]?(?:\d{1,3}(?:[. '\u00a0]\d{3})+|\d*),\d+(?:[eE][+-]?\d+)?"
-_THOUSANDS_COMMA = r"[+-]?\d{1,3}(?:,\d{3})+"
+# Of the values of a direction, up to which those beyond a turn are none.
+_NO_DIRECTION_FRACTION = 0.1
+_TURN = 360.0
 
 
 def read_values(
     table: RawTable,
-    columns: Sequence[str],
+    formats: Mapping[str, ColumnFormat],
     log: RepairLog,
     *,
     needed: Collection[str],
-    sentinels: Collection[float] = USUAL_SENTINELS,
+    sentinels: Mapping[str, Collection[float]],
     max_bad_fraction: float,
 ) -> tuple[np.ndarray, list[str]]:
-    """The columns as ``float32[rows, columns kept]``, NaN where there is no value.
+    """The columns as ``float64[rows, columns kept]``, NaN where there is no value.
 
-    - Empty fields and the usual words (NA, nan, null, -, ...) are missing values.
-    - ``sentinels`` are missing values too, and so is text among numbers.
-    - A comma before the last digits is a decimal comma, and points, spaces and
-      apostrophes before it part thousands; with a decimal point behind them, commas
-      part thousands, and so do commas before groups of three digits in a column whose
-      other values have decimal points.
-    - A column of text and a counter of rows are left out.
+    - Empty fields and the usual words (NA, nan, null, M, -, ...) are missing values,
+      and so are ``sentinels``, text among numbers, and directions beyond a turn.
+    - Numbers are read as `column_formats` found them: decimal mark, groups of digits,
+      units; points of the compass are degrees; a trace of precipitation is 0.
+    - A column of text, one without a value, and a counter of rows are left out.
 
     Args:
         table: the rows.
-        columns: those to read.
+        formats: of the columns to read.
         log: takes every repair.
         needed: columns that must not be left out.
-        sentinels: numbers that stand for a missing value.
+        sentinels: by column, numbers that stand for a missing value.
         max_bad_fraction: of text among the values of a column, over which it is
             refused.
 
@@ -60,8 +59,11 @@ def read_values(
     """
     kept: list[str] = []
     numbers: list[np.ndarray] = []
-    for column in columns:
-        values = _numbers(table, column, log, column in needed, max_bad_fraction)
+    for column, form in formats.items():
+        if form.is_empty and column not in needed:
+            log.add(RepairKind.EMPTY_COLUMN, "left out", [column])
+            continue
+        values = _numbers(table, column, form, log, column in needed, max_bad_fraction)
         if values is None:
             continue
         if _COUNTER_NAME.fullmatch(column) and column not in needed:
@@ -69,9 +71,11 @@ def read_values(
             if len(steps) and (steps == 1).all():
                 log.add(RepairKind.COUNTER_OF_ROWS, "column left out", [column])
                 continue
-        _remove_sentinels(values, column, table, sentinels, log)
+        _remove_sentinels(values, column, table, sentinels.get(column, ()), log)
+        if kind_of(*split_unit(column)) == "direction":
+            _remove_no_directions(values, column, table, log)
         kept.append(column)
-        numbers.append(values.astype(np.float32))
+        numbers.append(values)
     if not kept:
         raise UserError(
             f"{table.files[0]}: no column of numbers beside the time; the columns are "
@@ -81,7 +85,12 @@ def read_values(
 
 
 def _numbers(
-    table: RawTable, column: str, log: RepairLog, needed: bool, max_bad_fraction: float
+    table: RawTable,
+    column: str,
+    form: ColumnFormat,
+    log: RepairLog,
+    needed: bool,
+    max_bad_fraction: float,
 ) -> np.ndarray | None:
     """``float64[rows]``, or None where the column is one of text."""
     values = table.frame[column]
@@ -93,32 +102,30 @@ def _numbers(
         _leave_out(column, "a column of times", table, log, needed)
         return None
     numbers = pd.to_numeric(values, errors="coerce").to_numpy(np.float64).copy()
-    rest = np.flatnonzero(~(np.abs(numbers) <= _LARGEST))
+    is_plain = np.abs(numbers) <= _LARGEST
+    if form.decimal == ",":
+        # A point parts thousands here, in what looks like a plain number too.
+        is_plain &= ~values.astype(str).str.contains(".", regex=False).to_numpy()
+    rest = np.flatnonzero(~is_plain)
     if not len(rest):
         return numbers
-    words = values.iloc[rest]
-    absent = words.isna().to_numpy()
-    words = words.astype(str).str.strip()
-    is_missing = absent | words.str.lower().isin(_MISSING_WORDS).to_numpy()
-    where = f"in {column}"
-    commas, read = _with_commas(words, values, rest)
-    numbers[rest] = np.where(is_missing, np.nan, read)
-    is_text = ~is_missing & np.isnan(read)
+    absent = values.iloc[rest].isna().to_numpy()
+    words = plain_words(values.iloc[rest])
+    is_missing = absent | form.is_missing(words).to_numpy(bool)
+    read = np.where(is_missing, np.nan, _parsed(words, form))
+    is_text = ~is_missing & np.isnan(read) & ~_is_no_direction(words, form)
+    numbers[rest] = read
     present = len(numbers) - is_missing.sum()
     if present and is_text.sum() > _TEXT_FRACTION * present:
         example = str(words[is_text].iloc[0])[:40]
         _leave_out(column, f"text such as {example!r}", table, log, needed)
         return None
     if is_text.sum() > max_bad_fraction * len(numbers):
-        row = rest[is_text][0]
-        raise UserError(
-            f"{table.location(row)}: {is_text.sum()} of {len(numbers)} values of the "
-            f"column {column!r} are text, the first {words[is_text].iloc[0][:40]!r}; "
-            f"at most {max_bad_fraction:.1%} are tolerated; mend the column or leave "
-            "it out of the file"
-        )
+        _refuse_text(table, column, rest, words, is_text, max_bad_fraction)
+    where = f"in {column}"
     _note(log, table, RepairKind.MISSING_VALUE, "left missing", rest[is_missing], where)
-    _note(log, table, RepairKind.DECIMAL_COMMA, "read as a number", rest[commas], where)
+    for kind, action, which in _kinds_of_words(words, form, ~is_missing & ~is_text):
+        _note(log, table, kind, action, rest[which], where)
     log.add(
         RepairKind.TEXT_AMONG_NUMBERS,
         "made missing",
@@ -132,25 +139,63 @@ def _numbers(
     return numbers
 
 
-def _with_commas(
-    words: pd.Series, values: pd.Series, rest: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Which of the words are numbers with commas, and the numbers; NaN for others."""
-    others = np.ones(len(values), dtype=bool)
-    others[rest] = False
-    has_points = values[others].astype(str).str.contains(".", regex=False).any()
-    thousands = words.str.fullmatch(_THOUSANDS_COMMA) & bool(has_points)
-    thousands |= words.str.fullmatch(_THOUSANDS_COMMA + r"\.\d+")
-    decimal = words.str.fullmatch(_DECIMAL_COMMA) & ~thousands
-    plain = words.where(~thousands, words.str.replace(",", "", regex=False))
-    plain = plain.where(
-        ~decimal,
-        words.str.replace(r"[. '\u00a0]", "", regex=True).str.replace(",", "."),
+def _parsed(words: pd.Series, form: ColumnFormat) -> np.ndarray:
+    """The words as numbers, each distinct one read once; NaN for what is none."""
+    distinct = pd.Series(words.unique(), dtype=object)
+    if form.degrees is not None:
+        numbers = distinct.map(form.degrees).to_numpy(np.float64)
+    else:
+        bare = distinct.str.removesuffix(form.unit).str.rstrip()
+        numbers = parse_numbers(bare, form.decimal)
+        numbers[distinct.str.lower().isin(list(form.traces)).to_numpy()] = 0.0
+    numbers = np.where(np.abs(numbers) <= _LARGEST, numbers, np.nan)
+    return words.map(dict(zip(distinct, numbers, strict=True))).to_numpy(np.float64)
+
+
+def _is_no_direction(words: pd.Series, form: ColumnFormat) -> np.ndarray:
+    """Calm and variable among points of the compass."""
+    return words.isin(list(form.degrees or ())).to_numpy(bool)
+
+
+def _kinds_of_words(
+    words: pd.Series, form: ColumnFormat, is_number: np.ndarray
+) -> Iterator[tuple[RepairKind, str, np.ndarray]]:
+    """How words that no plain number is were read."""
+    if form.degrees is not None:
+        yield RepairKind.COMPASS_POINT, "read in degrees", is_number
+        return
+    is_trace = is_number & words.str.lower().isin(list(form.traces)).to_numpy(bool)
+    has_comma = is_number & words.str.contains(",", regex=False).to_numpy(bool)
+    # In a number with both marks, or with one that parts groups, the last one tells.
+    as_decimal = parse_numbers(words.str.replace(".", "", regex=False), ",")
+    is_decimal = has_comma & (as_decimal == _parsed(words, form))
+    is_unit = is_number & bool(form.unit) & ~is_trace
+    yield RepairKind.TRACE, "read as 0", is_trace
+    yield RepairKind.DECIMAL_COMMA, "read as a number", is_decimal
+    yield RepairKind.ATTACHED_UNIT, f"read in {form.unit}", is_unit
+    grouped = is_number & ~is_trace & ~is_decimal & ~is_unit
+    yield RepairKind.GROUPS_OF_DIGITS, "read as a number", grouped & ~_is_plain(words)
+
+
+def _is_plain(words: pd.Series) -> np.ndarray:
+    return words.str.fullmatch(r"[+-]?\d*\.?\d*").to_numpy(bool)
+
+
+def _refuse_text(
+    table: RawTable,
+    column: str,
+    rest: np.ndarray,
+    words: pd.Series,
+    is_text: np.ndarray,
+    max_bad_fraction: float,
+) -> NoReturn:
+    row, word = rest[is_text][0], words[is_text].iloc[0][:40]
+    raise UserError(
+        f"{table.location(row)}: {is_text.sum()} of {len(table.frame)} values of the "
+        f"column {column!r} are text, the first {word!r}; at most "
+        f"{max_bad_fraction:.1%} are tolerated; if it stands for a missing value, name "
+        "it by data.missing_words, or mend the column or leave it out of the file"
     )
-    with_comma = (thousands | decimal).to_numpy(bool)
-    numbers = pd.to_numeric(plain.where(with_comma), errors="coerce")
-    read = numbers.to_numpy(np.float64)
-    return with_comma, np.where(np.abs(read) <= _LARGEST, read, np.nan)
 
 
 def _remove_infinite(
@@ -182,6 +227,17 @@ def _remove_sentinels(
         numbers[rows] = np.nan
         where = f"{sentinel:g} in {column}"
         _note(log, table, RepairKind.SENTINEL, "made missing", rows, where)
+
+
+def _remove_no_directions(
+    numbers: np.ndarray, column: str, table: RawTable, log: RepairLog
+) -> None:
+    """990 for a variable wind, and other numbers beyond a turn, where they are few."""
+    rows = np.flatnonzero(np.abs(numbers) > _TURN)
+    if len(rows) <= _NO_DIRECTION_FRACTION * np.isfinite(numbers).sum():
+        numbers[rows] = np.nan
+        where = f"in {column}"
+        _note(log, table, RepairKind.NO_DIRECTION, "made missing", rows, where)
 
 
 def _leave_out(

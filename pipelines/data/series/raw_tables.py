@@ -1,6 +1,5 @@
 """From a user's file or folder to raw tables, one per station, no row lost."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,8 +8,25 @@ import pandas as pd
 
 from ...core.errors import UserError
 from ..files.tables import BadRow, Table, is_table, read_table
+from ..reading import PlanBuilder
 from ..sources import Spec
+from .stated_scales import warn_of_scales
 
+# Names and values of columns of time that have no header.
+_HOUR = ("hour", r"[01]?\d|2[0-4]")
+_PARTS_OF_TIME = (
+    ("year", r"(?:18|19|20|21)\d\d"),
+    ("month", r"0?[1-9]|1[0-2]"),
+    ("day", r"0?[1-9]|[12]\d|3[01]"),
+    _HOUR,
+)
+_DATE_AND_HOUR = (
+    (
+        "date",
+        r"(?:18|19|20|21)\d\d[-/.]?[01]\d[-/.]?[0-3]\d|\d?\d[./-]\d?\d[./-]\d{4}",
+    ),
+    _HOUR,
+)
 _NPZ_TIMES = ("dates", "date", "time", "times", "timestamps", "timestamp", "index")
 _NPZ_NAMES = ("cols", "columns", "names", "features", "variables", "feature_names")
 
@@ -47,24 +63,18 @@ def is_raw_table(path: Path) -> bool:
     return is_table(path) or path.suffix.lower() == ".npz"
 
 
-def read_station_files(spec: Spec, station_column: str | None) -> list[RawTable]:
+def read_station_files(spec: Spec, plan: PlanBuilder) -> list[RawTable]:
     """Reads the file or folder that a spec names; see `read_raw_tables`."""
-    return read_raw_tables(spec.path, station_column)
+    return read_raw_tables(spec.path, plan)
 
 
-def read_raw_tables(path: Path, station_column: str | None) -> list[RawTable]:
-    """The tables of a file, or of a folder with a file for every station.
-
-    With ``station_column`` the rows of all files are parted by the values in it.
+def read_raw_tables(path: Path, plan: PlanBuilder) -> list[RawTable]:
+    """The table of a file, or those of a folder, one for each file.
 
     Raises:
-        UserError: a file cannot be read, a folder holds none, or there is no such
-            column.
+        UserError: a file cannot be read, or a folder holds none.
     """
-    tables = [_read(file) for file in _files(path)]
-    if station_column is None:
-        return tables
-    return list(_by_station(tables, station_column))
+    return [_read(file, plan) for file in _files(path)]
 
 
 def _files(path: Path) -> list[Path]:
@@ -94,23 +104,47 @@ def _station_name(path: Path) -> str:
     return path.name.removesuffix(".gz").rpartition(".")[0] or path.name
 
 
-def _read(path: Path) -> RawTable:
+def _read(path: Path, plan: PlanBuilder) -> RawTable:
     if path.suffix.lower() == ".npz":
         table = _read_npz(path)
     elif path.suffix.lower() == ".parquet":
         table = _with_time_index(read_table(path), path)
     else:
-        table = read_table(path, rescue=True)
+        table = read_table(path, rescue=True, plan=plan)
+        warn_of_scales(path, list(table.frame.columns), plan)
     table.frame.columns = pd.Index([str(name).strip() for name in table.frame.columns])
     return RawTable(
         _station_name(path),
-        table.frame,
+        _with_time_names(table.frame),
         table.lines,
         (str(path),),
         np.zeros(len(table.frame), np.int16),
         table.bad_rows,
         table.rescued,
     )
+
+
+def _with_time_names(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a file without a header, its columns of time named by their values.
+
+    These are year, month, day and perhaps hour, side by side, or a date and an hour.
+    """
+    names = list(frame.columns)
+    if names != [str(number) for number in range(1, len(names) + 1)]:
+        return frame
+    for begin in range(min(3, len(names))):
+        for parts in (_DATE_AND_HOUR, _PARTS_OF_TIME, _PARTS_OF_TIME[:3]):
+            columns = names[begin : begin + len(parts)]
+            if len(columns) < len(parts) or not all(
+                frame[column].astype(str).str.strip().str.fullmatch(pattern).all()
+                for column, (_, pattern) in zip(columns, parts, strict=True)
+            ):
+                continue
+            if parts is _DATE_AND_HOUR and not frame[columns[0]].duplicated().any():
+                continue  # A number of each day.
+            found = [part for part, _ in parts]
+            return frame.rename(columns=dict(zip(columns, found, strict=True)))
+    return frame
 
 
 def _with_time_index(table: Table, path: Path) -> Table:
@@ -185,33 +219,3 @@ def _npz_vector(
             return name
     of_kind = [name for name in fitting if vectors[name].dtype.kind == kind]
     return of_kind[0] if len(of_kind) == 1 else None
-
-
-def _by_station(tables: list[RawTable], column: str) -> Iterator[RawTable]:
-    for table in tables:
-        if column not in table.frame.columns:
-            names = ", ".join(str(name)[:40] for name in table.frame.columns[:20])
-            raise UserError(
-                f"{table.files[0]}: no column {column!r} for --station-column; the "
-                f"columns are {names}"
-            )
-    frame = pd.concat([table.frame for table in tables], ignore_index=True)
-    lines = np.concatenate([table.lines for table in tables])
-    numbers = np.repeat(np.arange(len(tables)), [len(table.lines) for table in tables])
-    files = tuple(file for table in tables for file in table.files)
-    # A row that cannot be read says nothing of its station.
-    bad_rows = tuple(row for table in tables for row in table.bad_rows)
-    rescued = tuple(row for table in tables for row in table.rescued)
-    stations = frame.pop(column).astype("string").str.strip().fillna("")
-    for position, (name, rows) in enumerate(
-        stations.groupby(stations, sort=False).indices.items()
-    ):
-        yield RawTable(
-            str(name) or "unnamed",
-            frame.iloc[rows].reset_index(drop=True),
-            lines[rows],
-            files,
-            numbers[rows],
-            () if position else bad_rows,
-            () if position else rescued,
-        )

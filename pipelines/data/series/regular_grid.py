@@ -12,6 +12,10 @@ around. What does not fit is repaired and listed:
   a clock shift; where another row is nearer to that step, the row is left out;
 - rows far away in time from all others (a clock that was reset) are left out;
 - steps without a row are missing. Nothing is interpolated.
+
+Stamps that are months, quarters, years or business days apart have a step of the
+calendar. Rows that no step fits stay as they are where a coarser step is asked for:
+`resampling` puts them together.
 """
 
 from dataclasses import dataclass
@@ -21,6 +25,7 @@ import numpy as np
 from ...core.errors import UserError
 from .raw_tables import RawTable
 from .repairs import EXAMPLES, RepairKind, RepairLog
+from .steps import Step, calendar_step
 from .time_stamps import NO_STAMP, format_stamp
 
 _DAY = 86_400
@@ -32,6 +37,9 @@ _JITTER = 0.05
 # shows that the clock was set to another time.
 _IRREGULAR = 0.25
 _SURE_SHIFT = 24
+# Of the rows: more than so many beside the grid are no faults where another step is
+# asked for.
+_FEW_ROWS = 0.05
 # Longer series with fewer rows are a fault of their stamps.
 _LONGEST_EMPTY = 1_000_000
 _MOST_STEPS_PER_ROW = 50
@@ -49,17 +57,20 @@ class GridSeries:
 
     Args:
         start: the stamp of the first step, in seconds.
-        step: seconds from step to step.
-        values: ``float32[steps, variables]``, NaN where missing.
-        stamps: ``int64[steps]`` where rows were taken as steps, whatever their stamps.
+        step: from step to step.
+        values: ``float[steps, variables]``, NaN where missing.
+        stamps: ``int64[steps]`` where they are not ``step.seconds`` apart: of a step of
+            the calendar, of rows that were taken as steps, and of irregular rows.
         bad_rows: how many rows were left out or overruled.
+        is_irregular: whether they are rows, in time, that are yet to be resampled.
     """
 
     start: int
-    step: int
+    step: Step
     values: np.ndarray
     stamps: np.ndarray | None
     bad_rows: int
+    is_irregular: bool = False
 
 
 def most_frequent_step(stamps: np.ndarray) -> int:
@@ -89,7 +100,7 @@ def rows_as_steps(
     As the published protocols on public data sets take them: duplicates count twice and
     gaps not at all.
     """
-    stamps, values, rows, unreadable = _readable(table, stamps, values, log)
+    stamps, values, rows, unreadable = _readable(stamps, values)
     step = _checked_step(table, stamps)
     odd = np.flatnonzero(np.diff(stamps) != step)
     log.add(
@@ -98,63 +109,71 @@ def rows_as_steps(
         [f"after {table.location(rows[row])}" for row in odd[:EXAMPLES]],
         len(odd),
     )
-    return GridSeries(int(stamps[0]), step, values, stamps, unreadable)
+    return GridSeries(int(stamps[0]), Step(step), values, stamps, unreadable)
 
 
 def to_grid(
-    table: RawTable, stamps: np.ndarray, values: np.ndarray, log: RepairLog
+    table: RawTable,
+    stamps: np.ndarray,
+    values: np.ndarray,
+    log: RepairLog,
+    step: Step | None = None,
 ) -> GridSeries:
     """The rows as a regular series, by the rules at the top of this file.
 
     Args:
         table: where rows stand, for the list of repairs.
         stamps: ``int64[rows]`` of seconds, ``NO_STAMP`` where unreadable.
-        values: ``float32[rows, variables]``.
+        values: ``float[rows, variables]``.
         log: takes every repair.
+        step: that is asked for, to which the series will be resampled; None for that
+            of the data.
 
     Raises:
         UserError: there are fewer than two different stamps.
     """
-    stamps, values, rows, unreadable = _readable(table, stamps, values, log)
+    stamps, values, rows, unreadable = _readable(stamps, values)
     stamps, values, rows = _sorted(table, stamps, values, rows, log)
-    step = _checked_step(table, stamps)
+    usual = _checked_step(table, stamps)
     stamps, values, rows, far = _without_far_rows(
-        table, stamps, values, rows, step, log
+        table, stamps, values, rows, usual, log
     )
     stamps, values, rows, contradicting = _merged(table, stamps, values, rows, log)
-    phase = _phase(stamps, step)
-    numbers, nearest_first, collisions = _aligned(table, stamps, rows, step, phase, log)
+    bad = unreadable + far + contradicting
+    own = _step(stamps, usual, step)
+    if step is not None and not own.is_calendar and _is_irregular(stamps, usual):
+        log.add(
+            RepairKind.IRREGULAR_STEP,
+            f"rows put together by steps of {step}",
+            [f"{len(stamps)} rows from {format_stamp(stamps[0])}"],
+        )
+        return GridSeries(int(stamps[0]), own, values, stamps, bad, True)
+    anchor = _anchor(stamps, own)
+    numbers, nearest_first, collisions = _aligned(table, stamps, rows, own, anchor, log)
     values = values[nearest_first]
     first = int(numbers[0])
     steps = int(numbers[-1]) - first + 1
     if steps > max(_LONGEST_EMPTY, _MOST_STEPS_PER_ROW * len(numbers)):
         raise UserError(
-            f"{table.files[0]}: {len(numbers)} rows over {steps} steps of {step} s at "
+            f"{table.files[0]}: {len(numbers)} rows over {steps} steps of {own} at "
             f"the station {table.station!r}, so that nearly all would be missing; rows "
-            "a regular step apart were expected"
+            "a regular step apart were expected, or a coarser step by data.step"
         )
-    grid = np.full((steps, values.shape[1]), np.nan, np.float32)
+    grid = np.full((steps, values.shape[1]), np.nan, values.dtype)
     grid[numbers - first] = values
-    start = first * step + phase
-    _list_gaps(numbers, step, phase, log)
-    bad = unreadable + far + contradicting + collisions
-    return GridSeries(start, step, grid, None, bad)
+    _list_gaps(numbers, own, anchor, log)
+    start = int(own.add(anchor, first))
+    times = own.times(start, steps) if own.is_calendar else None
+    return GridSeries(start, own, grid, times, bad + collisions)
 
 
 def _readable(
-    table: RawTable, stamps: np.ndarray, values: np.ndarray, log: RepairLog
+    stamps: np.ndarray, values: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
     rows = np.flatnonzero(stamps != NO_STAMP)
-    unreadable = np.flatnonzero(stamps == NO_STAMP)
-    log.add(
-        RepairKind.UNREADABLE_TIME,
-        "row left out",
-        [table.location(row) for row in unreadable[:EXAMPLES]],
-        len(unreadable),
-    )
-    if not len(unreadable):
+    if len(rows) == len(stamps):
         return stamps, values, rows, 0
-    return stamps[rows], values[rows], rows, len(unreadable)
+    return stamps[rows], values[rows], rows, len(stamps) - len(rows)
 
 
 def _checked_step(table: RawTable, stamps: np.ndarray) -> int:
@@ -266,6 +285,43 @@ def _look_like_autumn(stamps: list[int]) -> bool:
     )
 
 
+def _step(stamps: np.ndarray, usual: int, asked: Step | None) -> Step:
+    """That of the calendar where the stamps have one, and seconds otherwise."""
+    if asked is not None and asked.is_calendar:
+        times = asked.add(int(stamps[0]), asked.since(int(stamps[0]), stamps))
+        if (times == stamps).all():
+            return asked  # Too few rows would not say so.
+    found = calendar_step(stamps)
+    if found is None or (found.business_days and asked is not None):
+        return Step(usual)
+    return found
+
+
+def _is_irregular(stamps: np.ndarray, usual: int) -> bool:
+    """Whether many rows lie beside the grid, or change to another step for long."""
+    numbers = Step(usual).since(_phase(stamps, usual), stamps)
+    offsets = stamps - (_phase(stamps, usual) + numbers * usual)
+    beside = (np.abs(offsets) > _IRREGULAR * usual).mean()
+    taken = 1 - len(np.unique(numbers)) / len(numbers)
+    differences = np.diff(stamps)
+    begins = np.flatnonzero(np.append(True, np.diff(differences) != 0))
+    lengths = np.diff(np.append(begins, len(differences)))
+    other = (differences[begins] != usual) & (lengths >= _SURE_SHIFT)
+    changed = lengths[other].sum() / len(differences)
+    return bool(max(beside, taken, changed) > _FEW_ROWS)
+
+
+def _anchor(stamps: np.ndarray, step: Step) -> int:
+    """A stamp on the grid."""
+    if not step.is_calendar:
+        return _phase(stamps, step.seconds)
+    on_grid = [
+        (step.add(int(each), step.since(int(each), stamps)) == stamps).sum()
+        for each in stamps[:_SURE_SHIFT]
+    ]
+    return int(stamps[int(np.argmax(on_grid))])
+
+
 def _phase(stamps: np.ndarray, step: int) -> int:
     """Where on the clock the steps lie, in seconds from a multiple of the step."""
     phases, counts = np.unique(stamps % step, return_counts=True)
@@ -282,18 +338,17 @@ def _aligned(
     table: RawTable,
     stamps: np.ndarray,
     rows: np.ndarray,
-    step: int,
-    phase: int,
+    step: Step,
+    anchor: int,
     log: RepairLog,
 ) -> tuple[np.ndarray, np.ndarray, int]:
     """The steps that have a row, their rows, and the number of rows without a step.
 
     Irregular rows, which were moved far, count as such.
     """
-    # A stamp half-way moves to the later step: no value stands before it was measured.
-    numbers = (stamps - phase + step // 2) // step
-    offsets = stamps - phase - numbers * step
-    irregular = _list_shifts(table, stamps, rows, offsets, step, log)
+    numbers = step.since(anchor, stamps)
+    offsets = stamps - step.add(anchor, numbers)
+    irregular = _list_shifts(table, stamps, rows, offsets, step.seconds, log)
     order = np.lexsort((np.abs(offsets), numbers))
     is_first = np.append(True, np.diff(numbers[order]) != 0)
     left_out = np.sort(order[~is_first])
@@ -346,7 +401,7 @@ def _list_shifts(
     return int(lengths[far & (lengths < _SURE_SHIFT)].sum())
 
 
-def _list_gaps(numbers: np.ndarray, step: int, phase: int, log: RepairLog) -> None:
+def _list_gaps(numbers: np.ndarray, step: Step, anchor: int, log: RepairLog) -> None:
     differences = np.diff(numbers)
     gaps = np.flatnonzero(differences > 1)
     missing = int((differences[gaps] - 1).sum())
@@ -355,8 +410,8 @@ def _list_gaps(numbers: np.ndarray, step: int, phase: int, log: RepairLog) -> No
         RepairKind.GAP,
         f"{missing} steps left missing, the longest gaps first",
         [
-            f"{format_stamp(numbers[gap] * step + phase)}, "
-            f"{differences[gap] * step / 60:g} min to the next row"
+            f"{format_stamp(int(step.add(anchor, numbers[gap])))}, "
+            f"{differences[gap] * step.seconds / 60:g} min to the next row"
             for gap in longest_first[:EXAMPLES]
         ],
         len(gaps),

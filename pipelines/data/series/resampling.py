@@ -2,36 +2,85 @@
 
 A coarse step carries the time of its end and holds what was measured after the step
 before it and up to that time, so whatever stands at a time was known then. The times
-are multiples of the step since 1970-01-01 00:00.
+are multiples of the step since 1970-01-01 00:00, or ends of months and so on.
 """
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 
 from ...core.errors import UserError
+from .regular_grid import GridSeries
 from .rules import Rule
+from .steps import Step
+
+_DAY = 86_400
 
 # Shorter mean vectors of directions come of directions all around.
 _SHORTEST_MEAN_VECTOR = 1e-3
 
 
-def parse_step(text: str) -> int:
-    """``"1h"``, ``"10min"`` or ``"1 day"`` in seconds.
+def resampled(
+    series: GridSeries, step: Step, rules: Sequence[Rule], min_fraction: float
+) -> GridSeries:
+    """The series at a step that is asked for, by the rules of `resample`.
+
+    Rows that are not regular are put together where they are: `sum` adds them, and one
+    row is enough. Months of daily or coarser data end with their last day, those of
+    finer data with the first moment of the next.
+
+    Args:
+        series: regular, or rows in time.
+        step: the same as the step of the series, or a coarser one.
+        rules: one for each variable.
+        min_fraction: see `resample`.
 
     Raises:
-        UserError: it is no positive whole number of seconds.
+        UserError: rows were taken as steps, or the step does not fit the data's.
     """
-    try:
-        seconds = pd.Timedelta(text).total_seconds()
-    except ValueError:
-        seconds = 0.0
-    if seconds <= 0 or seconds != int(seconds):
-        raise UserError(
-            f"data.step: {text!r} is no step; expected for example 10min, 1h or 1D"
+    own = series.step
+    if step.months and not series.is_irregular:
+        step = dataclasses.replace(step, at_end=own.seconds >= _DAY)
+        if own.months == step.months:
+            return series
+    if step == own and not series.is_irregular:
+        return series
+    if series.stamps is None and not step.is_calendar:
+        start, values = resample(
+            series.start, own.seconds, series.values, rules, step.seconds, min_fraction
         )
-    return int(seconds)
+        return GridSeries(start, step, values, None, series.bad_rows)
+    if series.stamps is not None and not (series.is_irregular or own.is_calendar):
+        raise UserError(
+            "data.step: rows that are taken as steps cannot be resampled; leave out "
+            "data.step or data.rows_are_steps"
+        )
+    if step.seconds < own.seconds:
+        raise UserError(f"data.step: {step} is finer than the data's step of {own}")
+    return _by_ends(series, step, rules, min_fraction)
+
+
+def _by_ends(
+    series: GridSeries, step: Step, rules: Sequence[Rule], min_fraction: float
+) -> GridSeries:
+    stamps = series.stamps
+    if stamps is None:
+        stamps = series.step.times(series.start, len(series.values))
+    ends = step.ends(int(stamps[0]), int(stamps[-1]))
+    numbers = np.searchsorted(ends, stamps) - 1
+    counts = np.bincount(numbers, minlength=len(ends) - 1)
+    within = np.arange(len(stamps)) - np.searchsorted(numbers, numbers)
+    groups = np.full((len(ends) - 1, int(counts.max()), series.values.shape[1]), np.nan)
+    groups[numbers, within] = series.values
+    whole = np.diff(ends) / series.step.seconds
+    expected = counts if series.is_irregular else np.maximum(np.round(whole), 1)
+    fraction = 0.0 if series.is_irregular else min_fraction
+    values = np.empty((len(groups), groups.shape[2]), series.values.dtype)
+    for column, rule in enumerate(rules):
+        values[:, column] = _reduce(groups[:, :, column], rule, fraction, expected)
+    times = ends[1:] if step.is_calendar else None
+    return GridSeries(int(ends[1]), step, values, times, series.bad_rows)
 
 
 def resample(
@@ -52,14 +101,15 @@ def resample(
     Args:
         start: the time of the first step, in seconds.
         step: seconds from step to step.
-        values: ``float32[steps, variables]``, NaN where missing.
+        values: ``float[steps, variables]``, NaN where missing.
         rules: one for each variable.
         to_step: seconds, a multiple of ``step``.
         min_fraction: of the steps of a coarse one that must be there; otherwise it is
             missing.
 
     Returns:
-        The time of the first coarse step and the values, ``float32[steps, variables]``.
+        The time of the first coarse step and the values, of the type of ``values``;
+        they are computed in float64.
 
     Raises:
         UserError: ``to_step`` is no multiple of ``step``.
@@ -74,23 +124,24 @@ def resample(
     after = -(before + len(values)) % together
     padded = np.pad(values, ((before, after), (0, 0)), constant_values=np.nan)
     groups = padded.reshape(-1, together, values.shape[1])
-    coarse = np.empty((len(groups), values.shape[1]), np.float32)
+    coarse = np.empty((len(groups), values.shape[1]), values.dtype)
     for column, rule in enumerate(rules):
-        coarse[:, column] = _reduce(groups[:, :, column], rule, min_fraction)
+        coarse[:, column] = _reduce(groups[:, :, column], rule, min_fraction, together)
     return int(first), coarse
 
 
-def _reduce(groups: np.ndarray, rule: Rule, min_fraction: float) -> np.ndarray:
-    """``[steps, together]`` to ``[steps]``."""
+def _reduce(
+    groups: np.ndarray, rule: Rule, min_fraction: float, expected: int | np.ndarray
+) -> np.ndarray:
+    """``[steps, together]`` to float64 ``[steps]``, of so many expected values each."""
+    groups = groups.astype(np.float64)
     there = np.isfinite(groups)
     count = there.sum(axis=1)
     safe_count = np.maximum(count, 1)
     if rule in ("mean", "sum"):
-        reduced = (
-            np.where(there, groups, 0.0).sum(axis=1, dtype=np.float64) / safe_count
-        )
+        reduced = np.where(there, groups, 0.0).sum(axis=1) / safe_count
         if rule == "sum":
-            reduced = reduced * groups.shape[1]
+            reduced = reduced * expected
     elif rule == "circular":
         reduced = _circular_mean(groups, there, safe_count)
     elif rule == "max":
@@ -100,7 +151,7 @@ def _reduce(groups: np.ndarray, rule: Rule, min_fraction: float) -> np.ndarray:
     else:
         latest = groups.shape[1] - 1 - np.argmax(there[:, ::-1], axis=1)
         reduced = groups[np.arange(len(groups)), latest]
-    enough = (count > 0) & (count >= min_fraction * groups.shape[1])
+    enough = (count > 0) & (count >= min_fraction * expected)
     return np.where(enough, reduced, np.nan)
 
 

@@ -1,24 +1,36 @@
 """Regular time series of one or more stations from any spec, with every repair."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from ...cards import ColumnFinding, Finding, ReadingPlan
 from ...core.errors import UserError
-from ..files.tables import BadRow, show_location
+from ..files.tables import BadRow
+from ..reading import Decision, PlanBuilder
 from ..sources import TIME_SERIES, read
 from ..splits import check_bad_fraction
-from .measured_values import read_values
-from .measured_variables import Variable, split_unit, variables_of
+from .column_findings import note_variables, warn_of_ranges
+from .measured_variables import Bounds, Variable, split_unit
 from .raw_tables import RawTable
-from .regular_grid import GridSeries, rows_as_steps, to_grid
+from .regular_grid import GridSeries
 from .repairs import Repair, RepairKind, RepairLog
-from .resampling import parse_step, resample
-from .rules import USUAL_SENTINELS, Rule
-from .time_stamps import find_time_columns, read_stamps
+from .resampling import resampled
+from .rules import USUAL_SENTINELS, Kind, Rule, Sentinels
+from .station_reading import StationReading, read_stations
+from .station_variables import station_variables, value_ranges
+from .stations import stations_of
+from .steps import Step, parse_step
+
+# What later files have no say in.
+_FIXED = ("min_fraction", "keep_sentinels", "rows_are_steps", "max_bad_fraction")
+# Sentinels that nobody gave.
+_UNDECLARED = (list(USUAL_SENTINELS), USUAL_SENTINELS)
+# What data.json holds of a variable; the rest stands in the reading plan.
+_DESCRIBED = ("column", "name", "unit", "rule")
 
 
 @dataclass(frozen=True)
@@ -29,10 +41,12 @@ class StationSeries:
         name: of the station.
         start: the time of the first step, ``datetime64[s]``: in UTC where offsets or a
             time zone say so, otherwise by the clock of the station.
-        step: from step to step, ``timedelta64[s]``.
-        values: ``float32[steps, variables]``, NaN where missing.
-        stamps: ``datetime64[s][steps]`` where rows were taken as steps whatever their
-            stamps say, otherwise None.
+        step: from step to step, ``timedelta64[s]``; of a step of the calendar the mean.
+        values: ``float32[steps, variables]``, NaN where missing; ``float64`` where
+            float32 would lose the steps of a counter.
+        stamps: ``datetime64[s][steps]`` of a step of the calendar, and where rows were
+            taken as steps whatever their stamps say; otherwise None.
+        calendar_step: where steps are months, quarters, years or business days.
     """
 
     name: str
@@ -40,6 +54,7 @@ class StationSeries:
     step: np.timedelta64
     values: np.ndarray
     stamps: np.ndarray | None = None
+    calendar_step: Step | None = None
 
     def __len__(self) -> int:
         return len(self.values)
@@ -63,6 +78,7 @@ class TimeSeries:
         repairs: all that was done to the raw data.
         bad_rows: rows of files that cannot be read.
         rows: all rows of the files, the bad ones included.
+        reading_plan: how the files were read.
     """
 
     spec: str
@@ -71,11 +87,31 @@ class TimeSeries:
     repairs: tuple[Repair, ...]
     bad_rows: tuple[BadRow, ...]
     rows: int
+    reading_plan: ReadingPlan = ReadingPlan()
 
     @property
     def step(self) -> np.timedelta64:
-        """From step to step."""
+        """From step to step; of a step of the calendar the mean."""
         return self.stations[0].step
+
+    def frame(self) -> pd.DataFrame:
+        """A row for each station and step: station, time, and the variables."""
+        columns = [variable.column for variable in self.variables]
+        return pd.concat(
+            [
+                pd.DataFrame(station.values, columns=columns).assign(
+                    station=station.name, time=station.times()
+                )
+                for station in self.stations
+            ],
+            ignore_index=True,
+        )[["station", "time", *columns]]
+
+    @property
+    def calendar_step(self) -> str:
+        """The code of a step of the calendar; empty where steps are equally long."""
+        step = self.stations[0].calendar_step
+        return "" if step is None else step.code
 
     def as_dict(self) -> dict[str, Any]:
         """What the data hold, for JSON."""
@@ -83,7 +119,10 @@ class TimeSeries:
             "spec": self.spec,
             "rows": self.rows,
             "step_seconds": int(self.step.astype(int)),
-            "variables": [vars(variable) for variable in self.variables],
+            "variables": [
+                {key: getattr(variable, key) for key in _DESCRIBED}
+                for variable in self.variables
+            ],
             "stations": [
                 {
                     "name": station.name,
@@ -106,34 +145,31 @@ class TimeSeries:
         }
 
 
-@dataclass(frozen=True)
-class _Reading:
-    """How raw tables are to be read."""
-
-    time_column: str | None
-    time_zone: str | None
-    sentinels: Collection[float]
-    rows_as_steps: bool
-    max_bad_fraction: float
-    needed: Collection[str]
-
-
 def load_time_series(
     spec: str,
     *,
     time_column: str | None = None,
     station_column: str | None = None,
+    variable_column: str | None = None,
+    join_files: bool | None = None,
     time_zone: str | None = None,
     step: str | None = None,
     resample_rules: Mapping[str, Rule] | None = None,
+    kinds: Mapping[str, Kind] | None = None,
+    bounds: Mapping[str, Bounds] | None = None,
+    units: Mapping[str, str] | None = None,
+    missing_words: Sequence[str] | None = None,
+    decimal: str | Mapping[str, str] | None = None,
     min_fraction: float = 0.5,
-    sentinels: Collection[float] = USUAL_SENTINELS,
+    sentinels: Sentinels = USUAL_SENTINELS,
     keep_sentinels: bool = False,
     rows_are_steps: bool = False,
     max_bad_fraction: float = 0.05,
     needed: Sequence[str] = (),
+    kept: ReadingPlan | None = None,
+    **further: Any,
 ) -> TimeSeries:
-    """Reads time series and lists every repair.
+    """Reads time series, and lists every decision and every repair.
 
     Args:
         spec: ``sample`` (hourly) or ``sample:10min``, the embedded generator; ``jena``,
@@ -142,58 +178,161 @@ def load_time_series(
             station.
         time_column: otherwise found; see ``time_stamps.find_time_columns``.
         station_column: parts the rows of the files into stations.
+        variable_column: names the variable of each row, in a long form.
+        join_files: whether files of equal columns are of one station, each of another
+            time; found by dates in their names.
         time_zone: of stamps that bring no offset; see ``time_stamps`` for the rules.
         step: such as ``1h``; the data are resampled to it, where it is not their own.
-        resample_rules: by column or name; the others are guessed.
+        resample_rules: by column or name, as are the next three; what is left out is
+            guessed.
+        kinds: what variables are.
+        bounds: least and largest possible value.
+        units: to convert values to: "degC", or "degF to degC" where the file names
+            no unit.
+        missing_words: for missing values, beside the usual ones.
+        decimal: the decimal mark of values that do not tell it, for all or by column.
         min_fraction: of a coarse step that must be there for it not to be missing.
-        sentinels: numbers that stand for missing values.
+        sentinels: numbers that stand for missing values, for all or by column.
         keep_sentinels: leaves them as values, as published protocols do.
         rows_are_steps: takes rows as steps whatever their stamps say, as published
             protocols do: no sorting, no merging, gaps unseen.
         max_bad_fraction: of rows left out or overruled, and of text among the values
             of a column, over which the data are refused.
         needed: columns, by header or name, that must not be left out.
+        kept: the plan of training, for a later file: it stands where nothing is given
+            and the file fits it.
+        **further: how tables and stamps are read, by the keys of `TableConfig`, and
+            ``time_format``.
 
     Raises:
         UserError: the data cannot be read or are too bad; one line says why.
     """
-    tables: list[RawTable] = read(spec, TIME_SERIES, station_column)
+    given = {
+        "time_column": time_column,
+        "station_column": station_column,
+        "variable_column": variable_column,
+        "join_files": join_files,
+        "time_zone": time_zone,
+        "kinds": kinds or None,
+        "bounds": bounds or None,
+        "units": units or None,
+        "resample": resample_rules or None,
+        "missing_words": missing_words or None,
+        "decimal": decimal,
+        "sentinels": None if sentinels in _UNDECLARED else sentinels,
+        **further,
+    }
+    plan = PlanBuilder(given, kept)
+    files: list[RawTable] = read(spec, TIME_SERIES, plan)
+    tables = stations_of(files, plan)
     # Over all stations, since a row that cannot be read does not say its own.
     bad_rows = [row for table in tables for row in table.bad_rows]
     rows = len(bad_rows) + sum(len(table.frame) for table in tables)
     check_bad_fraction(spec, bad_rows, rows, max_bad_fraction)
-    reading = _Reading(
-        time_column,
-        time_zone,
-        () if keep_sentinels else sentinels,
+    reading = StationReading(
+        keep_sentinels,
         rows_are_steps,
         max_bad_fraction,
         needed,
+        None if step is None else parse_step(step),
+        plan,
     )
-    logs = [RepairLog(table.station) for table in tables]
-    series_and_names = [
-        _read_station(table, reading, log)
-        for table, log in zip(tables, logs, strict=True)
-    ]
-    columns = list(
-        dict.fromkeys(name for _, names in series_and_names for name in names)
-    )
-    variables = variables_of(columns, resample_rules)
+    found = read_stations(tables, reading)
+    columns = list(dict.fromkeys(name for each in found for name in each.columns))
+    details = _kept_details(kept)
+    variables, in_file = station_variables(columns, found, plan, details)
     stations = []
-    for table, log, (series, names) in zip(tables, logs, series_and_names, strict=True):
-        values = _in_columns(series.values, names, columns, log)
+    for station in found:
+        values = _in_columns(
+            station.series.values, station.columns, columns, station.log
+        )
         stations.append(
-            _station(table.station, series, values, variables, step, min_fraction)
+            _station(
+                station.table.station,
+                station.series,
+                values,
+                variables,
+                step,
+                min_fraction,
+            )
         )
     _check_one_step(stations)
+    ranges = value_ranges(columns, ((columns, each.values) for each in stations))
+    note_variables(variables, ranges, in_file, plan)
+    warn_of_ranges(spec, variables, stations, details, plan)
+    plan.decide(
+        "step",
+        lambda: Decision(
+            (stations[0].calendar_step or Step(int(stations[0].step.astype(int)))).code,
+            "most rows" if step is None else "given",
+        ),
+    )
     return TimeSeries(
         spec,
         variables,
         tuple(stations),
-        tuple(repair for log in logs for repair in log.repairs),
+        tuple(repair for each in found for repair in each.log.repairs),
         tuple(bad_rows),
         rows,
+        plan.plan(),
     )
+
+
+def _kept_details(kept: ReadingPlan | None) -> dict[str, dict[str, Any]]:
+    """By name, what the plan of training says of the variables."""
+    return {
+        found.details["name"]: found.details
+        for found in (() if kept is None else kept.columns)
+        if found.role == "variable" and "name" in found.details
+    }
+
+
+def reading_later(
+    reading: Mapping[str, Any],
+    variables: Sequence[Any],
+    step: str,
+    kept: ReadingPlan | None,
+    given: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Arguments of `load_time_series` by which a later file is read as in training.
+
+    The plan of training decides, with what was given for training where that is not in
+    it; a file that does not fit it is read by itself, and a line says so.
+
+    Args:
+        reading: the arguments in training.
+        variables: of the model, with name, column, unit and rule.
+        step: of the model.
+        kept: the plan of training; None where none was written.
+        given: arguments that are other than in training.
+    """
+    fixed = {key: value for key, value in reading.items() if key in _FIXED}
+    plan = ReadingPlan() if kept is None else kept
+    settled = [
+        Finding(key=key, value=value, evidence="given in training")
+        for key, value in reading.items()
+        if key not in _FIXED
+        and key not in plan.values()
+        and value not in (None, [], {})
+    ]
+    columns = plan.columns or [
+        ColumnFinding(
+            column=each.column,
+            role="variable",
+            evidence="of the model",
+            details={"name": each.name, "unit": each.unit, "rule": each.rule},
+        )
+        for each in variables
+    ]
+    told = {key: value for key, value in given.items() if value is not None}
+    later = {"findings": [*plan.findings, *settled], "columns": columns}
+    return {
+        **fixed,
+        **told,
+        "step": None if reading.get("rows_are_steps") else step,
+        "needed": [each.column for each in variables],
+        "kept": plan.model_copy(update=later),
+    }
 
 
 def with_columns(series: TimeSeries, columns: Sequence[str]) -> TimeSeries:
@@ -230,72 +369,6 @@ def with_columns(series: TimeSeries, columns: Sequence[str]) -> TimeSeries:
     )
 
 
-def _read_station(
-    table: RawTable, reading: _Reading, log: RepairLog
-) -> tuple[GridSeries, list[str]]:
-    """The series and the columns of its values."""
-    log.add(RepairKind.UNREADABLE_ROW, "left out", [str(row) for row in table.bad_rows])
-    log.add(
-        RepairKind.OTHER_SEPARATOR,
-        "read with it",
-        [show_location((row.file, row.line)) for row in table.rescued],
-    )
-    if not len(table.frame):
-        raise UserError(f"{table.files[0]}: no rows of the station {table.station!r}")
-    file = table.files[0]
-    time_columns = find_time_columns(table.frame, reading.time_column, file)
-    stamps = read_stamps(table.frame, time_columns, reading.time_zone, log, file)
-    rest = [name for name in table.frame.columns if name not in time_columns.columns]
-    values, names = read_values(
-        table,
-        rest,
-        log,
-        needed=_headers(rest, reading.needed),
-        sentinels=reading.sentinels,
-        max_bad_fraction=reading.max_bad_fraction,
-    )
-    regular = rows_as_steps if reading.rows_as_steps else to_grid
-    series = regular(table, stamps, values, log)
-    if series.bad_rows > reading.max_bad_fraction * len(table.frame):
-        _refuse(table, log, series.bad_rows, reading.max_bad_fraction)
-    return series, names
-
-
-# Kinds of repair that make a row bad, and what to do about them.
-_HINTS = {
-    RepairKind.UNREADABLE_TIME: "mend the file",
-    RepairKind.FAR_TIME: "mend the file",
-    RepairKind.CONTRADICTING_DUPLICATE: (
-        "if it holds several stations, name their column by --station-column"
-    ),
-    RepairKind.TIME_BESIDE_GRID: "rows a regular step apart were expected",
-    RepairKind.STEP_TAKEN: "rows a regular step apart were expected",
-}
-
-
-def _refuse(table: RawTable, log: RepairLog, bad: int, max_bad_fraction: float) -> None:
-    total = len(table.frame)
-    worst = max(
-        (repair for repair in log.repairs if repair.kind in _HINTS),
-        key=lambda repair: repair.count,
-    )
-    raise UserError(
-        f"{table.files[0]}: {bad} of {total} rows are bad ({bad / total:.1%}; at most "
-        f"{max_bad_fraction:.1%} are tolerated), most of them for this: {worst.words} "
-        f"({worst.examples[0]}); {_HINTS[worst.kind]}"
-    )
-
-
-def _headers(columns: Sequence[str], asked: Collection[str]) -> set[str]:
-    """The headers of what is asked for by header or name."""
-    variables = variables_of(columns) if columns else ()
-    return {
-        variable.column
-        for variable in variables
-        if variable.column in asked or variable.name in asked
-    }
-
-
 def _in_columns(
     values: np.ndarray, names: Sequence[str], columns: Sequence[str], log: RepairLog
 ) -> np.ndarray:
@@ -304,7 +377,7 @@ def _in_columns(
         return values
     absent = [column for column in columns if column not in names]
     log.add(RepairKind.UNMEASURED_VARIABLE, "missing throughout", absent)
-    wide = np.full((len(values), len(columns)), np.nan, np.float32)
+    wide = np.full((len(values), len(columns)), np.nan, values.dtype)
     wide[:, [columns.index(name) for name in names]] = values
     return wide
 
@@ -317,22 +390,18 @@ def _station(
     step: str | None,
     min_fraction: float,
 ) -> StationSeries:
-    start, seconds, stamps = series.start, series.step, series.stamps
-    to_step = seconds if step is None else parse_step(step)
-    if to_step != seconds:
-        if stamps is not None:
-            raise UserError(
-                "data.step: rows that are taken as steps cannot be resampled; leave "
-                "out data.step or data.rows_are_steps"
-            )
+    series = replace(series, values=values)
+    if step is not None:
         rules = [variable.rule for variable in variables]
-        start, values = resample(start, seconds, values, rules, to_step, min_fraction)
+        series = resampled(series, parse_step(step), rules, min_fraction)
+    stamps = series.stamps
     return StationSeries(
         name,
-        np.datetime64(start, "s"),
-        np.timedelta64(to_step, "s"),
-        values,
+        np.datetime64(series.start, "s"),
+        np.timedelta64(series.step.seconds, "s"),
+        series.values.astype(values.dtype, copy=False),
         None if stamps is None else stamps.astype("datetime64[s]"),
+        series.step if series.step.is_calendar else None,
     )
 
 

@@ -1,124 +1,126 @@
-"""Columns of time: found or named, read in any usual form, brought to one clock.
+"""Stamps of rows: read in one form, decided over all files, and brought to one clock.
 
-A stamp is a whole number of seconds since 1970-01-01. Which clock it is of:
-
-- stamps with an offset ("+01:00", "Z") are brought to UTC;
-- stamps without one, with ``time_zone``: wall clock of that zone, brought to UTC. Of an
-  hour that the clock shows twice in autumn the first rows in the file are in summer
-  time and the second ones are not; a time in the hour that it skips in spring is taken
-  as standard time written on;
-- where most stamps have an offset those without cannot be read, and the reverse;
-- stamps without one, without ``time_zone``: one clock all year round, without daylight
-  saving, as loggers at stations have it. They are left as they are.
+A stamp is a whole number of seconds since 1970-01-01, by the clock that `clocks`
+describes. How times are written is decided by all values of all files: `time_forms` has
+the forms, `time_orders` the choice between orders of day and month. The user's
+`data.time_format`, and after it that of training, decide first.
 """
 
+import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
 
 from ...core.errors import UserError
-from .repairs import RepairKind, RepairLog
+from ..reading import Decision, PlanBuilder
+from .clocks import STATION, decide_clock, on_clock
+from .loss_patterns import check_pattern
+from .repairs import EXAMPLES, RepairKind, RepairLog
+from .time_columns import (
+    TimeColumns,
+    as_text,
+    find_time_columns,
+    month_numbers,
+    strptime,
+)
+from .time_forms import forms_of
+from .time_numbers import EPOCHS, EXCEL, read_numbers
+from .time_orders import (
+    FEW,
+    REGULAR,
+    OrderDecision,
+    decide_orders,
+    irregular_neighbours,
+)
+from .time_text import NO_STAMP, PIVOT, Moments, TimeText, clock_seconds, days_of
 
-#: Stands for a stamp that cannot be read.
-NO_STAMP = np.iinfo(np.int64).min
+__all__ = [
+    "NO_STAMP",
+    "TimeColumns",
+    "TimeRules",
+    "TimeSource",
+    "decide_times",
+    "find_time_columns",
+    "format_stamp",
+    "read_stamps",
+]
 
-_SAMPLE = 2_000
-# Of the values looked at, to be a column of time, where the name says so and without.
-_ENOUGH_WITH_A_NAME = 0.5
-_ENOUGH = 0.8
-
-_TIME_NAMES = (
-    "datetime", "timestamp", "date", "time", "dates", "times", "datetimeutc",
-    "timeutc", "timestamputc", "utc", "validtime", "obstime", "observationtime", "ds",
-    "datum", "zeit", "zeitstempel", "messdatum", "fecha", "day",
-)  # fmt: skip
-_PARTS: dict[str, tuple[str, ...]] = {
-    "year": ("year", "yyyy", "yr", "jahr", "yy"),
-    "month": ("month", "mo", "mm", "monat"),
-    "day": ("day", "dd", "dy", "tag", "dayofmonth"),
-    "hour": ("hour", "hr", "hh", "hours", "stunde"),
-    "minute": ("minute", "min", "mn", "minutes"),
-    "second": ("second", "sec", "ss", "seconds"),
-}
-# The order is that of preference where two read all values equally regularly.
-_FORMATS = (
-    "ISO8601",
-    "%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M", "%d.%m.%Y",
-    "%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M", "%Y/%m/%d",
-    "%m/%d/%Y %H:%M:%S", "%m/%d/%Y %H:%M", "%m/%d/%Y",
-    "%d/%m/%Y %H:%M:%S", "%d/%m/%Y %H:%M", "%d/%m/%Y",
-    "%m/%d/%Y %I:%M:%S %p", "%m/%d/%Y %I:%M %p",
-    "%d-%m-%Y %H:%M:%S", "%d-%m-%Y %H:%M", "%d-%m-%Y",
-    "%Y%m%d %H:%M:%S", "%Y%m%d %H:%M", "%Y%m%dT%H%M%S", "%Y%m%d %H%M",
-)  # fmt: skip
-_COMPACT = {8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
-_EPOCH_UNITS = (("s", 1), ("ms", 1_000), ("us", 1_000_000), ("ns", 1_000_000_000))
-# 1900 and 2200; numbers outside are no stamps of measurements.
+# 1900 and 2200; stamps outside are none of measurements.
 _EARLIEST, _LATEST = -2_208_988_800, 7_258_118_400
-_ZONE_NAME = r"\s?(?:UTC|GMT)$"
-_OFFSET = r"(?:[T:]\d\d(?:\.\d+)?|T\d{4}|T\d{6})\s?(?:Z|[+-]\d\d(?::?\d\d)?)$"
-_CLOCK = r"\d{1,2}:\d\d(?::\d\d(?:\.\d+)?)?"
+_ENOUGH = 0.8
+_NUMBERS = (*EPOCHS, EXCEL)
+# Directives of strftime that say the date.
+_DATE = re.compile(r"%[-#]?([YymbBdejVGq])")
 
 
 @dataclass(frozen=True)
-class TimeColumns:
-    """The columns that make a stamp.
+class TimeSource:
+    """The rows of a file or station whose times are to be read.
 
     Args:
-        whole: the one column, or a column of dates and one of clock times.
-        parts: columns by "year", "month", "day", "hour", "minute", "second".
+        frame: The rows.
+        columns: Those of the time.
+        file: The name of the file, for errors.
     """
 
-    whole: tuple[str, ...] = ()
-    parts: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """All of them."""
-        return self.whole + tuple(column for _, column in self.parts)
+    frame: pd.DataFrame
+    columns: TimeColumns
+    file: str
 
 
-def find_time_columns(frame: pd.DataFrame, asked: str | None, file: str) -> TimeColumns:
-    """The column asked for, or else, in this order: a column whose name says time and
-    whose values can be read as such (with a column of clock times beside it where it
-    holds dates alone); columns of year, month, day and perhaps hour and minute; the
-    first column of text that can be read as times.
+@dataclass(frozen=True)
+class TimeRules:
+    """How times are read, the same in all files.
+
+    Attributes:
+        time_format: As strftime writes it, or a name such as "epoch_s" or "excel"; None
+            where columns hold times as such or parts of them.
+        time_zone: See `clocks`.
+        orders: Of year, month and day, for each family of forms.
+        exactly: Whether `time_format` is tried as it stands first, since it is another
+            than the files suggest.
+    """
+
+    time_format: str | None
+    time_zone: str
+    orders: tuple[str, ...] = ()
+    exactly: bool = False
+
+
+def decide_times(sources: Sequence[TimeSource], plan: PlanBuilder) -> TimeRules:
+    """How the times of these files are read; asked once, of all files of a spec.
 
     Args:
-        frame: the rows.
-        asked: the column that the user named.
-        file: the name of it, for errors.
+        sources: All of them.
+        plan: Has `time_format` and `time_zone` of the user and of training, and takes
+            the decisions, their evidence, and a warning where day and month could be
+            either.
 
     Raises:
-        UserError: the column asked for is not there, or none is found.
+        UserError: A column holds no times, their clocks differ, or the form that the
+            user gave is none.
     """
-    names = [str(name) for name in frame.columns]
-    if asked is not None:
-        if asked not in names:
-            raise UserError(
-                f"{file}: no column {asked!r} for --time-column; {_listed(names)}"
-            )
-        return TimeColumns((asked,))
-    plain = {re.sub(r"[^a-z]", "", name.lower()): name for name in reversed(names)}
-    parts = _find_parts(plain)
-    for usual in _TIME_NAMES:
-        if usual in plain and not (usual == "day" and parts):
-            column = plain[usual]
-            if _readable_fraction(frame[column]) >= _ENOUGH_WITH_A_NAME:
-                return TimeColumns(_with_clock(frame, column, plain))
-    if parts:
-        return TimeColumns(parts=parts)
-    for name in names:
-        if not _is_numeric(frame[name]) and _readable_fraction(frame[name]) >= _ENOUGH:
-            return TimeColumns(_with_clock(frame, name, plain))
-    raise UserError(
-        f"{file}: no column of times is found; {_listed(names)}; choose by "
-        "--time-column, or bring columns called year, month, day and hour"
-    )
+    columns = [_Column(source) for source in sources]
+    file = sources[0].file
+    written = [column for column in columns if column.is_written]
+    rules = TimeRules(None, STATION)
+    _check_format(plan.given("time_format"))
+    if written:
+        time_format = plan.decide(
+            "time_format",
+            lambda: _guess_format(written, plan, file),
+            fits=lambda kept: _fits(written, kept, plan, file),
+            file=file,
+        )
+        rules = _rules(written, time_format)
+    moments = [column.moments(rules) for column in columns]
+    for column, each in zip(columns, moments, strict=True):
+        if not each.read.any():
+            raise UserError(_no_times(column, plan.given("time_format")))
+    return dataclasses.replace(rules, time_zone=decide_clock(moments, plan, file))
 
 
 def read_stamps(
@@ -127,32 +129,40 @@ def read_stamps(
     time_zone: str | None,
     log: RepairLog,
     file: str,
+    *,
+    rules: TimeRules | None = None,
+    plan: PlanBuilder | None = None,
+    locate: Callable[[int], str] | None = None,
 ) -> np.ndarray:
     """The stamp of each row, ``int64[rows]``; ``NO_STAMP`` where it cannot be read.
 
+    Args:
+        frame: The rows.
+        columns: Those of the time.
+        time_zone: Of stamps without an offset, where no rules are given.
+        log: Takes what is read in another form or not at all.
+        file: The name of it, for errors.
+        rules: Decided over all files by `decide_times`; over this one if left out.
+        plan: Takes the decisions, where no rules are given.
+        locate: Says where a row stands; by its number if left out.
+
     Raises:
-        UserError: no value can be read as a time, or there is no such time zone.
+        UserError: No value can be read as a time, the unreadable ones have something in
+            common, times are less than a second apart, or there is no such time zone.
     """
-    zone = _zone(time_zone)
-    if columns.parts:
-        times = _assembled(frame, columns.parts)
-        in_utc = False
-    else:
-        values = frame[columns.whole[0]]
-        if len(columns.whole) == 2:
-            dates, clocks = (frame[name].astype(str) for name in columns.whole)
-            values = dates.str.strip() + " " + clocks.str.strip()
-        times, in_utc = _parsed(values, log)
-    if times.isna().all():
-        example = frame[columns.columns[0]].iloc[0]
-        raise UserError(
-            f"{file}: the column {columns.columns[0]!r} holds no times that can be "
-            f"read; the first value is {str(example)[:40]!r}; expected for example "
-            "2009-01-01 00:10:00, 01.01.2009 00:10:00 or seconds since 1970"
-        )
-    if zone is not None and not in_utc:
-        times = _from_wall_clock(times, zone, log)
-    return _seconds(times)
+    source = TimeSource(frame, columns, file)
+    if rules is None:
+        plan = plan or PlanBuilder({"time_zone": time_zone})
+        rules = decide_times([source], plan)
+    column = _Column(source)
+    moments = column.moments(rules)
+    _refuse_sub_second(moments, file)
+    stamps = on_clock(moments, rules.time_zone, log)
+    outside = (stamps != NO_STAMP) & ((stamps < _EARLIEST) | (stamps > _LATEST))
+    stamps[outside] = NO_STAMP
+    _list_losses(column, stamps, log, locate or (lambda row: f"row {row + 1}"))
+    column.list_other_forms(rules, stamps, log)
+    return stamps
 
 
 def format_stamp(stamp: int) -> str:
@@ -160,210 +170,276 @@ def format_stamp(stamp: int) -> str:
     return str(np.datetime64(int(stamp), "s")).replace("T", " ")
 
 
-def _zone(time_zone: str | None) -> ZoneInfo | None:
-    if time_zone is None:
-        return None
-    try:
-        return ZoneInfo(time_zone)
-    except (KeyError, ValueError, OSError):
-        raise UserError(
-            f"data.time_zone: no time zone {time_zone!r}; expected a name such as "
-            "Europe/Berlin or UTC"
-        ) from None
+class _Column:
+    """The times of a file, in whatever columns they are."""
 
+    def __init__(self, source: TimeSource):
+        self.source = source
+        frame, columns = source.frame, source.columns
+        self.values = frame[columns.columns[0]]
+        self.clock: np.ndarray | None = None
+        self._clock_offsets: np.ndarray | None = None
+        self.is_written = (
+            not columns.parts and not pd.api.types.is_datetime64_any_dtype(self.values)
+        )
+        if len(columns.whole) > 1:
+            clock, *halves = (
+                as_text(frame[name]).str.strip() for name in columns.whole[1:]
+            )
+            for half in halves:
+                clock = clock + " " + half
+            self.clock, self._clock_offsets = clock_seconds(clock)
+        if self.is_written:
+            self.text = TimeText(as_text(self.values))
 
-def _listed(names: Sequence[str]) -> str:
-    return f"the columns are {', '.join(name[:40] for name in names[:20])}"
+    def moments(self, rules: TimeRules) -> Moments:
+        """What the rows say."""
+        if self.source.columns.parts:
+            return _assembled(self.source)
+        moments = self._read(rules) if self.is_written else _of_datetimes(self.values)
+        return moments if self.clock is None else self._joined(moments)
 
+    def reasons(self, lost: np.ndarray) -> np.ndarray:
+        """Why each lost row has no time, of all rows; None for the others."""
+        reasons = np.full(len(lost), None, object)
+        rows = np.flatnonzero(lost)
+        text = as_text(self.values.iloc[rows]).str.strip().fillna("")
+        has_digits = text.str.contains(r"\d", regex=True).to_numpy(bool)
+        shaped = np.zeros(len(rows), bool)
+        if self.is_written:
+            known = np.array([bool(forms_of(shape)) for shape in self.text.shapes])
+            shaped = known[self.text.codes[rows]]
+        elif self.source.columns.parts:
+            shaped = has_digits
+        reasons[rows] = np.select(
+            [(text == "").to_numpy(bool), shaped, has_digits],
+            ["it is empty", "there is no such time", "the form is unknown"],
+            "it is a word",
+        )
+        return reasons
 
-def _find_parts(plain: dict[str, str]) -> tuple[tuple[str, str], ...]:
-    found = []
-    for part, usual in _PARTS.items():
-        columns = [plain[name] for name in usual if name in plain]
-        if columns:
-            found.append((part, columns[0]))
-    has = {part for part, _ in found}
-    return tuple(found) if {"year", "month", "day"} <= has else ()
-
-
-def _with_clock(
-    frame: pd.DataFrame, column: str, plain: dict[str, str]
-) -> tuple[str, ...]:
-    """The column, and behind a column of mere dates the one of clock times."""
-    sample = _sample(frame[column]).astype(str).str.strip()
-    if (
-        pd.api.types.is_datetime64_any_dtype(frame[column])
-        or sample.str.contains(r":|T\d\d").any()
-    ):
-        return (column,)
-    for name in ("time", "hour", "clock", "zeit", "uhrzeit", "hhmm", "timeutc"):
-        clock = plain.get(name)
-        if clock is not None and clock != column:
-            values = _sample(frame[clock]).astype(str).str.strip()
-            if values.str.fullmatch(_CLOCK).mean() > _ENOUGH:
-                return (column, clock)
-    return (column,)
-
-
-def _sample(values: pd.Series) -> pd.Series:
-    present = values.dropna()
-    stride = max(1, len(present) // _SAMPLE)
-    # Neighbours in pairs, so that regularity shows.
-    return present.iloc[: _SAMPLE // 2] if stride == 1 else _spread(present, stride)
-
-
-def _spread(present: pd.Series, stride: int) -> pd.Series:
-    numbers = np.arange(0, len(present) - 1, 2 * stride)
-    return present.iloc[np.unique(np.concatenate([numbers, numbers + 1]))]
-
-
-def _is_numeric(values: pd.Series) -> bool:
-    if pd.api.types.is_numeric_dtype(values):
-        return True
-    numbers = pd.to_numeric(_sample(values), errors="coerce")
-    return bool(numbers.notna().mean() > 0.5) if len(numbers) else False
-
-
-def _readable_fraction(values: pd.Series) -> float:
-    sample = _sample(values)
-    if not len(sample):
-        return 0.0
-    times, _ = _parsed(sample, RepairLog(""))
-    return float(times.notna().mean())
-
-
-def _parsed(values: pd.Series, log: RepairLog) -> tuple[pd.Series, bool]:
-    """Times without a zone, and whether they are in UTC because offsets said so."""
-    if pd.api.types.is_datetime64_any_dtype(values):
-        if isinstance(values.dtype, pd.DatetimeTZDtype):
-            return values.dt.tz_convert("UTC").dt.tz_localize(None), True
-        return values, False
-    if pd.api.types.is_numeric_dtype(values):
-        return _of_numbers(pd.to_numeric(values))
-    text = values.astype("string").str.strip()
-    text = text.mask(text == "")
-    numbers = pd.to_numeric(text, errors="coerce")
-    if numbers.notna().sum() > 0.5 * text.notna().sum():
-        return _of_numbers(numbers)
-    return _of_text(text, log)
-
-
-def _of_numbers(numbers: pd.Series) -> tuple[pd.Series, bool]:
-    """Dates written without separators, or seconds (milli, ...) since 1970."""
-    present = numbers.dropna()
-    whole = present[(present == np.floor(present)) & (present > 0)].astype("int64")
-    digits = whole.astype(str).str.len().mode()
-    compact = _COMPACT.get(int(digits.iloc[0])) if len(digits) else None
-    if compact is not None:
-        text = numbers.astype("Int64").astype("string")
-        times = pd.to_datetime(text, format=compact, errors="coerce")
-        years = times.dt.year
-        if (times.notna() & (years >= 1800) & (years <= 2200)).sum() > _ENOUGH * len(
-            present
-        ):
-            return times, False
-    for _, scale in _EPOCH_UNITS:
-        seconds = numbers / scale
-        inside = (seconds > 1e8) & (seconds < _LATEST)
-        if inside.sum() > _ENOUGH * max(1, len(present)):
-            whole_seconds = np.floor(seconds.where(inside) + 0.5)
-            # Seconds since 1970 are counted in UTC.
-            return pd.to_datetime(whole_seconds, unit="s", errors="coerce"), True
-    return pd.Series(pd.NaT, numbers.index, dtype="datetime64[s]"), False
-
-
-def _of_text(text: pd.Series, log: RepairLog) -> tuple[pd.Series, bool]:
-    text = text.str.replace(_ZONE_NAME, "Z", regex=True)
-    sample = _sample(text)
-    in_utc = len(sample) > 0 and bool(sample.str.contains(_OFFSET).mean() > 0.5)
-    # Of a clock that is not that of the other rows nothing is known.
-    text = text.where(text.str.contains(_OFFSET) == in_utc)
-    sample = text[sample.index]
-    order = sorted(
-        _FORMATS, key=lambda form: _fitness(_read(sample, form, in_utc)), reverse=True
-    )
-    times = _read(text, order[0], in_utc)
-    left = times.isna() & text.notna()
-    # Of two orders of day and month one file has one.
-    others = [form for form in order[1:] if not ("/" in form and "/" in order[0])]
-    for form in others if left.any() else ():
-        again = _read(text[left], form, in_utc)
-        read = again[again.notna()]
-        if len(read):
-            times = times.copy()
-            times.loc[read.index] = read.astype(times.dtype)
+    def list_other_forms(
+        self, rules: TimeRules, stamps: np.ndarray, log: RepairLog
+    ) -> None:
+        """Notes the rows that are not written as most are."""
+        if not self.is_written or rules.time_format in _NUMBERS:
+            return
+        forms = self.text.forms(rules.orders)
+        texts = np.array(["" if each is None else each.text for each in forms], object)
+        usual = self.text.form(rules.orders)
+        for text in dict.fromkeys(texts):
+            if not text or usual is None or text in (usual.text, rules.time_format):
+                continue
+            is_other = (texts == text)[self.text.codes] & (stamps != NO_STAMP)
+            rows = np.flatnonzero(is_other)
             log.add(
                 RepairKind.OTHER_TIME_FORMAT,
-                f"read as {form}",
-                [str(value) for value in text[read.index].iloc[:3]],
-                len(read),
+                f"read as {text}",
+                [str(self.values.iloc[row]) for row in rows[:EXAMPLES]],
+                len(rows),
             )
-            left = times.isna() & text.notna()
-    return times, in_utc
+
+    def _read(self, rules: TimeRules) -> Moments:
+        if rules.time_format in _NUMBERS:
+            numbers = read_numbers(self.values, rules.time_format)
+            return Moments.none(len(self.values)) if numbers is None else numbers[1]
+        moments = self.text.moments(rules.orders)
+        if not rules.exactly:
+            return moments
+        exact = strptime(self.values, str(rules.time_format))
+        seconds = np.where(exact == NO_STAMP, moments.seconds, exact)
+        return dataclasses.replace(moments, seconds=seconds)
+
+    def _joined(self, dates: Moments) -> Moments:
+        assert self.clock is not None and self._clock_offsets is not None
+        both = dates.read & (self.clock != NO_STAMP)
+        seconds = np.where(
+            both, dates.seconds + np.where(both, self.clock, 0), NO_STAMP
+        )
+        stated = self._clock_offsets != NO_STAMP
+        offsets = np.where(stated, self._clock_offsets, dates.offsets)
+        return Moments(seconds, dates.nanoseconds, offsets)
 
 
-def _read(text: pd.Series, form: str, in_utc: bool) -> pd.Series:
-    times = pd.to_datetime(text, format=form, errors="coerce", utc=in_utc)
+def _check_format(given: str | None) -> None:
+    if given is not None and given not in _NUMBERS and not order_of(given):
+        raise UserError(
+            f"data.time_format: {given!r} says no date; expected a form as strftime "
+            f"has it, such as %d/%m/%Y %H:%M, or one of {', '.join(_NUMBERS)}"
+        )
+
+
+def order_of(time_format: str) -> str:
+    """The order of year, month and day that a format has: "dmY"."""
+    return "".join(
+        {"B": "b", "e": "d", "G": "Y", "V": "W"}.get(part, part)
+        for part in _DATE.findall(time_format)
+    )
+
+
+def _rules(columns: Sequence[_Column], time_format: str) -> TimeRules:
+    """How columns are read by this format, whoever decided it."""
+    if time_format in _NUMBERS:
+        return TimeRules(time_format, STATION)
+    decision = _decide_orders(columns, order_of(time_format))
+    if decision is None:
+        return TimeRules(time_format, STATION, (), True)
+    exactly = decision.text != time_format
+    return TimeRules(time_format, STATION, decision.orders, exactly)
+
+
+def _decide_orders(
+    columns: Sequence[_Column], asked: str | None = None
+) -> OrderDecision | None:
+    clocks = [column.clock for column in columns]
+    return decide_orders([column.text for column in columns], clocks, asked)
+
+
+def _guess_format(columns: Sequence[_Column], plan: PlanBuilder, file: str) -> Decision:
+    rows = sum(len(column.values) for column in columns)
+    decision = _decide_orders(columns)
+    read = 0 if decision is None else decision.read
+    if read < _ENOUGH * rows:
+        numbers = [read_numbers(column.values) for column in columns]
+        names = {None if each is None else each[0] for each in numbers}
+        if len(names) == 1 and None not in names:
+            return Decision(names.pop(), "the size of the numbers")
+    if decision is None:
+        raise UserError(_no_times(columns[0], None))
+    if decision.alternative:
+        plan.warn(
+            f"{file}: day and month could be either: the times are read as "
+            f"{decision.text}, and {decision.alternative} reads them as well; "
+            "data.time_format chooses"
+        )
+    evidence = f"{decision.read} of {rows} values"
+    return Decision(decision.text, evidence, decision.alternative)
+
+
+def _fits(columns: Sequence[_Column], kept: str, plan: PlanBuilder, file: str) -> bool:
+    """Whether the form of training reads what the file's own guess reads."""
+    own = _decide_orders(columns)
+    moments = [column.moments(_rules(columns, kept)) for column in columns]
+    read = sum(int(each.read.sum()) for each in moments)
+    rows = sum(len(column.values) for column in columns)
+    if own is None or kept in _NUMBERS:
+        return read >= _ENOUGH * rows
+    if read < own.read - max(1, FEW * rows):
+        return False
+    irregular = sum(irregular_neighbours(each.seconds) for each in moments)
+    by_own = [column.moments(_rules(columns, own.text)) for column in columns]
+    fewer = irregular - sum(irregular_neighbours(each.seconds) for each in by_own)
+    if fewer == 1 and own.text != kept:
+        plan.warn(
+            f"{file}: the times are read as {kept}, as in training, though {own.text} "
+            "would be more regular; data.time_format chooses"
+        )
+    return fewer <= 1 or own.irregular > REGULAR * rows
+
+
+def _no_times(column: _Column, given: str | None) -> str:
+    name = column.source.columns.columns[0]
+    example = str(column.values.iloc[0])[:40] if len(column.values) else ""
+    expected = (
+        "2009-01-01 00:10:00, 01.01.2009 00:10:00 or seconds since 1970, or its form "
+        "by data.time_format"
+        if given is None
+        else f"the form {given} of data.time_format"
+    )
+    return (
+        f"{column.source.file}: the column {name!r} holds no times that can be read; "
+        f"the first value is {example!r}; expected for example {expected}"
+    )
+
+
+def _of_datetimes(times: pd.Series) -> Moments:
+    offsets = np.full(len(times), NO_STAMP)
     if isinstance(times.dtype, pd.DatetimeTZDtype):
-        times = times.dt.tz_convert("UTC").dt.tz_localize(None)
-    return times
-
-
-def _fitness(times: pd.Series) -> tuple[int, float]:
-    """How many values are read, and how regular the times are that come out."""
-    read = times.notna().sum()
-    if read < 3:
-        return int(read), 0.0
-    differences = np.diff(_seconds(times.dropna()))
-    _, counts = np.unique(differences, return_counts=True)
-    return int(read), float(counts.max() / len(differences))
-
-
-def _assembled(frame: pd.DataFrame, parts: tuple[tuple[str, str], ...]) -> pd.Series:
-    numbers = {
-        part: pd.to_numeric(frame[column], errors="coerce") for part, column in parts
-    }
-    year = numbers["year"]
-    dates = pd.DataFrame(
-        {
-            "year": year.where(year > 99, year + 2000),
-            "month": numbers["month"],
-            "day": numbers["day"],
-        }
-    )
-    times = pd.to_datetime(dates, errors="coerce").astype("datetime64[s]")
-    hours = numbers.get("hour")
-    # 0 to 23, or 1 to 24; 0030 and 1330 for half past midnight and half past one.
-    if hours is not None and "minute" not in numbers and hours.max() > 24:
-        numbers["minute"], numbers["hour"] = hours % 100, hours // 100
-    for part, seconds in (("hour", 3600), ("minute", 60), ("second", 1)):
-        if part in numbers:
-            times = times + pd.to_timedelta(numbers[part] * seconds, unit="s")
-    return times
-
-
-def _from_wall_clock(times: pd.Series, zone: ZoneInfo, log: RepairLog) -> pd.Series:
-    """Wall clock times of a zone in UTC, by the rules at the top of this file."""
-    twice = times.groupby(times).cumcount()
-    local = times.dt.tz_localize(
-        zone,
-        ambiguous=(twice == 0).to_numpy(),
-        nonexistent=pd.Timedelta(hours=1),
-    )
-    back = local.dt.tz_localize(None)
-    skipped = (back != times) & times.notna()
-    log.add(
-        RepairKind.SKIPPED_TIME,
-        "taken as standard time written on",
-        [str(time) for time in times[skipped].iloc[:3]],
-        int(skipped.sum()),
-    )
-    return local.dt.tz_convert("UTC").dt.tz_localize(None)
-
-
-def _seconds(times: pd.Series) -> np.ndarray:
+        wall = times.dt.tz_localize(None)
+        utc = times.dt.tz_convert("UTC").dt.tz_localize(None)
+        apart = (wall - utc).dt.total_seconds()
+        offsets = apart.fillna(0).to_numpy().astype(np.int64)
+        times = wall
     missing = times.isna().to_numpy()
-    seconds = times.dt.round("s").to_numpy().astype("datetime64[s]").astype(np.int64)
-    outside = (seconds < _EARLIEST) | (seconds > _LATEST)
-    seconds[missing | outside] = NO_STAMP
-    return seconds
+    whole = times.dt.floor("s")
+    seconds = whole.to_numpy().astype("datetime64[s]").astype(np.int64)
+    rest = (times - whole).dt.total_seconds().fillna(0).to_numpy()
+    seconds[missing], offsets[missing] = NO_STAMP, NO_STAMP
+    return Moments(seconds, np.round(rest * 1e9).astype(np.int64), offsets)
+
+
+def _assembled(source: TimeSource) -> Moments:
+    """Of columns of year, month, day and so on."""
+    frame, parts = source.frame, dict(source.columns.parts)
+    rows = len(frame)
+    numbers, good = {}, np.ones(rows, bool)
+    for part, column in parts.items():
+        if part == "month":
+            numbers[part] = month_numbers(frame[column])
+        elif part != "hour":
+            number = pd.to_numeric(frame[column], errors="coerce").to_numpy(np.float64)
+            good &= np.isfinite(number) & (number == np.floor(number))
+            numbers[part] = np.where(good, number, 0).astype(np.int64)
+    if numbers["year"][good].max(initial=0) < 100:
+        year = numbers["year"]
+        numbers["year"] = year + np.where(year < PIVOT, 2000, 1900)
+    days, is_date = days_of(numbers, rows)
+    seconds = days * 86_400
+    offsets = np.full(rows, NO_STAMP)
+    if "hour" in parts:
+        clock, offsets = clock_seconds(frame[parts["hour"]])
+        is_date &= clock != NO_STAMP
+        seconds = seconds + np.where(is_date, clock, 0)
+    seconds += numbers.get("minute", 0) * 60 + numbers.get("second", 0)
+    return Moments(
+        np.where(good & is_date, seconds, NO_STAMP), np.zeros(rows, np.int64), offsets
+    )
+
+
+def _refuse_sub_second(moments: Moments, file: str) -> None:
+    if not moments.nanoseconds.any():
+        return
+    seconds = moments.seconds + (moments.nanoseconds >= 500_000_000)
+    exact = pd.DataFrame({"s": moments.seconds, "n": moments.nanoseconds})[moments.read]
+    rounded = pd.Series(seconds[moments.read]).nunique()
+    if rounded < 0.9 * len(exact.drop_duplicates()):
+        raise UserError(
+            f"{file}: the times are less than a second apart; series have steps of a "
+            "second or more: put rows together first"
+        )
+
+
+def _list_losses(
+    column: _Column,
+    stamps: np.ndarray,
+    log: RepairLog,
+    locate: Callable[[int], str],
+) -> None:
+    lost = stamps == NO_STAMP
+    if not lost.any():
+        return
+    reasons = column.reasons(lost)
+    for reason in dict.fromkeys(reasons[lost]):
+        rows = np.flatnonzero(reasons == reason)
+        log.add(
+            RepairKind.UNREADABLE_TIME,
+            f"row left out, {reason}",
+            [locate(int(row)) for row in rows[:EXAMPLES]],
+            len(rows),
+        )
+    written = as_text(column.values).fillna("").astype(object).to_numpy()
+    kinds = {"written": written}
+    if column.is_written:
+        shapes = np.array(column.text.shapes, object)[column.text.codes]
+        without_digits = np.array(["9" not in each for each in shapes], bool)
+        kinds = {"written like": np.where(without_digits, "", shapes)}
+        no_such = reasons == "there is no such time"
+        if no_such.any():
+            kinds["dates of which"] = np.where(no_such, "there is none", "")
+    check_pattern(
+        lost,
+        where=column.source.file,
+        what="have no time that can be read",
+        kinds=kinds,
+        advice="data.time_format chooses the form (9 stands for a digit)",
+    )

@@ -8,6 +8,7 @@ from recurra.apps.answers.forecast import write_forecasts
 from recurra.pipelines.cards import ForecastAnswer
 from recurra.pipelines.core.errors import UserError
 from recurra.pipelines.data.series.forecasting import forecast, forecast_table
+from recurra.pipelines.data.series.time_series import load_time_series
 
 VARIABLES = [
     {"column": "T (degC)", "name": "T", "unit": "degC"},
@@ -178,6 +179,61 @@ def test_a_header_that_lost_its_unit_is_found(ask):
     model = Model()
     ask(model, measured().rename(columns={"T (degC)": "T", "p (mbar)": "p [hPa]"}))
     assert model.asked[0]["history"][-1].tolist() == [71, 72, 70]
+
+
+def kept(tmp_path, frame, **options):
+    """The plan by which a file of training is read."""
+    path = tmp_path / "train.csv"
+    frame.to_csv(path, index=False)
+    return load_time_series(str(path), **options).reading_plan
+
+
+def test_a_file_of_one_station_needs_no_column_of_stations(ask, tmp_path):
+    model = Model(station_column="site")
+    train = pd.concat([measured(20).assign(site=name) for name in "ab"])
+    plan = kept(tmp_path, train, station_column="site")
+    (found,) = ask(model, measured(), plan=plan)
+    assert found.station == "recent"
+    # So does a card of former versions, which has no plan.
+    (again,) = ask(model, measured())
+    assert again.station == "recent"
+
+
+def test_the_form_of_training_is_kept(ask, tmp_path):
+    times = pd.date_range("2015-02-15", periods=26 * 24, freq="h")
+    train = measured(len(times)).assign(time=times.strftime("%d/%m/%Y %H:%M"))
+    plan = kept(tmp_path, train)
+    day = pd.date_range("2015-03-05", periods=24, freq="h")
+    recent = measured(24).assign(time=day.strftime("%d/%m/%Y %H:%M"))
+    (found,) = ask(Model(), recent, plan=plan)
+    assert found.times[0] == np.datetime64("2015-03-06T00:00:00")
+
+
+def test_what_a_forecast_has_to_do_without_is_a_line(ask):
+    (short,) = ask(Model(), measured(3))
+    assert "the file has 3 of the 5 rows that are read" in short.remarks
+    assert any("plan is known ahead" in line for line in short.remarks)
+    frame = measured()
+    frame.loc[3:, "T (degC)"] = NAN
+    (found,) = ask(Model(), frame)
+    assert "no value of T, which is forecast from the others alone" in found.remarks
+
+
+def test_empty_rows_at_the_end_are_a_line_where_nothing_is_known_ahead(ask):
+    model = Model()
+    model.answer = model.answer.model_copy(update={"known_future": []})
+    frame = measured()
+    frame.loc[6:, ["p (mbar)", "T (degC)", "plan"]] = NAN
+    (found,) = ask(model, frame)
+    line = "the last 2 steps of the file have no value; the forecast begins after"
+    assert f"{line} 2021-06-01 05:00" in found.remarks
+
+
+def test_values_in_another_unit_than_in_training_are_a_line(ask, tmp_path, caplog):
+    plan = kept(tmp_path, measured(20))
+    ask(Model(), measured().assign(**{"T (degC)": 9e4}), plan=plan)
+    (record,) = caplog.records
+    assert "T is 90000 to 90000 here and was 1 to 191 in training" in record.message
 
 
 def test_a_picture_stands_beside_the_table_for_each_of_the_first_stations(

@@ -143,9 +143,6 @@ def test_times_without_a_step_are_refused(tmp_path):
     times = pd.Timestamp("2020-01-01") + pd.to_timedelta(offsets, unit="s")
     with pytest.raises(UserError, match="rows a regular step apart were expected"):
         load(tmp_path, ["time,T", *(f"{time},1" for time in times)])
-    months = pd.date_range("2000-01-01", periods=120, freq="MS")
-    with pytest.raises(UserError, match="rows a regular step apart were expected"):
-        load(tmp_path, ["time,T", *(f"{time},1" for time in months)])
 
 
 def test_a_clock_set_to_another_time_for_long_is_put_up_with(tmp_path):

@@ -1,0 +1,209 @@
+"""What the reading plan says of columns of series, and what their values warn of."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..reading import PlanBuilder
+from .column_formats import ColumnFormat
+from .measured_variables import Variable, split_unit
+from .raw_tables import RawTable
+from .repairs import RepairKind, RepairLog
+from .variable_words import kind_of
+
+if TYPE_CHECKING:
+    from .time_series import StationSeries
+
+_LEFT_OUT = {
+    RepairKind.COLUMN_WITHOUT_NUMBERS: "text",
+    RepairKind.EMPTY_COLUMN: "no value in it",
+    RepairKind.COUNTER_OF_ROWS: "it counts the rows",
+}
+# An extreme that is repeated so often, this far from all others, in so many ranges of
+# theirs, is taken for a sentinel.
+_REPEATED = 3
+_FAR = 1.0
+_FEWEST_OTHERS = 5
+# Of the range of training, by which later values may go beyond it, and how many do.
+_MARGIN = 0.1
+_MOSTLY = 0.5
+# Rises of a counter, and of all its changes those that may begin it anew.
+_FEWEST_RISES, _RESETS = 20, 0.01
+# Of the usual change from row to row, that float32 may round away.
+_ROUNDED = 0.25
+
+
+def note_columns(
+    table: RawTable,
+    formats: Mapping[str, ColumnFormat],
+    names: Sequence[str],
+    log: RepairLog,
+    plan: PlanBuilder,
+) -> None:
+    """Notes the columns that are left out, and why."""
+    reasons = {
+        example.partition(":")[0]: example.partition(": ")[2] or _LEFT_OUT[repair.kind]
+        for repair in log.repairs
+        if repair.kind in _LEFT_OUT
+        for example in repair.examples
+    }
+    for column in formats:
+        if column not in names:
+            plan.column(column, "ignored", reasons.get(column, "no numbers"))
+
+
+def note_variables(
+    variables: Sequence[Variable],
+    ranges: Mapping[str, tuple[float, float]],
+    in_file: Mapping[str, str],
+    plan: PlanBuilder,
+) -> None:
+    """Notes the variables with unit, kind, rule, bounds, and what values they have.
+
+    Args:
+        variables: of the series.
+        ranges: least and largest value by column.
+        in_file: the unit in the file by column.
+        plan: takes the notes.
+    """
+    for variable in variables:
+        least, most = ranges.get(variable.column, (np.nan, np.nan))
+        evidence = "numbers" if variable.kind == "number" else "its name and unit"
+        said = kind_of(*split_unit(variable.column))
+        if (plan.given("kinds") or {}).keys() & {variable.column, variable.name}:
+            evidence = "kind given"
+        elif said != variable.kind:
+            evidence = f"no {said}, with values from {least:g} to {most:g}"
+        if least == most:
+            evidence += f"; {least:g} throughout"
+        details: dict[str, Any] = {}
+        if in_file[variable.column] != variable.unit:
+            details["unit_in_file"] = in_file[variable.column]
+        if np.isfinite(least):
+            details |= {"least": least, "most": most}
+        plan.column(
+            variable.column,
+            "variable",
+            evidence,
+            name=variable.name,
+            unit=variable.unit,
+            kind=variable.kind,
+            rule=variable.rule,
+            bounds=list(variable.bounds),
+            **details,
+        )
+
+
+def warn_of_ranges(
+    spec: str,
+    variables: Sequence[Variable],
+    stations: "Sequence[StationSeries]",
+    kept: Mapping[str, Mapping[str, Any]],
+    plan: PlanBuilder,
+) -> None:
+    """Warns of variables most of whose values lie beyond those of training.
+
+    Args:
+        spec: for the message.
+        variables: of the series.
+        stations: their values.
+        kept: by name, least and most in training.
+        plan: takes the warnings.
+    """
+    for number, variable in enumerate(variables):
+        known = kept.get(variable.name, {})
+        values = np.concatenate([each.values[:, number] for each in stations])
+        values = values[np.isfinite(values)]
+        if "least" not in known or not len(values):
+            continue
+        least, most = known["least"], known["most"]
+        margin = _MARGIN * (most - least)
+        beyond = (values < least - margin) | (values > most + margin)
+        if beyond.mean() > _MOSTLY:
+            plan.warn(
+                f"{spec}: {variable.name} is {values.min():g} to {values.max():g} here "
+                f"and was {least:g} to {most:g} in training; if it is in another unit, "
+                "data.units converts it"
+            )
+
+
+def warn_of_values(
+    values: np.ndarray, columns: Sequence[str], file: str, plan: PlanBuilder
+) -> None:
+    """Warns of numbers that look like sentinels, and of amounts that are counters.
+
+    Args:
+        values: ``float64[rows, columns]``.
+        columns: their names.
+        file: for the message.
+        plan: takes the warnings.
+    """
+    found = {}
+    for column, each in zip(columns, values.T, strict=True):
+        present = each[np.isfinite(each)]
+        if len(sentinels := undeclared_sentinels(present)):
+            found[column] = sentinels
+        name, unit = split_unit(column)
+        if kind_of(name, unit) == "amount" and _only_rises(present):
+            plan.warn(
+                f"{file}: {column} only rises, as a counter does, and is summed as an "
+                f'amount is; data.kinds="{{{name!r}: state}}" takes its last value'
+            )
+    if found:
+        shown = ", ".join(
+            f"{', '.join(f'{one:g}' for one in each)} in {column}"
+            for column, each in found.items()
+        )
+        mapping = ", ".join(
+            f"{column!r}: [{', '.join(f'{one:g}' for one in each)}]"
+            for column, each in found.items()
+        )
+        plan.warn(
+            f"{file}: {shown} may stand for missing values, and "
+            f"{'is' if len(found) == 1 else 'are'} read as numbers; "
+            f'data.sentinels="{{{mapping}}}" makes them missing'
+        )
+
+
+def undeclared_sentinels(present: np.ndarray) -> list[float]:
+    """Extremes that are repeated, and far from all other values: 999.9, -200."""
+    distinct, counts = np.unique(present, return_counts=True)
+    found: list[float] = []
+    while len(distinct) > _FEWEST_OTHERS:
+        for edge, rest in ((-1, slice(None, -1)), (0, slice(1, None))):
+            others = distinct[rest]
+            distance = abs(distinct[edge] - others[edge])
+            if counts[edge] >= _REPEATED and distance > _FAR * np.ptp(others):
+                found.append(float(distinct[edge]))
+                distinct, counts = others, counts[rest]
+                break
+        else:
+            break
+    return found
+
+
+def _only_rises(present: np.ndarray) -> bool:
+    """Whether values rise often and fall at most when a counter begins anew."""
+    changes = np.diff(present)
+    rises, falls = (changes > 0).sum(), (changes < 0).sum()
+    return bool(rises >= _FEWEST_RISES and falls <= _RESETS * len(changes))
+
+
+def loses_steps(values: np.ndarray) -> bool:
+    """Whether float32 rounds away the changes from row to row of a column.
+
+    Args:
+        values: ``float64[rows, columns]``.
+    """
+    return any(_is_rounded(each[np.isfinite(each)]) for each in values.T)
+
+
+def _is_rounded(present: np.ndarray) -> bool:
+    """Whether float32 loses the changes from row to row."""
+    changes = np.abs(np.diff(present))
+    changes = changes[changes > 0]
+    if not len(changes):
+        return False
+    rounding = np.spacing(np.abs(present).max().astype(np.float32))
+    return bool(rounding > _ROUNDED * np.median(changes))
