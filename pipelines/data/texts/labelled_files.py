@@ -1,6 +1,8 @@
-"""Labelled texts in a user's files: tables, or class-named folders of text files."""
+"""Labelled texts in a user's files: tables, lines, or class-named folders of texts."""
 
-from collections.abc import Sequence
+import itertools
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,15 +14,18 @@ from ..files.tables import (
     BadRow,
     Location,
     Table,
+    TextLines,
     decode_text,
     is_table,
+    is_tabular,
+    read_lines,
     read_table,
 )
 from ..sources import Spec
-from ..splits import split_called
+from ..splits import in_order, split_called
+from .labelled_columns import find_columns, find_text_column
 from .labelled_rows import (
     NO_COLUMNS,
-    TEXT_COLUMNS,
     LabelledRows,
     LabelledSource,
     TextColumns,
@@ -28,16 +33,20 @@ from .labelled_rows import (
     normalise_label,
 )
 
+__all__ = ["find_text_column", "read_labelled_files"]
+
 # The third folder of the IMDB archive: reviews without a label.
 _NO_CLASS = ("unsup",)
 _LAYOUTS = (
     "a folder of train, validation and test files; of class-named folders of .txt "
     "files; or of train and test folders of such class-named folders"
 )
+# How fastText marks the label of a line.
+_LABEL = "__label__"
 
 
 def read_labelled_files(spec: Spec, columns: TextColumns) -> LabelledSource:
-    """Reads a table, or a folder; see `labelled_texts.load_labelled_texts`.
+    """Reads a file, or a folder; see `labelled_texts.load_labelled_texts`.
 
     Raises:
         UserError: a file, a folder or a column is not there, or class-named folders
@@ -45,47 +54,131 @@ def read_labelled_files(spec: Spec, columns: TextColumns) -> LabelledSource:
     """
     path = spec.path
     if not path.is_dir():
-        return _read_tables({"train": path}, columns)
-    tables = _split_files(path)
-    if tables:
-        return _read_tables(tables, columns)
+        return _read_split_files({"train": path}, columns)
+    files = _split_files(path)
+    if files:
+        return _read_split_files(files, columns)
     columns.refuse(str(spec), "text", "label", "group")
-    return _read_class_folders(path)
+    return _read_class_folders(path, columns)
 
 
 def _split_files(folder: Path) -> dict[str, Path]:
     """The train, validation and test file of a folder, where it has them."""
-    files: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        split = split_called(path.name.partition(".")[0])
-        if split is None or not path.is_file() or not is_table(path):
-            continue
-        if split in files:
-            raise UserError(
-                f"{folder}: {files[split].name} and {path.name} are both the {split} "
-                "split; leave one"
-            )
-        files[split] = path
-    if files and "train" not in files:
-        names = ", ".join(path.name for path in files.values())
-        raise UserError(f"{folder}: has {names} and no train file")
-    return files
+    paths = [
+        path
+        for path in sorted(folder.iterdir())
+        if path.is_file() and not path.name.startswith(".")
+    ]
+    for split_of in (_split_by_stem, _split_by_part):
+        files: dict[str, Path] = {}
+        for path in paths:
+            split = split_of(path.name)
+            if split is None or not _holds_rows(path):
+                continue
+            if split in files:
+                raise UserError(
+                    f"{folder}: {files[split].name} and {path.name} are both the "
+                    f"{split} split; leave one"
+                )
+            files[split] = path
+        if "train" in files:
+            return {split: files[split] for split in in_order(files)}
+        if files and split_of is _split_by_stem:
+            names = ", ".join(path.name for path in files.values())
+            raise UserError(f"{folder}: has {names} and no train file")
+    return {}
 
 
-def _read_tables(paths: dict[str, Path], asked: TextColumns) -> LabelledSource:
+def _split_by_stem(name: str) -> str | None:
+    return split_called(name.partition(".")[0])
+
+
+def _split_by_part(name: str) -> str | None:
+    """The split that one of the parts of a name says: "news-train.csv"."""
+    splits = {
+        split for part in re.split(r"[._\- ]", name) if (split := split_called(part))
+    }
+    return splits.pop() if len(splits) == 1 else None
+
+
+def _holds_rows(path: Path) -> bool:
+    if is_table(path) or is_tabular(path):
+        return True
+    try:
+        return _begins_with_label(read_lines(path))
+    except UserError:
+        return False
+
+
+def _begins_with_label(lines: TextLines) -> bool:
+    first = next((line for line in lines.lines if line.strip()), "")
+    return first.startswith(_LABEL)
+
+
+def _read_split_files(paths: dict[str, Path], asked: TextColumns) -> LabelledSource:
     source = LabelledSource()
     for split, path in paths.items():
-        table = read_table(path)
-        names = [str(name) for name in table.frame.columns]
-        table.frame.columns = pd.Index(names)
-        columns = _find_columns(names, path, asked)
-        if not source.splits:
-            source.columns, source.available_columns = columns, tuple(names)
-        bad_rows = list(table.bad_rows)
-        source.splits[split] = _rows_of_table(table, columns, bad_rows)
-        source.bad_rows += sorted(bad_rows, key=lambda row: row.line or 0)
-        source.encodings.update(table.encodings)
+        lines = None if is_table(path) else read_lines(path, asked.plan)
+        if lines is None or not _begins_with_label(lines):
+            _read_table(split, path, asked, source)
+            continue
+        asked.refuse(str(path), "text", "label", "group")
+        source.columns = NO_COLUMNS
+        source.splits[split] = _rows_of_lines(lines, path, source)
+        source.encodings.update(lines.encodings)
     return source
+
+
+def _read_table(
+    split: str, path: Path, asked: TextColumns, source: LabelledSource
+) -> None:
+    table = read_table(path, plan=asked.plan)
+    names = [str(name) for name in table.frame.columns]
+    table.frame.columns = pd.Index(names)
+    columns = find_columns(
+        table.frame, path, asked, source.columns if source.splits else None
+    )
+    if columns["label"] is None:
+        source.unlabelled[split] = path
+        return
+    if not source.splits:
+        source.columns, source.available_columns = columns, tuple(names)
+    bad_rows = list(table.bad_rows)
+    source.splits[split] = _rows_of_table(table, columns, bad_rows)
+    source.bad_rows += sorted(bad_rows, key=lambda row: row.line or 0)
+    source.encodings.update(table.encodings)
+
+
+def _rows_of_lines(
+    lines: TextLines, path: Path, source: LabelledSource
+) -> LabelledRows:
+    """The rows of lines that begin with their label, as fastText reads them."""
+    rows = LabelledRows()
+    for number, line in enumerate(lines.lines, start=1):
+        location = (str(path), number)
+        words = line.split()
+        labels = list(itertools.takewhile(lambda word: word.startswith(_LABEL), words))
+        if not words:
+            continue
+        if number in lines.undecodable:
+            source.bad_rows.append(BadRow(*location, UNDECODABLE))
+        elif len(labels) > 1:
+            reason = (
+                f"{len(labels)} labels ({' '.join(labels)}), where one was expected"
+            )
+            source.bad_rows.append(BadRow(*location, reason))
+        else:
+            text = line.split(maxsplit=1)[1:] if labels else [line]
+            label = labels[0].removeprefix(_LABEL) if labels else None
+            add_row(
+                rows,
+                source.bad_rows,
+                text[0] if text else None,
+                normalise_label(label),
+                None,
+                location,
+            )
+    return rows
 
 
 def _rows_of_table(
@@ -108,102 +201,70 @@ def _rows_of_table(
     return rows
 
 
-def find_text_column(names: list[str], path: Path, asked: str | None) -> str:
-    """The column of the texts: the one asked for, or the first of the usual names.
-
-    Raises:
-        UserError: there is no such column, or two could be it.
-    """
-    return _find_column("text", TEXT_COLUMNS, names, path, asked)
-
-
-def _find_columns(
-    names: list[str], path: Path, asked: TextColumns
-) -> dict[str, str | None]:
-    columns = {
-        "text": find_text_column(names, path, asked.text),
-        "label": _find_column("label", asked.usual_labels, names, path, asked.label),
-        "group": None
-        if asked.group is None
-        else _find_column("group", (), names, path, asked.group),
-    }
-    if columns["text"] == columns["label"]:
-        raise UserError(
-            f"{path}: the column {columns['text']!r} cannot be both text and label; "
-            "choose by --text-column and --label-column"
-        )
-    return columns
-
-
-def _find_column(
-    role: str,
-    usual: Sequence[str],
-    names: list[str],
-    path: Path,
-    asked: str | None,
-) -> str:
-    there = f"its columns are {', '.join(name[:40] for name in names[:20])}"
-    option = f"--{role}-column"
-    if asked is not None:
-        if asked not in names:
-            raise UserError(f"{path}: no column {asked!r} for {option}; {there}")
-        return asked
-    for name in usual:
-        found = [column for column in names if column.lower() == name]
-        if len(found) > 1:
-            raise UserError(
-                f"{path}: the columns {' and '.join(found)} could each be the {role}; "
-                f"choose by {option}"
-            )
-        if found:
-            return found[0]
-    raise UserError(
-        f"{path}: no column is called {', '.join(usual[:-1])} or {usual[-1]}; {there}; "
-        f"choose by {option}"
+def _read_class_folders(folder: Path, asked: TextColumns) -> LabelledSource:
+    by_split = _split_folders(folder, split_called) or _split_folders(
+        folder, _split_by_part
     )
-
-
-def _read_class_folders(folder: Path) -> LabelledSource:
-    by_split = {
-        split: path
-        for path in sorted(folder.iterdir())
-        if path.is_dir() and (split := split_called(path.name)) and _class_folders(path)
-    }
     if by_split and "train" not in by_split:
         names = ", ".join(path.name for path in by_split.values())
         raise UserError(f"{folder}: has {names} and no train folder")
     source = LabelledSource(columns=NO_COLUMNS)
+    encoding = asked.plan.given("encoding")
     for split, path in (by_split or {"train": folder}).items():
         classes = _class_folders(path)
         if not classes:
             raise UserError(f"{folder}: no texts in it; expected {_LAYOUTS}")
-        source.splits[split] = _rows_of_classes(classes, source)
+        source.splits[split] = _rows_of_classes(classes, source, encoding)
     return source
 
 
+def _split_folders(
+    folder: Path, split_of: Callable[[str], str | None]
+) -> dict[str, Path]:
+    return {
+        split: path
+        for path in sorted(folder.iterdir())
+        if path.is_dir() and (split := split_of(path.name)) and _class_folders(path)
+    }
+
+
 def _class_folders(folder: Path) -> dict[str, list[Path]]:
-    """The .txt files of each class-named folder in ``folder``."""
+    """The texts of each class-named folder in ``folder``."""
     classes = {}
     for path in sorted(folder.iterdir()):
         if path.is_dir() and path.name not in _NO_CLASS and path.name[0] != ".":
-            texts = sorted(path.glob("*.txt"))
+            texts = _texts_in(path)
             if texts:
                 classes[path.name] = texts
     return classes
 
 
+def _texts_in(folder: Path) -> list[Path]:
+    """The .txt files of a folder, or else those without a suffix, or with a number."""
+    files = [
+        path
+        for path in sorted(folder.iterdir())
+        if path.is_file() and not path.name.startswith(".")
+    ]
+    texts = [path for path in files if path.suffix == ".txt"]
+    return texts or [
+        path for path in files if not path.suffix or path.suffix[1:].isdecimal()
+    ]
+
+
 def _rows_of_classes(
-    classes: dict[str, list[Path]], source: LabelledSource
+    classes: dict[str, list[Path]], source: LabelledSource, encoding: str | None
 ) -> LabelledRows:
     rows = LabelledRows()
     for name, paths in classes.items():
         for path in paths:
             location: Location = (str(path), None)
-            decoded = decode_text(path.read_bytes())
+            data = path.read_bytes()
+            decoded = decode_text(data, encoding)
             if decoded is None:
                 source.bad_rows.append(BadRow(*location, UNDECODABLE))
                 continue
-            text, encoding = decoded
-            source.encodings[encoding] += 1
+            text, encoding_of_text = decoded
+            source.encodings[encoding_of_text] += 1
             add_row(rows, source.bad_rows, text, normalise_label(name), None, location)
     return rows

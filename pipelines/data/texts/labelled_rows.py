@@ -1,21 +1,38 @@
 """Rows of text and label as they stand in the data, and what makes one unusable."""
 
+import itertools
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from ...core.errors import UserError
 from ..files.tables import BadRow, Location, is_missing
+from ..reading import PlanBuilder
+from .usual_names import LABEL_COLUMNS, TEXT_COLUMNS
 
-#: The names that columns are found by, in order of preference, whatever their case.
-TEXT_COLUMNS = ("text", "review", "sentence", "content")
-LABEL_COLUMNS = ("label", "target", "class")
+__all__ = [
+    "LABEL_COLUMNS",
+    "NO_COLUMNS",
+    "TEXT_COLUMNS",
+    "LabelledRows",
+    "LabelledSource",
+    "TextColumns",
+    "add_row",
+    "normalise_label",
+    "sorted_classes",
+]
+
 #: The columns of data that have none.
 NO_COLUMNS: Mapping[str, str | None] = {"text": None, "label": None, "group": None}
 
-_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]*)(?=(?:\.0+)?$)")
+_INTEGER = re.compile(r"(?:\+(?=\d))?(-?(?:0|[1-9][0-9]*))(?:\.0+)?")
+# Of a character as text or as a picture.
+_SELECTORS_OF_LOOKS = "\ufe0e\ufe0f"
+_BOOLEANS = {"true": "True", "false": "False"}
 
 
 @dataclass(frozen=True)
@@ -26,12 +43,16 @@ class TextColumns:
         text, label: None: the first of the usual names that the data have.
         group: None: the rows are in no groups.
         usual_labels: names of a column of labels, in order of preference.
+        is_evaluation: whether all that is read is to judge a model by.
+        plan: takes the decisions on the files.
     """
 
     text: str | None = None
     label: str | None = None
     group: str | None = None
     usual_labels: Sequence[str] = LABEL_COLUMNS
+    is_evaluation: bool = False
+    plan: PlanBuilder = field(default_factory=PlanBuilder)
 
     def refuse(self, spec: str, *roles: str) -> None:
         """Raises UserError where a column is asked for that the data cannot have."""
@@ -57,6 +78,14 @@ class LabelledRows:
     groups: list[str] | None = None
     locations: list[Location] = field(default_factory=list)
 
+    def keep(self, is_kept: Sequence[bool]) -> None:
+        """Leaves out the rows that are not to be kept."""
+        self.texts = list(itertools.compress(self.texts, is_kept))
+        self.labels = list(itertools.compress(self.labels, is_kept))
+        self.locations = list(itertools.compress(self.locations, is_kept))
+        if self.groups is not None:
+            self.groups = list(itertools.compress(self.groups, is_kept))
+
 
 @dataclass
 class LabelledSource:
@@ -69,6 +98,7 @@ class LabelledSource:
         available_columns: all columns there are, in their order.
         bad_rows: the rows that cannot be used.
         encodings: lines by the encoding they were decoded with.
+        unlabelled: the files of splits whose rows have no labels.
     """
 
     splits: dict[str, LabelledRows] = field(default_factory=dict)
@@ -77,6 +107,7 @@ class LabelledSource:
     available_columns: tuple[str, ...] = ()
     bad_rows: list[BadRow] = field(default_factory=list)
     encodings: Counter[str] = field(default_factory=Counter)
+    unlabelled: dict[str, Path] = field(default_factory=dict)
 
     @property
     def number_of_rows(self) -> int:
@@ -90,13 +121,22 @@ def normalise_label(value: object) -> str | None:
     """The class name that a label stands for, or None where there is no label.
 
     Whole numbers are integers however they are written: ``1``, ``1.0`` and ``"1.0"``
-    are the class ``"1"``. Other labels are strings without the space around them.
+    are the class ``"1"``; true and false are ``"True"`` and ``"False"``. Other labels
+    are strings in NFC, without characters that do not show and the space around them;
+    space within them is one space.
     """
     if is_missing(value):
         return None
-    label = str(value).strip()
-    whole = _INTEGER.match(label)
-    return (whole[0] if whole else label) or None
+    label = unicodedata.normalize("NFC", str(value))
+    if not label.isascii():
+        label = "".join(
+            char
+            for char in label
+            if unicodedata.category(char) != "Cf" and char not in _SELECTORS_OF_LOOKS
+        )
+    label = " ".join(label.split())
+    whole = _INTEGER.fullmatch(label)
+    return (whole[1] if whole else _BOOLEANS.get(label.lower(), label)) or None
 
 
 def sorted_classes(labels: set[str]) -> tuple[str, ...]:

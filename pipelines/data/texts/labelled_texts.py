@@ -1,17 +1,27 @@
 """Labelled texts from any spec, split and checked: the data of text classification."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from ...cards import ReadingPlan
 from ...core.errors import UserError
 from ..digests import sha256
 from ..files.tables import BadRow
+from ..reading import PlanBuilder
 from ..sources import LABELLED_TEXTS, read
 from ..splits import check_bad_fraction, check_fractions, in_order
+from .label_names import (
+    LabelCase,
+    check_labels,
+    drop_rare_classes,
+    join_cases,
+    tell_no_values,
+)
+from .labelled_columns import no_labels
 from .labelled_rows import (
     LABEL_COLUMNS,
     LabelledRows,
@@ -58,6 +68,7 @@ class LabelledTexts:
             aside. "within train": rows of that split after the first with the same
             text. "train/test": rows of test whose text stands in train too.
         encodings: lines of the files by the encoding they were decoded with.
+        reading_plan: how the files were read.
     """
 
     spec: str
@@ -67,6 +78,7 @@ class LabelledTexts:
     bad_rows: tuple[BadRow, ...]
     duplicates: dict[str, int]
     encodings: dict[str, int] = field(default_factory=dict)
+    reading_plan: ReadingPlan | None = None
 
     def class_counts(self, split: str) -> dict[str, int]:
         """The rows of a split by class name."""
@@ -101,26 +113,30 @@ def load_labelled_texts(
     test_fraction: float = 0.1,
     test_data: str | None = None,
     max_bad_fraction: float = 0.01,
+    min_class_rows: int = 1,
+    label_case: LabelCase = "keep",
     seed: int = 0,
+    plan: PlanBuilder | None = None,
 ) -> LabelledTexts:
     """Loads labelled texts and carves the splits that they do not bring.
 
     Args:
         spec: ``sample`` or ``sample:NUMBER``, the embedded reviews (``./sample`` is a
             path); ``tfds:NAME``, a set of tensorflow-datasets, IMDB without a NAME; or
-            a path to one CSV, TSV, JSON Lines or Parquet file, to a folder with a
+            a path to one table, as ``tables.read_table`` reads it, or to one text file
+            whose lines begin with ``__label__`` and the class; to a folder with a
             train and perhaps a validation (val, valid, dev) and a test file, to a
-            folder of class-named folders of .txt files, or to a folder with train and
-            perhaps validation and test folders of such class-named folders, of which
-            ``unsup`` is none.
-        text_column: the column of the texts; otherwise the first of the names text,
-            review, sentence, content that the data have, whatever its case.
-        label_column: the column of the labels; otherwise the first of
-            ``usual_labels``. Labels are integers or strings; whole numbers are integers
-            however they are written.
+            folder of class-named folders of .txt files, or of files without a suffix,
+            or to a folder with train and perhaps validation and test folders of such
+            class-named folders, of which ``unsup`` is none. A test file without labels
+            is set aside.
+        text_column: the column of the texts, by its header or its number from 1;
+            otherwise found as ``labelled_columns.find_columns`` says.
+        label_column: the column of the labels; otherwise found likewise. Labels are
+            integers or strings; whole numbers are integers however they are written.
         group_column: rows that are equal here never stand on two sides of a carved
             split; a row without a group is a group by itself.
-        usual_labels: names of a column of labels, whatever their case.
+        usual_labels: names of a column of labels, as ``cells.fold_name`` has them.
         validation_fraction: the fraction of the rows under "train" to carve a
             validation split of, where the data bring none. 0: no validation split.
         test_fraction: the same for the test split, a fraction of the same rows.
@@ -130,40 +146,49 @@ def load_labelled_texts(
         max_bad_fraction: the largest fraction of bad rows that is tolerated. A row is
             bad that cannot be read, has no label, or has no text, or a text of white
             space only.
+        min_class_rows: classes with fewer rows to train on are left out.
+        label_case: "fold": labels that differ by case alone are one class, by the name
+            that is most frequent.
         seed: the same seed carves the same splits.
+        plan: takes the decisions on the files, and brings those that are given;
+            instead of the columns above.
 
     Raises:
         UserError: the data cannot be read, a column is not found, more than
             ``max_bad_fraction`` of the rows are bad, there are fewer than two classes,
-            a class of another split does not stand in train, a class has too few rows
+            a class of another split does not stand in train, there are too few rows
             to carve splits from, or a fraction is out of range.
     """
     check_fractions(validation_fraction, test_fraction)
-    columns = TextColumns(text_column, label_column, group_column, usual_labels)
-    source = _read(spec, columns, max_bad_fraction)
+    plan = plan or _plan(text_column, label_column, group_column)
+    source = _read(spec, _columns(plan, usual_labels), max_bad_fraction)
     if test_data is not None:
         source.splits.pop("test", None)
-    texts = _with_classes(spec, source)
+    _tell_unlabelled(source, plan, test_data)
+    texts = _with_classes(spec, source, plan, min_class_rows, label_case)
     splits, bad_rows = texts.splits, texts.bad_rows
     if test_data is not None:
         test, bad_test_rows = load_evaluation_texts(
             test_data,
             classes=texts.classes,
-            text_column=text_column,
-            label_column=label_column,
             usual_labels=usual_labels,
             max_bad_fraction=max_bad_fraction,
+            plan=PlanBuilder(
+                {key: plan.given(key) for key in ("text_column", "label_column")},
+                plan.plan(),
+            ),
         )
         splits = splits | {"test": test}
         bad_rows += bad_test_rows
     splits = _carve(
-        splits, texts.classes, validation_fraction, test_fraction, seed, spec
+        splits, texts.classes, validation_fraction, test_fraction, seed, spec, plan
     )
     return replace(
         texts,
         splits=splits,
         bad_rows=bad_rows,
         duplicates=_count_duplicates(splits),
+        reading_plan=_with_names(plan.plan(), texts.columns),
     )
 
 
@@ -175,26 +200,31 @@ def load_evaluation_texts(
     label_column: str | None = None,
     usual_labels: Sequence[str] = LABEL_COLUMNS,
     max_bad_fraction: float = 0.01,
+    plan: PlanBuilder | None = None,
 ) -> tuple[Split, tuple[BadRow, ...]]:
     """Loads a test set for a model that knows ``classes``.
 
     Every row is the test, unless the spec brings a test split: then that is.
 
     Args:
-        spec, text_column, label_column, usual_labels, max_bad_fraction: as in
-            ``load_labelled_texts``.
+        spec, text_column, label_column, usual_labels, max_bad_fraction, plan: as in
+            ``load_labelled_texts``; the plan brings that of training too.
         classes: the class names of the model; labels are matched to them as strings,
-            whole numbers however they are written.
+            whole numbers however they are written, and in other case where that is
+            not another class.
 
     Returns:
         The rows, with labels that are numbers into ``classes``, and the bad rows.
 
     Raises:
-        UserError: the data cannot be read, too many rows are bad, or a label is not
-            among ``classes``.
+        UserError: the data cannot be read, have no labels, too many rows are bad, or a
+            label is not among ``classes``.
     """
-    columns = TextColumns(text_column, label_column, None, usual_labels)
+    plan = plan or _plan(text_column, label_column, None)
+    columns = replace(_columns(plan, usual_labels), group=None, is_evaluation=True)
     source = _read(spec, columns, max_bad_fraction)
+    if "test" in source.unlabelled:
+        raise no_labels(source.unlabelled["test"])
     parts = (
         [source.splits["test"]]
         if "test" in source.splits
@@ -204,6 +234,7 @@ def load_evaluation_texts(
         normalise_label(name) or name: number for number, name in enumerate(classes)
     }
     for rows in parts:
+        rows.labels = join_cases(rows.labels, list(numbers))
         _check_known(
             rows, numbers, f"is not among those of the model: {_listed(classes)}"
         )
@@ -222,8 +253,11 @@ def describe_labelled_texts(
     label_column: str | None = None,
     group_column: str | None = None,
     usual_labels: Sequence[str] = LABEL_COLUMNS,
+    min_class_rows: int = 1,
+    label_case: LabelCase = "keep",
     count_tokens: Callable[[str], int],
     examples: int = 3,
+    plan: PlanBuilder | None = None,
 ) -> TextDescription:
     """Describes what a spec brings, before any split is carved from it.
 
@@ -231,15 +265,17 @@ def describe_labelled_texts(
     ``load_labelled_texts`` refuse the data is an error here too.
 
     Args:
-        spec, text_column, label_column, group_column, usual_labels: as in
-            ``load_labelled_texts``.
+        spec, text_column, label_column, group_column, usual_labels, min_class_rows,
+            label_case, plan: as in ``load_labelled_texts``.
         count_tokens: the number of tokens that the model reads of a text.
         examples: how many texts of each class of train to show.
     """
-    columns = TextColumns(text_column, label_column, group_column, usual_labels)
-    source = _read(spec, columns, max_bad_fraction=1.0)
-    texts = _with_classes(spec, source)
+    plan = plan or _plan(text_column, label_column, group_column)
+    source = _read(spec, _columns(plan, usual_labels), max_bad_fraction=1.0)
+    _tell_unlabelled(source, plan, None)
+    texts = _with_classes(spec, source, plan, min_class_rows, label_case)
     train = texts.splits["train"]
+    _tell_small_classes(texts, plan)
     return TextDescription(
         spec=spec,
         available_columns=list(source.available_columns),
@@ -263,7 +299,46 @@ def describe_labelled_texts(
             for number in range(len(texts.classes))
             for text in train.texts[train.labels == number][:examples]
         ],
+        plan=_with_names(plan.plan(), texts.columns),
     )
+
+
+def _with_names(plan: ReadingPlan, columns: Mapping[str, str | None]) -> ReadingPlan:
+    """The plan with columns by their headers, where numbers were asked for."""
+    names = {f"{role}_column": name for role, name in columns.items() if name}
+    findings = [
+        finding.model_copy(update={"value": names.get(finding.key, finding.value)})
+        for finding in plan.findings
+    ]
+    return plan.model_copy(update={"findings": findings})
+
+
+def _plan(text: str | None, label: str | None, group: str | None) -> PlanBuilder:
+    return PlanBuilder(
+        {"text_column": text, "label_column": label, "group_column": group}
+    )
+
+
+def _columns(plan: PlanBuilder, usual_labels: Sequence[str]) -> TextColumns:
+    return TextColumns(
+        plan.given("text_column"),
+        plan.given("label_column"),
+        plan.given("group_column"),
+        usual_labels,
+        plan=plan,
+    )
+
+
+def _tell_unlabelled(
+    source: LabelledSource, plan: PlanBuilder, test_data: str | None
+) -> None:
+    for split, path in source.unlabelled.items():
+        if split != "test" or test_data is None:
+            plan.warn(
+                f"{path.name} has no labels, and is set aside: it is something to "
+                f"predict; the {split} split is taken from train. If it has labels, "
+                "they must stand in a column as in train, under the same header"
+            )
 
 
 def _read(spec: str, columns: TextColumns, max_bad_fraction: float) -> LabelledSource:
@@ -272,12 +347,26 @@ def _read(spec: str, columns: TextColumns, max_bad_fraction: float) -> LabelledS
     return source
 
 
-def _with_classes(spec: str, source: LabelledSource) -> LabelledTexts:
+def _with_classes(
+    spec: str,
+    source: LabelledSource,
+    plan: PlanBuilder,
+    min_class_rows: int,
+    label_case: LabelCase,
+) -> LabelledTexts:
     """Turns labels to numbers; the splits are those that the source brings."""
     train = source.splits["train"]
+    column = source.columns["label"]
+    if source.classes is None:
+        check_labels(train.labels, spec, column)
+        tell_no_values(train.labels, plan)
+        for rows in source.splits.values():
+            rows.labels = join_cases(rows.labels, train.labels, label_case, plan)
+    drop_rare_classes(source.splits, min_class_rows, plan)
     classes = source.classes or sorted_classes(set(train.labels))
+    if min_class_rows > 1:
+        classes = tuple(name for name in classes if name in set(train.labels))
     if len(set(train.labels)) == 1:
-        column = source.columns["label"]
         hint = f" (is {column!r} the label? --label-column)" if column else ""
         raise UserError(
             f"{spec}: every row has the label {train.labels[0]!r}; two or more classes "
@@ -332,6 +421,7 @@ def _carve(
     test_fraction: float,
     seed: int,
     spec: str,
+    plan: PlanBuilder,
 ) -> dict[str, Split]:
     """Adds the validation and test splits that are missing and asked for."""
     carved = dict(splits)
@@ -356,7 +446,39 @@ def _carve(
             raise UserError(f"{spec}: {error}") from error
         carved["train"], carved[name] = _take(train, kept), _take(train, held)
         left -= fraction
+    _tell_rare_classes(carved, set(carved) - set(splits), classes, plan)
     return {name: carved[name] for name in in_order(carved)}
+
+
+def _tell_small_classes(texts: LabelledTexts, plan: PlanBuilder) -> None:
+    counts = texts.class_counts("train")
+    missing = {"validation", "test"} - set(texts.splits)
+    rare = [name for name, count in counts.items() if 0 < count <= len(missing)]
+    if rare:
+        plan.warn(
+            f"{_listed(rare)}: too few rows to carve every split of, and kept in "
+            "train; data.min_class_rows leaves such classes out"
+        )
+
+
+def _tell_rare_classes(
+    splits: dict[str, Split],
+    carved: set[str],
+    classes: Sequence[str],
+    plan: PlanBuilder,
+) -> None:
+    absent = {
+        name: set(range(len(classes))) - set(splits[name].labels.tolist())
+        for name in in_order(carved)
+    }
+    rare = sorted(set().union(*absent.values()))
+    if rare:
+        where = " and the ".join(name for name, numbers in absent.items() if numbers)
+        plan.warn(
+            f"{_listed([classes[number] for number in rare])}: too few rows for the "
+            f"{where} split, and kept in train; data.min_class_rows leaves such "
+            "classes out"
+        )
 
 
 def _take(split: Split, rows: np.ndarray) -> Split:

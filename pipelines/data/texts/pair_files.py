@@ -1,144 +1,330 @@
 """Pairs of sentences in a user's files: parallel text, tables, and TMX."""
 
+import itertools
 import logging
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import Any, cast
 
 from ...core.errors import UserError
-from ..files.parallel_text import read_parallel_lines
+from ..files.delimited import guess_dialect
+from ..files.parallel_text import SEGMENTED, read_parallel_lines
 from ..files.tables import UNDECODABLE, BadRow, is_table, read_lines, read_table
 from ..files.tmx import is_tmx, languages_of, read_tmx
+from ..reading import Decision, PlanBuilder
 from ..sources import Spec
-from ..splits import is_test, split_of_name
-from .languages import find_language
+from ..splits import in_order, is_test, split_of_name
+from .languages import find_language, find_languages
+from .pair_columns import (
+    SOURCE_COLUMNS,
+    TARGET_COLUMNS,
+    Column,
+    find_columns,
+    find_named,
+    is_header,
+    sampled,
+    spread,
+    warn_if_swapped,
+)
 from .pair_rows import PairRows, PairSource, Sides, add_pair
-
-#: Names of columns that are no language, in order of preference, whatever their case.
-SOURCE_COLUMNS = ("source", "src")
-TARGET_COLUMNS = ("target", "tgt", "trg")
 
 # As writers of tables quote a field; a quotation in a text has no quotes doubled.
 _QUOTED = re.compile(r'"(?:[^"]|"")*+"')
-_PLAIN_PAIRS = (".tsv", ".tsv.gz", ".txt", ".txt.gz")
+_PLAIN_PAIRS = (".tsv", ".txt")
+_COMPRESSED = re.compile(r"\.(?:gz|bz2|xz|zip)$", re.IGNORECASE)
+# Between the sides of a line by name, in order of preference.
+_DELIMITERS = {"tab": "\t", "|||": "|||"}
+# A split's name within a name: "multi30k.train", "tst2012", "newstest2014".
+_SPLIT_WITHIN = re.compile(
+    r"(?:^|[._-])(?P<name>train|validation|valid|val|dev|test|devtest|tst|newstest|"
+    r"newsdev)(?![a-z])",
+    re.IGNORECASE,
+)
+_OTHER_NAMES = {"tst": "test", "newstest": "test", "devtest": "test", "newsdev": "dev"}
+# What source and reference of a set are told apart by beside their languages.
+_SIDE_OF_SET = re.compile(r"[-._](?:src|ref)$")
+_ENOUGH_LINES = 100
+# Rows that say that quotation marks are none of the texts.
+_FEWEST_QUOTED = 5
+_SAMPLED_ROWS = 1_000
 
 logger = logging.getLogger("recurra")
 
 
 def read_pair_files(spec: Spec, sides: Sides) -> PairSource:
-    """Reads a file or a folder; see `sentence_pairs.load_sentence_pairs`.
+    """Reads files or a folder; see `sentence_pairs.load_sentence_pairs`.
 
     Raises:
         UserError: a file or a language is not there, or a file cannot be read.
     """
-    path = spec.path
     pairs = PairSource()
-    if not path.is_dir():
-        _read_file(path, sides, pairs, "train")
+    if spec.path.exists():
+        folder = _as_folder(spec.path)
+        if folder is None:
+            _read_file(spec.path, sides, pairs, "train")
+        else:
+            _read_folder(folder, _files(folder), sides, pairs)
         return pairs
-    files = [
-        file
-        for file in sorted(path.iterdir())
-        if file.is_file() and not file.name.startswith(".")
-    ]
-    parallel = _parallel_files(path, files, sides)
-    for split, (source, target) in parallel.items():
-        _read_parallel(source, target, pairs, split)
-    if not parallel:
-        for split, table in _tables(path, files, sides).items():
-            _read_file(table, sides, pairs, split)
+    single: list[Path] = []
+    for path in spec.paths:
+        folder = _as_folder(path)
+        if folder is not None:
+            _read_folder(folder, _files(folder), sides, pairs)
+        elif path.exists():
+            single.append(path)
+        else:
+            single += _begun_by(path, sides)
+    _read_named(spec, single, sides, pairs)
     return pairs
 
 
-def _parallel_files(
-    folder: Path, files: list[Path], sides: Sides
-) -> dict[str, tuple[Path, Path]]:
-    """By split the files of both sides; a lone pair under another name is to train on.
+def _as_folder(path: Path) -> Path | None:
+    """The folder that a path is, or that a .zip file holds; None if it is neither."""
+    if path.is_dir():
+        return path
+    if path.suffix.lower() != ".zip" or not path.is_file():
+        return None
+    try:
+        # It has what is asked of paths here.
+        folder = cast(Path, zipfile.Path(path))
+    except (zipfile.BadZipFile, OSError) as error:
+        raise UserError(f"{path}: not a whole zip file ({error})") from error
+    inside = [each for each in folder.iterdir() if not each.name.startswith("__")]
+    return inside[0] if len(inside) == 1 and inside[0].is_dir() else folder
 
-    The log says which files in both languages are left out.
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(
+        (
+            path
+            for path in folder.iterdir()
+            if path.is_file()
+            and not path.name.startswith(".")
+            and not _is_archive(path)
+        ),
+        key=lambda path: path.name,
+    )
+
+
+def _is_archive(path: Path) -> bool:
+    """Whether a file may hold several; "a.csv.zip" is one."""
+    return path.suffix.lower() == ".zip" and not Path(path.stem).suffix
+
+
+def _begun_by(prefix: Path, sides: Sides) -> list[Path]:
+    """The two files whose names are the prefix and a language.
+
+    Raises:
+        UserError: They are not there.
     """
-    splits: dict[str, tuple[Path, Path]] = {}
-    others: list[tuple[Path, Path]] = []
-    for stem, by_ending in _by_stem(folder, files).items():
-        split = split_of_name(stem)
-        both = _both_sides(folder, stem, by_ending, sides)
-        if both is None:
-            continue
+    files = [path for path in _files(prefix.parent) if path.name != prefix.name]
+    both = _parallel_files(prefix.parent, files, sides).get(prefix.name)
+    if both is None:
+        names = [path.name for path in files if path.name.startswith(prefix.name)]
+        raise UserError(
+            f"{prefix}: no two files {prefix.name}.{sides.source} and "
+            f"{prefix.name}.{sides.target}; there are {', '.join(names[:20])}"
+        )
+    return list(both)
+
+
+def _read_named(spec: Spec, files: list[Path], sides: Sides, pairs: PairSource) -> None:
+    """Reads files that were named one by one: splits by their names, else to train."""
+    tables = [path for path in files if _is_pair_file(path) and not _is_plain(path)]
+    plain = [path for path in files if path not in tables]
+    parallel = list(_parallel_files(spec.path.parent, plain, sides).items())
+    if not parallel and len(plain) == 2:
+        # In the order of the languages.
+        parallel = [(_stem(plain[0]), (plain[0], plain[1]))]
+    in_pairs = [path for _, both in parallel for path in both]
+    for stem, (source, target) in parallel:
+        _read_parallel(source, target, sides, pairs, _split_of(stem) or "train")
+    for path in (path for path in files if path not in in_pairs):
+        _read_file(path, sides, pairs, _split_of(_stem(path)) or "train")
+
+
+def _is_plain(path: Path) -> bool:
+    """Whether a file may be one side of pairs: text without a tab in its lines."""
+    return _ending(path).lower() == "txt" and not _has_tabs(path)
+
+
+def _read_folder(
+    folder: Path, files: list[Path], sides: Sides, pairs: PairSource
+) -> None:
+    parallel = _parallel_splits(folder, files, sides)
+    for split, both in parallel:
+        _read_parallel(*both, sides, pairs, split)
+    if not parallel:
+        for split, table in _tables(folder, files, sides):
+            _read_file(table, sides, pairs, split)
+
+
+def _parallel_splits(
+    folder: Path, files: list[Path], sides: Sides
+) -> list[tuple[str, tuple[Path, Path]]]:
+    """The files of both sides with their split.
+
+    A lone pair under another name is to train on. The log says which files in both
+    languages are left out.
+    """
+    stems = _parallel_files(folder, files, sides)
+    splits: dict[str, list[str]] = {}
+    others: list[str] = []
+    for stem in stems:
+        split = _split_of(stem)
         if split is None:
-            others.append(both)
-        elif split in splits:
-            raise _split_twice(folder, split, splits[split][0], both[0])
+            others.append(stem)
         else:
-            splits[split] = both
-    if not splits and len(others) == 1:
-        return {"train": others[0]}
-    if others and "train" not in splits:
-        names = ", ".join(source.name for source, _ in others)
+            splits.setdefault(split, []).append(stem)
+    _refuse_single_sides(folder, files, stems, sides)
+    if sides.are_tests and not any(map(is_test, splits)):
+        splits |= {_test_called(stem): [stem] for stem in others}
+    elif not splits and len(others) == 1:
+        splits["train"] = others
+    elif others and "train" not in splits and not sides.are_tests:
+        names = ", ".join(stems[stem][0].name for stem in others)
         raise UserError(
             f"{folder}: has {names} and no train.{sides.source}; rename what to train "
-            "on"
+            "on, or name it by --data"
         )
-    for source, _ in others:
-        logger.info("%s: %s is left out; its name is no split's", folder, source.name)
-    return splits
+    else:
+        for stem in others:
+            logger.info(
+                "%s: %s is left out; its name is no split's",
+                folder,
+                stems[stem][0].name,
+            )
+    found: list[tuple[str, tuple[Path, Path]]] = []
+    for split in in_order(splits):
+        _refuse_twice(folder, split, [stems[stem][0] for stem in splits[split]])
+        found += [(split, stems[stem]) for stem in splits[split]]
+    return found
 
 
-def _by_stem(folder: Path, files: list[Path]) -> dict[str, dict[str, Path]]:
-    """The files by what stands before the ending, and by the ending."""
-    by_stem: dict[str, dict[str, Path]] = {}
-    for path in files:
-        if stem := _stem(path):
-            first = by_stem.setdefault(stem, {}).setdefault(_ending(path), path)
-            if first is not path:
+def _parallel_files(
+    folder: Path, files: Sequence[Path], sides: Sides
+) -> dict[str, tuple[Path, Path]]:
+    """By what their names have in common the two files of pairs."""
+    left = [path for path in files if not is_table(path) and not is_tmx(path)]
+    found: dict[str, tuple[Path, Path]] = {}
+    for form in range(_NUMBER_OF_FORMS):
+        by_stem: dict[str, dict[str, Path]] = {}
+        for path in left:
+            stem, language = _forms(path)[form]
+            if not stem:
+                continue
+            first = by_stem.setdefault(stem, {}).setdefault(language, path)
+            if first is not path and form == 0:
                 raise UserError(
                     f"{folder}: {first.name} and {path.name} are one file twice; leave "
                     "one"
                 )
-    return by_stem
+        for stem, by_language in by_stem.items():
+            source, target = _both(by_language, sides)
+            if source is not None and target is not None and stem not in found:
+                found[stem] = by_language[source], by_language[target]
+                left = [path for path in left if path not in found[stem]]
+    return dict(sorted(found.items()))
 
 
-def _both_sides(
-    folder: Path, stem: str, by_ending: Mapping[str, Path], sides: Sides
-) -> tuple[Path, Path] | None:
-    """Of the files of one stem those in both languages; None if there are not both.
+_NUMBER_OF_FORMS = 7
 
-    Raises:
-        UserError: a split to train or validate on has one side alone. A test set may:
-            those to be answered come without their answers.
+
+def _forms(path: Path) -> list[tuple[str, str]]:
+    """How a name may be made of a stem and a language: `train.en` before all others."""
+    name = _uncompressed(path)
+    stem, _, ending = name.rpartition(".")
+    if f".{ending.lower()}" in SEGMENTED:
+        # newstest2014-deen-src.de.sgm and newstest2014-deen-ref.en.sgm
+        stem, _, ending = stem.rpartition(".")
+        return [(_SIDE_OF_SET.sub("", stem), ending)] * _NUMBER_OF_FORMS
+    inner = stem if ending.lower() == "txt" else name
+    forms = [(stem, ending)]
+    for separator in "._-":
+        begin, _, end = inner.rpartition(separator)
+        forms.append((begin, end))
+    for separator in "._-":
+        begin, _, end = inner.partition(separator)
+        forms.append((end, begin))
+    return forms
+
+
+def _both(names: Mapping[str, Any], sides: Sides) -> tuple[str | None, str | None]:
+    """Of endings of names those of source and target."""
+    one, other = find_languages(names, sides.source, sides.target)
+    if one is None and other is None:
+        usual = [
+            next((name for name in names if name.lower() in words), None)
+            for words in (SOURCE_COLUMNS, TARGET_COLUMNS)
+        ]
+        if None not in usual:
+            return usual[0], usual[1]
+    return one, other
+
+
+def _refuse_single_sides(
+    folder: Path,
+    files: Sequence[Path],
+    stems: Mapping[str, tuple[Path, Path]],
+    sides: Sides,
+) -> None:
+    """Refuses a split to train or validate on that has one side alone.
+
+    A test set may: those to be answered come without their answers.
     """
-    source = find_language(by_ending, sides.source)
-    target = find_language(by_ending, sides.target)
-    if source is not None and target is not None:
-        return by_ending[source], by_ending[target]
-    split = split_of_name(stem)
-    if split is None or (source is None and target is None):
-        return None
-    present, missing = sides.source, sides.target
-    if source is None:
-        present, missing = missing, present
-    message = (
-        f"{folder}: has {stem}.{present} and no {stem}.{missing}; the two sides of a "
-        "split are files of one name"
-    )
-    if not is_test(split):
-        raise UserError(message)
-    logger.info("%s; it is left out", message)
-    return None
-
-
-def _tables(folder: Path, files: list[Path], sides: Sides) -> dict[str, Path]:
-    """By split the table."""
-    tables: dict[str, Path] = {}
+    in_pairs = {path.name for both in stems.values() for path in both}
     for path in files:
-        split = split_of_name(_stem(path))
-        if split is None or not _is_pair_file(path):
+        stem, language = _forms(path)[0]
+        split = split_of_name(stem)
+        if path.name in in_pairs or split is None:
             continue
-        if split in tables:
-            raise _split_twice(folder, split, tables[split], path)
-        tables[split] = path
+        one, other = find_languages([language], sides.source, sides.target)
+        if one is None and other is None:
+            continue
+        present, missing = sides.source, sides.target
+        if one is None:
+            present, missing = missing, present
+        message = (
+            f"{folder}: has {stem}.{present} and no {stem}.{missing}; the two sides of "
+            "a split are files of one name"
+        )
+        if not is_test(split):
+            raise UserError(message)
+        logger.info("%s; it is left out", message)
+
+
+def _split_of(stem: str) -> str | None:
+    """The split that a name is of; `splits.split_of_name`, and names of test sets."""
+    found = split_of_name(stem)
+    within = _SPLIT_WITHIN.search(stem)
+    if found is not None or within is None:
+        return found
+    name = within["name"].lower()
+    split = split_of_name(_OTHER_NAMES.get(name, name))
+    return _test_called(stem) if split == "test" else split
+
+
+def _test_called(stem: str) -> str:
+    return "test_" + re.sub(r"\W", "_", stem)
+
+
+def _tables(folder: Path, files: list[Path], sides: Sides) -> list[tuple[str, Path]]:
+    """The tables with their split; a lone one under another name is to train on."""
+    tables: dict[str, list[Path]] = {}
+    others: list[Path] = []
+    for path in filter(_is_pair_file, files):
+        split = _split_of(_stem(path))
+        if split is not None:
+            tables.setdefault(split, []).append(path)
+        elif _ending(path).lower() != "txt" or _has_tabs(path):
+            others.append(path)
+    if not tables and len(others) == 1:
+        return [("train", others[0])]
+    if sides.are_tests and not any(map(is_test, tables)):
+        tables |= {_test_called(_stem(path)): [path] for path in others}
     if not tables:
         endings = sorted({_ending(path) for path in files} - {""})
         there = f"; there are files that end in {', '.join(endings[:20])}"
@@ -147,53 +333,84 @@ def _tables(folder: Path, files: list[Path], sides: Sides) -> dict[str, Path]:
             ".gz), and no train.tsv, .csv, .jsonl, .parquet or .tmx"
             f"{there if endings else ''}; choose languages by --source and --target"
         )
-    return tables
+    for split, paths in tables.items():
+        _refuse_twice(folder, split, paths)
+    return [(split, path) for split in in_order(tables) for path in tables[split]]
 
 
-def _split_twice(folder: Path, split: str, one: Path, other: Path) -> UserError:
-    return UserError(
-        f"{folder}: {one.name} and {other.name} are both the {split} split; leave one"
-    )
+def _refuse_twice(folder: Path, split: str, files: Sequence[Path]) -> None:
+    """Refuses several files of a split whose names differ in more than numbers."""
+    names = {re.sub(r"\d+", "0", path.name) for path in files}
+    if len(names) > 1:
+        raise UserError(
+            f"{folder}: {files[0].name} and {files[1].name} are both the {split} "
+            "split; leave one, or name what to read by --data FILE,FILE"
+        )
 
 
-def _without_gz(path: Path) -> str:
-    name = path.name
-    return name[:-3] if name.lower().endswith(".gz") else name
+def _uncompressed(path: Path) -> str:
+    return _COMPRESSED.sub("", path.name)
 
 
 def _stem(path: Path) -> str:
-    return _without_gz(path).rpartition(".")[0]
+    return _uncompressed(path).rpartition(".")[0]
 
 
 def _ending(path: Path) -> str:
-    return _without_gz(path).rpartition(".")[2]
+    return _uncompressed(path).rpartition(".")[2]
 
 
 def _is_pair_file(path: Path) -> bool:
-    name = path.name.lower()
-    return is_table(path) or is_tmx(path) or name.endswith(_PLAIN_PAIRS)
+    return is_table(path) or is_tmx(path) or has_columns_of_lines(path)
+
+
+def has_columns_of_lines(path: Path) -> bool:
+    """Whether the lines of a file of this name may have columns with tabs between."""
+    return _uncompressed(path).lower().endswith(_PLAIN_PAIRS)
+
+
+def _has_tabs(path: Path) -> bool:
+    return bool(_delimiter(read_lines(path).lines).value)
+
+
+def _delimiter(lines: Sequence[str]) -> Decision:
+    """What parts most lines, by the first of the file; empty if nothing does."""
+    first = [line for line in lines[:_ENOUGH_LINES] if line.strip()]
+    for name, delimiter in _DELIMITERS.items():
+        number = sum(delimiter in line for line in first)
+        if 2 * number > len(first):
+            return Decision(name, f"in {number} of the first {len(first)} lines")
+    return Decision("", "none in most lines")
 
 
 def _read_file(path: Path, sides: Sides, pairs: PairSource, split: str) -> None:
     if not _is_pair_file(path):
         raise UserError(
-            f"{path}: unknown kind of file; expected .tsv, .txt, .csv, .jsonl, .tmx "
-            "(each also with .gz) or .parquet; of parallel text files give the folder"
+            f"{path}: unknown kind of file; expected .tsv, .txt, .csv, .json, .jsonl, "
+            ".tmx (each also with .gz), .parquet, .xlsx or .zip; of parallel text "
+            "files give the folder, or both with a comma between them"
         )
     rows = pairs.splits.setdefault(split, PairRows())
     if is_tmx(path):
         _read_units(path, sides, pairs, rows)
-    elif path.name.lower().endswith(_PLAIN_PAIRS):
+    elif has_columns_of_lines(path):
         _read_tab_separated(path, sides, pairs, rows)
     else:
         _read_columns(path, sides, pairs, rows)
 
 
-def _read_parallel(source: Path, target: Path, pairs: PairSource, split: str) -> None:
+def _read_parallel(
+    source: Path, target: Path, sides: Sides, pairs: PairSource, split: str
+) -> None:
     rows = pairs.splits.setdefault(split, PairRows())
-    lines = read_parallel_lines(source, target)
-    for side in lines:
-        pairs.encodings.update(side.encodings)
+    lines = read_parallel_lines(source, target, sides.plan)
+    for side, path, read in zip(
+        ("source", "target"), (source, target), lines, strict=True
+    ):
+        pairs.encodings.update(read.encodings)
+        sides.plan.column(path.name, side, f"{len(read.lines):,} lines")
+    samples = [sampled(read.lines, None).sample for read in lines]
+    warn_if_swapped(samples[0], samples[1], sides, str(source))
     for number, (one, other) in enumerate(
         zip(lines[0].lines, lines[1].lines, strict=True), start=1
     ):
@@ -206,94 +423,225 @@ def _read_parallel(source: Path, target: Path, pairs: PairSource, split: str) ->
             add_pair(rows, pairs.bad_rows, one, other, location)
 
 
+@dataclass(frozen=True)
+class LineLayout:
+    """How the lines of a text file hold columns.
+
+    Args:
+        delimiter: between them.
+        columns: with values from all lines, and the names of the header.
+        begin: how many lines stand above the first row.
+        has_header: whether the last of these is a header.
+        is_quoted: whether quotation marks stand around all texts.
+    """
+
+    delimiter: str
+    columns: Sequence[Column]
+    begin: int
+    has_header: bool
+    is_quoted: bool = False
+
+    @classmethod
+    def of(cls, lines: Sequence[str], sides: Sides, file: str = "") -> "LineLayout":
+        """The layout of a file's lines; lines without a delimiter are one column.
+
+        The plan decides ``delimiter``, ``skip_rows`` and ``header``.
+        """
+        plan = sides.plan
+        found = _delimiter(lines)
+        name = plan.decide(
+            "delimiter",
+            lambda: found,
+            fits=lambda kept: kept == found.value or not found.value,
+            file=file,
+        )
+        delimiter = _DELIMITERS.get(name, name) or _DELIMITERS["tab"]
+        rows = [line.split(delimiter) for line in spread(lines)]
+        width = max(map(len, rows), default=0)
+        if width < 2:
+            return cls(delimiter, _columns(rows, width, None), 0, False)
+        above = plan.decide(
+            "skip_rows",
+            lambda: Decision(0, "no lines above"),
+            fits=lambda kept: all(delimiter not in line for line in lines[:kept]),
+        )
+        if above:
+            rows = [line.split(delimiter) for line in spread(lines[above:])]
+        cells = [cell.strip().strip('"') for cell in rows[0]] if rows else []
+        below = _columns(rows[1:], width, None)
+        has_header = int(is_header(cells, below, sides) or False)
+        header = plan.decide(
+            "header",
+            lambda: Decision(has_header, "by the words of the first line"),
+            fits=lambda kept: kept == has_header,
+            file=file,
+        )
+        columns = _columns(rows[header:], width, cells if header else None)
+        is_quoted = _are_quoted(rows[header:])
+        return cls(delimiter, columns, above + header, bool(header), is_quoted)
+
+    def fields(self, line: str) -> list[str]:
+        """The fields of a line, without what writers of tables put around them."""
+        return [
+            _unquoted(field, self.is_quoted) for field in line.split(self.delimiter)
+        ]
+
+
 def _read_tab_separated(
     path: Path, sides: Sides, pairs: PairSource, rows: PairRows
 ) -> None:
-    """Source and target in the first two columns, unless the first line names them."""
-    read = read_lines(path)
-    header = read.lines[0].split("\t") if read.lines else []
-    header = [name.strip().strip('"') for name in header]
-    one, other = _find_columns(header, sides)
-    if one is None or other is None:
-        columns, begin = (0, 1), 0
-    elif is_table(path):
+    """Reads the columns that hold the sides, below a header if there is one."""
+    read = read_lines(path, sides.plan)
+    layout = LineLayout.of(read.lines, sides, str(path))
+    if layout.has_header and is_table(path):
         _read_columns(path, sides, pairs, rows)
         return
-    else:
-        columns, begin = (header.index(one), header.index(other)), 1
     pairs.encodings.update(read.encodings)
-    for number, line in enumerate(read.lines[begin:], start=begin + 1):
+    width = len(layout.columns)
+    chosen = (0, 1) if width < 2 else find_columns(layout.columns, sides, str(path))
+    for number, line in enumerate(read.lines[layout.begin :], start=layout.begin + 1):
         location = (str(path), number)
-        fields = line.split("\t")
+        fields = layout.fields(line)
         if number in read.undecodable:
             pairs.bad_rows.append(BadRow(*location, UNDECODABLE))
-        elif len(fields) > max(columns):
-            texts = [_unquoted(fields[column]) for column in columns]
+        elif len(fields) > max(chosen):
+            texts = [fields[column] for column in chosen]
             add_pair(rows, pairs.bad_rows, texts[0], texts[1], location)
         elif line.strip():
             reason = "no tab in it; two columns were expected, source and target"
-            if begin:
-                reason = f"{len(fields)} fields; the header has {len(header)}"
+            if len(fields) > 1 or layout.has_header:
+                reason = f"{len(fields)} fields; the header has {width}"
             pairs.bad_rows.append(BadRow(*location, reason))
 
 
-def _unquoted(field: str) -> str:
-    if '""' in field[1:-1] and _QUOTED.fullmatch(field):
+def _are_quoted(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether a writer of tables has put all texts in quotation marks."""
+    texts = [
+        field for row in rows for field in row if any(map(str.isalpha, field.strip()))
+    ]
+    return len(rows) >= _FEWEST_QUOTED and all(map(_QUOTED.fullmatch, texts))
+
+
+def _unquoted(field: str, is_quoted: bool = False) -> str:
+    has_doubled = '""' in field[1:-1]
+    if (is_quoted or has_doubled) and _QUOTED.fullmatch(field):
         return field[1:-1].replace('""', '"')
     return field
 
 
+def _columns(
+    rows: Sequence[Sequence[Any]], width: int, names: Sequence[str] | None
+) -> list[Column]:
+    """The columns of rows, some of which may be too short."""
+    return [
+        sampled(
+            [row[number] if number < len(row) else None for row in rows],
+            None if names is None or number >= len(names) else names[number],
+        )
+        for number in range(width)
+    ]
+
+
 def _read_columns(path: Path, sides: Sides, pairs: PairSource, rows: PairRows) -> None:
-    table = read_table(path)
+    table = read_table(path, plan=_WithHeader(sides, path))
     frame = table.frame
-    frame.columns = pd.Index([str(name) for name in frame.columns])
+    names = [str(name) for name in frame.columns]
+    values = [frame.iloc[:, number].tolist() for number in range(len(names))]
+    has_names = names != [str(number) for number in range(1, len(names) + 1)]
+    columns = [
+        sampled(column, name if has_names else None)
+        for name, column in zip(names, values, strict=True)
+    ]
     pairs.encodings.update(table.encodings)
     bad_rows = list(table.bad_rows)
-    for line, texts in zip(table.lines, _texts(frame, path, sides), strict=True):
-        add_pair(rows, bad_rows, *texts, (str(path), int(line)))
+    held = _pair_column(names, sides)
+    if held is not None:
+        sides.plan.column(names[held], "source and target", "a text for each language")
+        texts: Iterator[tuple[Any, Any]] = (
+            _texts_of_pair(pair, sides) for pair in values[held]
+        )
+    else:
+        one, other = find_columns(columns, sides, str(path))
+        texts = zip(values[one], values[other], strict=True)
+    for line, both in zip(table.lines, texts, strict=True):
+        add_pair(rows, bad_rows, *both, (str(path), int(line)))
     pairs.bad_rows += sorted(bad_rows, key=lambda row: row.line or 0)
 
 
-def _texts(frame: pd.DataFrame, path: Path, sides: Sides) -> Iterator[tuple[Any, Any]]:
-    names = list(frame.columns)
-    one, other = _find_columns(names, sides)
-    if one is not None and other is not None:
-        return zip(frame[one].tolist(), frame[other].tolist(), strict=True)
-    for name in names:
-        if name.lower() in sides.pair_columns:
-            return (_texts_of_pair(pair, sides) for pair in frame[name].tolist())
-    raise UserError(
-        f"{path}: no columns for {sides.source} and {sides.target}; its columns are "
-        f"{', '.join(name[:40] for name in names[:20])}; choose by --source and "
-        "--target"
+class _WithHeader(PlanBuilder):
+    """A plan that knows whether a table of sentences has a header.
+
+    To one who knows no languages, its first line is a row of words like the others.
+    """
+
+    def __init__(self, sides: Sides, path: Path):
+        self._sides = sides
+        self._path = path
+
+    def given(self, key: str) -> Any:
+        return self._sides.plan.given(key)
+
+    def kept(self, key: str) -> Any:
+        return self._sides.plan.kept(key)
+
+    def warn(self, line: str) -> None:
+        self._sides.plan.warn(line)
+
+    def decide(
+        self,
+        key: str,
+        guess: Callable[[], Decision],
+        *,
+        fits: Callable[[Any], bool] = lambda value: True,
+        file: str = "",
+    ) -> Any:
+        decided = self._header() if key == "header" else None
+        if decided is not None:
+            lines = decided.value
+            return self._sides.plan.decide(
+                key, lambda: decided, fits=lambda kept: kept == lines, file=file
+            )
+        return self._sides.plan.decide(key, guess, fits=fits, file=file)
+
+    def _header(self) -> Decision | None:
+        """Whether the first record is a header; None where its words do not say."""
+        if _ending(self._path).lower() not in ("csv", "tsv"):
+            return None
+        lines = [line for line in read_lines(self._path).lines if line.strip()]
+        dialect = guess_dialect(lines, f".{_ending(self._path).lower()}")
+        records = list(itertools.islice(dialect.records(lines), _SAMPLED_ROWS))
+        rows = [record.fields for record in records if not record.fault]
+        if not rows or records[0].fault:
+            return None
+        below = _columns(rows[1:], len(rows[0]), None)
+        decided = is_header(rows[0], below, self._sides)
+        if decided is None and find_named(rows[0], self._sides) != (None, None):
+            decided = True
+        if decided is None:
+            return None
+        return Decision(int(decided), "by the words of the first line")
+
+
+def _pair_column(names: Sequence[str], sides: Sides) -> int | None:
+    """The number of the column that holds both sides, where no two columns do."""
+    if sides.plan.given("source_column") or None not in find_named(names, sides):
+        return None
+    return next(
+        (n for n, name in enumerate(names) if name.lower() in sides.pair_columns), None
     )
 
 
 def _texts_of_pair(pair: Any, sides: Sides) -> tuple[Any, Any]:
     if not isinstance(pair, Mapping):
         return None, None
-    source = find_language(pair, sides.source)
-    target = find_language(pair, sides.target)
-    return (
-        None if source is None else pair[source],
-        None if target is None else pair[target],
-    )
-
-
-def _find_columns(names: list[str], sides: Sides) -> tuple[str | None, str | None]:
-    by_name = {name.strip().lower(): name for name in names}
-
-    def found(language: str, usual: Sequence[str]) -> str | None:
-        by_usual_name = (by_name[name] for name in usual if name in by_name)
-        return find_language(names, language) or next(by_usual_name, None)
-
-    return found(sides.source, SOURCE_COLUMNS), found(sides.target, TARGET_COLUMNS)
+    one, other = find_languages(pair, sides.source, sides.target)
+    return None if one is None else pair[one], None if other is None else pair[other]
 
 
 def _read_units(path: Path, sides: Sides, pairs: PairSource, rows: PairRows) -> None:
     others = 0
     for number, unit in enumerate(read_tmx(path), start=1):
-        one, other = _first_of(unit, sides.source), _first_of(unit, sides.target)
+        one, other = _of_unit(unit, sides)
         if one is None or other is None:
             others += 1
             continue
@@ -307,11 +655,20 @@ def _read_units(path: Path, sides: Sides, pairs: PairSource, rows: PairRows) -> 
             f"{path}: no unit with {sides.source} and {sides.target}; its languages "
             f"are {languages}; choose by --source and --target"
         )
+    warn_if_swapped(spread(rows.source), spread(rows.target), sides, str(path))
 
 
-def _first_of(unit: Mapping[str, str], language: str) -> str | None:
-    """Of a unit in several regions' languages the first that is asked for."""
-    exact = find_language(unit, language)
-    return exact or next(
-        (name for name in unit if find_language([name], language)), None
+def _of_unit(unit: Mapping[str, str], sides: Sides) -> tuple[str | None, str | None]:
+    """Of a unit in several regions' languages the first that are asked for."""
+    one, other = find_languages(unit, sides.source, sides.target)
+    one = one or _first_similar(unit, sides.source, besides=other)
+    return one, other or _first_similar(unit, sides.target, besides=one)
+
+
+def _first_similar(
+    unit: Mapping[str, str], language: str, besides: str | None
+) -> str | None:
+    return next(
+        (name for name in unit if name != besides and find_language([name], language)),
+        None,
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..files.tables import BadRow, Location, is_missing
+from ..reading import PlanBuilder
 from .normalised_text import normalise_text
 
 
@@ -17,11 +18,17 @@ class Sides:
         source, target: the languages.
         pair_columns: names of a column whose values hold both sides: a text for each of
             several languages.
+        plan: takes what is decided of the files: ``source_column``, ``target_column``,
+            and how tables are read.
+        are_tests: whether files under other names than a split's are test sets, and
+            nothing to train on.
     """
 
     source: str
     target: str
     pair_columns: Sequence[str] = ()
+    plan: PlanBuilder = field(default_factory=PlanBuilder)
+    are_tests: bool = False
 
 
 @dataclass

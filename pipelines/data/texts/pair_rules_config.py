@@ -26,5 +26,6 @@ class PairRulesConfig(Config):
     )
     seen_in_evaluation: Duplicates = Field(
         "pairs",
-        description="dropped: pairs, or sources, that validation or test have too",
+        description="dropped: pairs, or sources, that validation or test have too, "
+        "case aside",
     )

@@ -1,14 +1,17 @@
 """Sentence pairs from any spec, split and checked."""
 
+import dataclasses
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
+from ...cards import ReadingPlan
 from ...core.errors import UserError
 from ..files.tables import BadRow
+from ..reading import PlanBuilder
 from ..sources import SENTENCE_PAIRS, read
 from ..splits import check_bad_fraction, check_fractions, in_order, is_test
 from .normalised_text import comparison_key
@@ -48,6 +51,7 @@ class SentencePairs:
         bad_rows: the rows left out, each with file, line and reason.
         checks: what was found, before any pair was left out and any split carved.
         encodings: lines of the files by the encoding they were decoded with.
+        reading_plan: how the files were read.
     """
 
     spec: str
@@ -57,6 +61,7 @@ class SentencePairs:
     bad_rows: tuple[BadRow, ...]
     checks: PairChecks
     encodings: dict[str, int] = field(default_factory=dict)
+    reading_plan: ReadingPlan = ReadingPlan()
 
     @property
     def test_sets(self) -> tuple[str, ...]:
@@ -97,19 +102,26 @@ def load_sentence_pairs(
     test_data: str | None = None,
     max_bad_fraction: float = 0.01,
     seed: int = 0,
+    reading: Mapping[str, Any] | None = None,
 ) -> SentencePairs:
     """Loads sentence pairs, leaves out what ``rules`` say, and carves missing splits.
 
     Args:
         spec: ``sample`` or ``sample:NUMBER``, the embedded English-German pairs
             (``./sample`` is a path); ``tfds:NAME``, a set of sentence pairs of
-            tensorflow-datasets; a folder of parallel text files ``train.en`` and
-            ``train.de``, ``val.*`` (validation, valid, dev) and ``test*.*``, each also
-            .gz, where line n of both is one pair; a folder of tables of such names; or
-            a path to one table. Tables are .tsv and .txt with source and target in the
-            first two columns, or in those that the first line names; .csv, .jsonl and
-            .parquet with columns of the languages, or of the names source and target,
-            or one of ``pair_columns``; and .tmx.
+            tensorflow-datasets; or files:
+
+            - a folder or .zip of parallel text files ``train.en`` and ``train.de``,
+              ``val.*`` (validation, valid, dev) and ``test*.*``, each also .gz, where
+              line n of both is one pair. ``train.en.txt``, ``src-train.txt``,
+              ``train_en.txt`` and the like are such names too, and so are those of the
+              sets of WMT and IWSLT;
+            - a folder or .zip of tables of such names;
+            - one table: .tsv or .txt, .csv, .jsonl, .parquet or .tmx. Its columns are
+              found by their names, else by what stands in them;
+            - several of these with commas between them; a name that is no split's is
+              to train on. ``corpus/train`` is short for ``corpus/train.en`` and
+              ``corpus/train.de``.
         source, target: the languages: endings of files, names of columns, ``xml:lang``.
         pair_columns: names of a column whose values hold both sides, a text for each
             of several languages.
@@ -125,6 +137,8 @@ def load_sentence_pairs(
             rules.
         seed: the same seed carves the same splits. Pairs with the same source are
             never on two sides of a carved split.
+        reading: how files are read, where that is given: values of the section
+            ``data`` by key, such as ``source_column``.
 
     Raises:
         UserError: the data cannot be read, a language is not there, files that should
@@ -132,14 +146,17 @@ def load_sentence_pairs(
             too few pairs are left.
     """
     check_fractions(validation_fraction, test_fraction)
-    sides = Sides(source, target, pair_columns)
+    sides = Sides(source, target, pair_columns, PlanBuilder(reading))
     pairs = _read(spec, sides, max_bad_fraction)
     if "train" not in pairs.splits:
         raise UserError(
             f"{spec}: has no training pairs; it has {', '.join(pairs.splits)}"
         )
     if test_data is not None:
-        tests = _read_tests(test_data, sides, max_bad_fraction)
+        plan = PlanBuilder(reading, sides.plan.plan())
+        tests = _read_tests(
+            test_data, dataclasses.replace(sides, plan=plan), max_bad_fraction
+        )
         pairs.splits = {
             name: rows for name, rows in pairs.splits.items() if not is_test(name)
         } | tests.splits
@@ -167,6 +184,7 @@ def load_sentence_pairs(
         tuple(pairs.bad_rows),
         checks,
         dict(pairs.encodings),
+        sides.plan.plan(),
     )
 
 
@@ -177,14 +195,21 @@ def load_test_pairs(
     target: str,
     pair_columns: Sequence[str] = (),
     max_bad_fraction: float = 0.01,
+    reading: Mapping[str, Any] | None = None,
+    kept: ReadingPlan | None = None,
 ) -> SentencePairs:
     """Loads the test sets of a spec; if it has none, all its pairs are "test".
 
+    Files of a folder whose names are no split's are test sets here.
+
     Args:
-        spec, source, target, pair_columns, max_bad_fraction: as in
+        spec, source, target, pair_columns, max_bad_fraction, reading: as in
             ``load_sentence_pairs``.
+        kept: how the files of training were read.
     """
-    pairs = _read_tests(spec, Sides(source, target, pair_columns), max_bad_fraction)
+    plan = PlanBuilder(reading, kept)
+    sides = Sides(source, target, pair_columns, plan)
+    pairs = _read_tests(spec, sides, max_bad_fraction)
     checks, _ = check_pairs(pairs.splits, PairRulesConfig())
     return SentencePairs(
         spec,
@@ -194,6 +219,7 @@ def load_test_pairs(
         tuple(pairs.bad_rows),
         checks,
         dict(pairs.encodings),
+        plan.plan(),
     )
 
 
@@ -213,7 +239,7 @@ def _read(spec: str, sides: Sides, max_bad_fraction: float) -> PairSource:
 
 
 def _read_tests(spec: str, sides: Sides, max_bad_fraction: float) -> PairSource:
-    pairs = _read(spec, sides, max_bad_fraction)
+    pairs = _read(spec, dataclasses.replace(sides, are_tests=True), max_bad_fraction)
     tests = {name: rows for name, rows in pairs.splits.items() if is_test(name)}
     if not tests:
         joined = PairRows()

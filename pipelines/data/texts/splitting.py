@@ -28,7 +28,8 @@ def hold_out(
 
     Without groups every class gives ``fraction`` of its rows, rounded, and at least
     one. With groups the rows of a group stay on one side, so that the fraction of every
-    class is met as nearly as the groups allow.
+    class is met as nearly as the groups allow. A class of one row, or of one group, is
+    kept.
 
     Args:
         labels: class numbers, integers of shape ``[rows]``.
@@ -42,27 +43,27 @@ def hold_out(
         The row numbers kept and held out, each in rising order.
 
     Raises:
-        UserError: a class has one row only, there are too few groups, or the groups
-            leave a class on one side only.
+        UserError: there are too few rows or groups to hold out two classes.
     """
     counts = Counter(labels.tolist())
-    for number, count in sorted(counts.items()):
-        if count < 2:
-            raise UserError(
-                f"too few rows to carve a {name} split: the class {classes[number]!r} "
-                f"has {count} row left, and both parts need one"
-            )
     held: Sequence[int] | np.ndarray
     if groups is None:
         held = _stratified(labels, counts, fraction, seed)
     else:
         held = _stratified_by_group(labels, groups, fraction, seed, name)
-        for part in (held, np.setdiff1d(np.arange(len(labels)), held)):
-            for number in counts.keys() - set(labels[part].tolist()):
-                raise UserError(
-                    f"too few groups to carve a {name} split: the class "
-                    f"{classes[number]!r} would be on one side only"
-                )
+        held = _without_whole_classes(held, labels, groups)
+    missing = counts.keys() - set(labels[held].tolist())
+    if len(counts) - len(missing) < 2:
+        what = "rows" if groups is None else "groups"
+        rarest = min(missing, key=lambda number: (counts[number], number))
+        raise UserError(
+            f"too few {what} to carve a {name} split: the class {classes[rarest]!r} "
+            + (
+                f"has {counts[rarest]} row left, and both parts need one"
+                if groups is None
+                else "would be on one side only"
+            )
+        )
     is_held = np.zeros(len(labels), dtype=bool)
     is_held[held] = True
     return np.flatnonzero(~is_held), np.flatnonzero(is_held)
@@ -76,9 +77,22 @@ def _stratified(
     generator = np.random.default_rng(seed)
     held: list[int] = []
     for number, count in sorted(counts.items()):
+        if count < 2:
+            continue
         rows = generator.permutation(np.flatnonzero(labels == number))
         held.extend(rows[: min(max(1, round(fraction * count)), count - 1)].tolist())
     return held
+
+
+def _without_whole_classes(
+    held: np.ndarray, labels: np.ndarray, groups: np.ndarray
+) -> np.ndarray:
+    """Gives back the groups of classes of which nothing would be kept."""
+    is_kept = np.ones(len(labels), dtype=bool)
+    is_kept[held] = False
+    lost = set(labels.tolist()) - set(labels[is_kept].tolist())
+    returned = groups[np.isin(labels, list(lost))]
+    return held[~np.isin(groups[held], returned)]
 
 
 def _stratified_by_group(

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ...cards import ReadingPlan
 from ..description import DataDescription, DescriptionTable
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
@@ -47,6 +48,7 @@ class TextDescription:
         encodings: lines by the encoding they were decoded with.
         examples: "label" and "text" of a few rows of each class, on one line and cut
             to 120 characters.
+        plan: how the files are read.
     """
 
     spec: str
@@ -59,15 +61,17 @@ class TextDescription:
     duplicates: dict[str, int]
     encodings: dict[str, int]
     examples: list[dict[str, str]]
+    plan: ReadingPlan
 
     def as_dict(self) -> dict[str, Any]:
         """Plain dicts, lists, strings and integers, for JSON."""
-        return asdict(self)
+        return asdict(self) | {"plan": self.plan.model_dump(mode="json")}
 
     def shown(self) -> DataDescription:
         """The same as `recurra data show` prints it."""
         return DataDescription(
             values=self.as_dict(),
+            plan=self.plan,
             blocks=[*_lines(self), _splits(self), _lengths(self)],
             bad_rows=[
                 f"{row['file']}, line {row['line']}: {row['reason']}"

@@ -6,7 +6,7 @@ from typing import Any
 from ...core.errors import UserError
 from ..sources import Spec
 from ..splits import split_of_name
-from .languages import find_language
+from .languages import find_languages
 from .pair_rows import PairRows, PairSource, Sides, add_pair
 from .tfds_texts import fetch, find_builder
 
@@ -41,7 +41,11 @@ def read_tfds_pairs(spec: Spec, sides: Sides) -> PairSource:
         None,
     )
     known = list(features if variable is None else features[variable].languages)
-    names = [_found(name, known, sides.source), _found(name, known, sides.target)]
+    found = find_languages(known, sides.source, sides.target)
+    names = [
+        _checked(name, known, *each)
+        for each in zip(found, (sides.source, sides.target), strict=True)
+    ]
     if variable is None and not all(
         isinstance(features[language], tfds.features.Text) for language in names
     ):
@@ -59,8 +63,7 @@ def read_tfds_pairs(spec: Spec, sides: Sides) -> PairSource:
     return pairs
 
 
-def _found(name: str, known: list[str], language: str) -> str:
-    found = find_language(known, language)
+def _checked(name: str, known: list[str], found: str | None, language: str) -> str:
     if found is None:
         raise UserError(
             f"tfds:{name}: has no texts in {language!r}; it has "

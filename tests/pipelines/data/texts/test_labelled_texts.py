@@ -12,6 +12,7 @@ import pytest
 
 from recurra.pipelines.core.errors import UserError
 from recurra.pipelines.data.files.tables import BadRow
+from recurra.pipelines.data.reading import PlanBuilder
 from recurra.pipelines.data.texts.labelled_rows import normalise_label
 from recurra.pipelines.data.texts.labelled_texts import (
     LabelledTexts,
@@ -206,8 +207,9 @@ def test_first_usual_name_is_preferred_and_given_names_win(tmp_path: Path) -> No
     ("header", "options", "message"),
     [
         ("words,label", {}, "its columns are words, label; choose by --text-column"),
-        ("text,stars", {}, "its columns are text, stars; choose by --label-column"),
-        ("text,label", {"text_column": "Text"}, "no column 'Text' for --text-column"),
+        ("text,mark", {}, "its columns are text, mark; choose by --label-column"),
+        ("text,label", {"text_column": "Tex"}, "no column 'Tex' for --text-column"),
+        ("text,label", {"text_column": "3"}, "no column '3' for --text-column"),
         ("text,label", {"label_column": "x"}, "its columns are text, label"),
         ("text,label", {"group_column": "x"}, "no column 'x' for --group-column"),
         ("text,label", {"label_column": "text"}, "cannot be both text and label"),
@@ -238,6 +240,14 @@ def test_columns_that_are_not_found(
         ("1.0.0", "1.0.0"),
         (" so so ", "so so"),
         (True, "True"),
+        ("+1", "1"),
+        ("true", "True"),
+        ("FALSE", "False"),
+        ("caf\u0065\u0301", "café"),
+        ("café\u200b", "café"),
+        ("\ufeff café\u00a0", "café"),
+        ("so\u00adso", "soso"),
+        ("\u200b", None),
         ("", None),
         ("  ", None),
         (None, None),
@@ -247,6 +257,99 @@ def test_columns_that_are_not_found(
 )
 def test_labels_are_normalised(value: object, label: str | None) -> None:
     assert normalise_label(value) == label
+
+
+def test_labels_that_look_alike_are_one_class(tmp_path: Path) -> None:
+    labels = ("caf\u0065\u0301", "café", "café\u200b", "\ufeffcafé", "thé")
+    texts = load_labelled_texts(write_rows(tmp_path / "a.csv", numbered(50, labels)))
+    assert texts.classes == ("café", "thé")
+
+
+def test_labels_that_differ_by_case_are_told(tmp_path: Path) -> None:
+    labels = ("Pos", "pos", "pos", "neg")
+    spec = write_rows(tmp_path / "a.csv", numbered(80, labels))
+    texts = load_labelled_texts(spec)
+    assert texts.classes == ("Pos", "neg", "pos")
+    assert texts.reading_plan.warnings == [
+        "the labels 'pos' and 'Pos' differ by case alone, and are classes of their "
+        "own; data.label_case=fold joins them"
+    ]
+    texts = load_labelled_texts(spec, label_case="fold")
+    assert texts.classes == ("neg", "pos")
+    assert texts.reading_plan.warnings == []
+
+
+def test_real_numbers_are_no_classes(tmp_path: Path) -> None:
+    rows = [(f"text {n}", n / 97) for n in range(1, 90)]
+    spec = write_rows(tmp_path / "a.csv", rows, "text,score")
+    with pytest.raises(UserError) as error:
+        load_labelled_texts(spec)
+    assert "the column 'score' holds real numbers (0.0103" in str(error.value)
+    assert "classes were expected" in str(error.value)
+    halves = [(f"text {n}", n % 10 / 2) for n in range(100)]
+    spec = write_rows(tmp_path / "b.csv", halves, "text,stars")
+    assert len(load_labelled_texts(spec).classes) == 10
+
+
+def test_a_usual_name_loses_to_content(tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        {
+            "Label": [f"id-{n}" for n in range(50)],
+            "text": range(50),
+            "review": [f"text {n}" for n in range(50)],
+            "category": ["a", "b"] * 25,
+        }
+    )
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    texts = load_labelled_texts(str(tmp_path / "a.csv"))
+    assert texts.columns == {"text": "review", "label": "category", "group": None}
+    assert "'Label' has 50 values in 50 rows" in texts.reading_plan.warnings[0]
+    assert "data.label_column chooses" in texts.reading_plan.warnings[0]
+    frame[["Label", "review"]].to_csv(tmp_path / "b.csv", index=False)
+    with pytest.raises(UserError, match="'Label' has 50 values in 50 rows; classes"):
+        load_labelled_texts(str(tmp_path / "b.csv"))
+
+
+def test_the_reading_plan_names_every_column(tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        {
+            "text": [f"text {n}" for n in range(50)],
+            "id": range(50),
+            "label": ["a", "b"] * 25,
+            "stars": [1, 5] * 25,
+            "title": [f"title {n // 2}" for n in range(50)],
+        }
+    )
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    spec = str(tmp_path / "a.csv")
+    plan = load_labelled_texts(spec, group_column="TITLE").reading_plan
+    roles = {column.column: column.role for column in plan.columns}
+    assert roles == {
+        "text": "text",
+        "id": "ignored",
+        "label": "label",
+        "stars": "ignored",
+        "title": "group",
+    }
+    assert plan.values() == {
+        "encoding": "utf-8",
+        "delimiter": ",",
+        "skip_rows": 0,
+        "header": 1,
+        "text_column": "text",
+        "label_column": "label",
+    }
+    label = next(found for found in plan.findings if found.key == "label_column")
+    assert label.alternative == "stars (data.label_column chooses)"
+    assert describe(spec).shown().plan.values() == plan.values()
+
+
+def test_columns_by_number_where_there_is_a_header(tmp_path: Path) -> None:
+    spec = write_rows(tmp_path / "a.csv", numbered(50), "words,kind")
+    texts = load_labelled_texts(spec, text_column="1", label_column="2")
+    assert texts.columns == {"text": "words", "label": "kind", "group": None}
+    values = texts.reading_plan.values()
+    assert (values["text_column"], values["label_column"]) == ("words", "kind")
 
 
 def test_integer_classes_are_sorted_as_numbers(tmp_path: Path) -> None:
@@ -349,15 +452,48 @@ def test_class_of_test_that_train_does_not_have(tmp_path: Path) -> None:
     )
 
 
-def test_too_few_rows_of_a_class(tmp_path: Path) -> None:
-    rows = [*numbered(30), ("rare", "meh"), ("rarer", "meh")]
+@pytest.mark.parametrize("rare", [1, 2])
+def test_rare_class_stays_in_train(tmp_path: Path, rare: int, caplog) -> None:
+    rows = [*numbered(120), *[(f"rare {n}", "odd") for n in range(rare)]]
     spec = write_rows(tmp_path / "a.csv", rows)
-    with pytest.raises(UserError) as error:
+    texts = load_labelled_texts(spec)
+    assert sum(sizes(texts).values()) == 120 + rare
+    odd = texts.classes.index("odd")
+    assert (texts.splits["train"].labels == odd).sum() == 1
+    for split in texts.splits.values():
+        assert set(split.labels.tolist()) >= {0, 1, 2} - {odd}
+    assert "data.min_class_rows" in texts.reading_plan.warnings[0]
+    assert "odd: too few rows for the validation" in caplog.text
+
+
+def test_data_show_tells_rare_classes(tmp_path: Path) -> None:
+    rows = [*numbered(120), ("one", "odd")]
+    described = describe(write_rows(tmp_path / "a.csv", rows))
+    assert "odd: too few rows" in described.plan.warnings[0]
+
+
+def test_counts_are_no_classes(tmp_path: Path) -> None:
+    rows = [(f"text {n}", n % 70) for n in range(300)]
+    spec = write_rows(tmp_path / "a.csv", rows, "text,score")
+    with pytest.raises(UserError, match="'score' holds 70 different numbers in 300"):
         load_labelled_texts(spec)
-    assert "too few rows to carve a validation split: the class 'meh' has 1 row" in str(
-        error.value
+
+
+def test_classes_with_too_few_rows_are_left_out(tmp_path: Path, caplog) -> None:
+    rows = [*numbered(120), ("one", "odd"), ("two", "even"), ("three", "even")]
+    texts = load_labelled_texts(write_rows(tmp_path / "a.csv", rows), min_class_rows=3)
+    assert texts.classes == ("neg", "pos")
+    assert sum(sizes(texts).values()) == 120
+    assert "2 classes with fewer than 3 rows are left out (odd, even), 3 rows" in (
+        caplog.text
     )
-    assert sizes(load_labelled_texts(spec, test_fraction=0))["validation"] == 5
+
+
+def test_too_few_rows_to_hold_out_two_classes(tmp_path: Path) -> None:
+    rows = [*numbered(30, ("pos",)), ("rare", "neg")]
+    spec = write_rows(tmp_path / "a.csv", rows)
+    with pytest.raises(UserError, match="the class 'neg' has 1 row left, and both"):
+        load_labelled_texts(spec)
 
 
 @pytest.mark.parametrize(
@@ -543,6 +679,76 @@ def test_duplicates_are_counted(tmp_path: Path) -> None:
 # Data to evaluate on.
 
 
+def test_a_test_file_without_labels_is_set_aside(tmp_path: Path) -> None:
+    write_rows(tmp_path / "train.csv", numbered(120))
+    (tmp_path / "test.csv").write_text("id,text\n1,one\n2,two\n")
+    texts = load_labelled_texts(str(tmp_path))
+    assert sizes(texts) == {"train": 96, "validation": 12, "test": 12}
+    assert "test.csv has no labels, and is set aside" in texts.reading_plan.warnings[0]
+    (tmp_path / "test.csv").write_text("text,label\none,\ntwo,\n")
+    assert sizes(load_labelled_texts(str(tmp_path)))["test"] == 12
+    for spec in (tmp_path, tmp_path / "test.csv"):
+        with pytest.raises(UserError) as error:
+            load_evaluation_texts(str(spec), classes=["neg", "pos"])
+        assert "it is something to predict: recurra predict MODEL" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", "text,label\na,1\nb,0\n"),
+        ("a.csv", "text,label\na,1.0\nb,0.0\n"),
+        ("a.jsonl", '{"text": "a", "label": 1}\n{"text": "b", "label": 0.0}\n'),
+        ("a.json", '[{"text": "a", "label": "1"}, {"text": "b", "label": "0"}]'),
+        ("a.txt", "__label__1 a\n__label__0 b\n"),
+    ],
+)
+def test_a_label_is_read_alike_in_every_format(
+    tmp_path: Path, name: str, content: str
+) -> None:
+    (tmp_path / name).write_text(content)
+    split, _ = load_evaluation_texts(str(tmp_path / name), classes=["0", "1"])
+    assert split.texts.tolist() == ["a", "b"]
+    assert split.labels.tolist() == [1, 0]
+
+
+def test_truth_values_and_case_are_read_alike(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("text,label\na,true\nb,FALSE\n")
+    (tmp_path / "a.jsonl").write_text(
+        '{"text": "a", "label": true}\n{"text": "b", "label": false}\n'
+    )
+    for name in ("a.csv", "a.jsonl"):
+        split, _ = load_evaluation_texts(
+            str(tmp_path / name), classes=["False", "True"]
+        )
+        assert split.labels.tolist() == [1, 0]
+    spec = write_rows(tmp_path / "b.csv", [("a", "POS"), ("b", "neg")])
+    split, _ = load_evaluation_texts(spec, classes=["Neg", "Pos"])
+    assert split.labels.tolist() == [1, 0]
+
+
+def test_the_columns_of_training_hold_for_later_files(tmp_path: Path) -> None:
+    columns = ["comment", "text", "tag", "label"]
+    frame = pd.DataFrame(
+        [(f"c {n}", f"t {n}", "ab"[n % 2], "cd"[n % 2]) for n in range(50)],
+        columns=columns,
+    )
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    spec = str(tmp_path / "a.csv")
+    trained = load_labelled_texts(spec, text_column="comment", label_column="tag")
+    plan = PlanBuilder(kept=trained.reading_plan)
+    split, _ = load_evaluation_texts(spec, classes=trained.classes, plan=plan)
+    assert split.texts[0] == "c 0"
+    assert plan.plan().warnings == []
+    frame.drop(columns=["comment", "tag"]).to_csv(tmp_path / "b.csv", index=False)
+    plan = PlanBuilder(kept=trained.reading_plan)
+    load_evaluation_texts(str(tmp_path / "b.csv"), classes=["c", "d"], plan=plan)
+    assert [line.partition(" is ")[0] for line in plan.plan().warnings] == [
+        "b.csv: data.text_column",
+        "b.csv: data.label_column",
+    ]
+
+
 def test_test_data_replaces_the_test_split(tmp_path: Path) -> None:
     spec = write_rows(tmp_path / "a.csv", numbered(40, (0, 1)))
     test = write_rows(tmp_path / "b.csv", [("one", "1.0"), ("two", 0), ("text 1", 1)])
@@ -630,3 +836,34 @@ def test_imdb_with_titles_kept_together() -> None:
     assert abs(validation.labels.mean() - 0.5) < 0.01
     assert not set(train.groups) & set(validation.groups)
     assert texts.bad_rows == ()
+
+
+def test_labels_that_look_alike_are_one(tmp_path: Path) -> None:
+    labels = ("very good", "very  good", "very\u00a0good", "\u2764", "\u2764\ufe0f")
+    spec = write_rows(tmp_path / "a.csv", numbered(100, labels))
+    assert load_labelled_texts(spec).classes == ("very good", "\u2764")
+
+
+def test_words_for_no_value_are_told_where_they_are_classes(tmp_path: Path) -> None:
+    spec = write_rows(tmp_path / "a.csv", numbered(90, ("neg", "pos", "NULL")))
+    plan = PlanBuilder()
+    texts = load_labelled_texts(spec, plan=plan)
+    assert texts.classes == ("NULL", "neg", "pos")
+    assert any("'NULL' (30 rows)" in line for line in plan.plan().warnings)
+
+
+@pytest.mark.parametrize("rows", [4, 30])
+def test_a_first_row_that_may_be_no_header_is_told(tmp_path: Path, rows: int) -> None:
+    lines = [f"It was number {n} of all.,{'np'[n % 2]}" for n in range(1, rows)]
+    path = tmp_path / "a.csv"
+    path.write_text("\n".join(["I do not know what it is.,neutral", *lines]))
+    plan = PlanBuilder({"text_column": "1", "label_column": "2"})
+    load_labelled_texts(str(path), plan=plan, validation_fraction=0, test_fraction=0)
+    assert any("data.header=0" in line for line in plan.plan().warnings)
+
+
+def test_a_test_file_without_the_header_of_train_is_told(tmp_path: Path) -> None:
+    write_rows(tmp_path / "train.csv", numbered(60))
+    (tmp_path / "test.csv").write_text("fine,pos\nbad,neg\n" * 5)
+    texts = load_labelled_texts(str(tmp_path))
+    assert "under the same header" in texts.reading_plan.warnings[0]

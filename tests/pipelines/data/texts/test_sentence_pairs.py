@@ -229,6 +229,28 @@ def test_of_a_memory_in_many_languages_the_units_in_both_are_taken(tmp_path):
     assert texts(pairs.splits["train"]) == TWO
 
 
+@pytest.mark.parametrize(
+    ("segment", "text"),
+    [
+        ('Press it<ph x="1" type="lb">&lt;br/></ph>to begin.', "Press it to begin."),
+        ('one,<ph type="pb"/>two', "one, two"),
+        ("one<ph>{1}</ph>two", "one two"),
+        ("one<ph>{1}</ph><it>x</it><hi>two</hi>", "one two"),
+        ("one<ph>{1}</ph>, two", "one, two"),
+        ('un<bpt i="1" type="bold">x</bpt>believ<ept i="1">&lt;/b></ept>able',
+         "unbelievable"),
+        ('<bpt i="1">&lt;li></bpt>one<ept i="1">&lt;/li></ept>'
+         '<bpt i="2">&lt;li></bpt>two<ept i="2">&lt;/li></ept>', "one two"),
+        ('re<bpt i="1">{\\b </bpt>turn<ept i="1">}</ept>s', "returns"),
+        ("字<ph>{1}</ph>字", "字字"),
+    ],
+)  # fmt: skip
+def test_codes_in_a_memory(tmp_path, segment, text):
+    path = write(tmp_path / "a.tmx", TMX.replace("<seg>one<", f"<seg>{segment}<"))
+    pairs = load(path, validation_fraction=0)
+    assert pairs.splits["train"].source[0] == text
+
+
 def test_quotes_of_writers_of_tables_go_and_those_of_texts_stay(tmp_path):
     written = '"He says ""no""."\t"Er sagt ""nein""."\n"No."\t"Nein."\n'
     pairs = load(write(tmp_path / "a.tsv", written), validation_fraction=0)
@@ -394,10 +416,10 @@ def rows_with_faults():
         ("a plain sentence", "ein einfacher Satz"),
         ("", "kein Englisch"),
         ("no German", "   "),
-        ("OK then", "ok  then"),
+        ("OK then", "OK  then"),
         ("a very short one", "der hier ist viel zu lang " * 5),
         (long, long.replace("word", "Wort")),
-        ("A  plain sentence", "ein einfacher Satz"),
+        ("a  plain sentence", "ein einfacher Satz"),
         ("a plain sentence", "ein schlichter Satz"),
         ("seen in the test", "im Test gesehen"),
         ("another one", "noch einer"),
@@ -438,6 +460,18 @@ def test_checks_count_and_the_rules_leave_out(tmp_path):
     assert pairs.checks.shared["train/validation"] == {"pairs": 0, "sources": 0}
     places = pairs.checks.examples["train"]["empty side"]
     assert places == [f"{tmp_path / 'train.en'}, line {line}" for line in (2, 3)]
+
+
+def test_sides_that_differ_in_case_are_not_equal(tmp_path):
+    rows = [(f"mr smith {n}", f"Mr Smith {n}") for n in range(54)]
+    rows += [(f"it is {n}", f"it is {n}") for n in range(6)]
+    rows += [("us", "US"), ("us", "us")]
+    write_parallel(tmp_path, "train", rows, ("lower", "true"))
+    languages = {"source": "lower", "target": "true"}
+    pairs = load(tmp_path, validation_fraction=0, **languages)
+    assert pairs.checks.dropped["identical sides"] == 7
+    assert pairs.checks.dropped["duplicates"] == 0
+    assert texts(pairs.splits["train"]) == rows[:54] + rows[60:61]
 
 
 def test_evaluation_splits_keep_every_line(tmp_path):
