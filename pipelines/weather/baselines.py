@@ -5,6 +5,8 @@ from typing import Protocol
 
 import numpy as np
 
+from ..core.optional import of_baselines
+from ..data.series.steps import Step
 from ..data.series.time_series import TimeSeries
 from .climatology import fit_climatology
 from .data import WindowDataModule
@@ -20,7 +22,7 @@ class Baseline(Protocol):
     """A fitted baseline. It holds no series; joblib saves it and loads it again."""
 
     def forecast(self, batch: OriginBatch, series: TimeSeries) -> np.ndarray:
-        """Forecasts in raw units, float32 `[N, H, T]`, finite whatever is missing.
+        """Forecasts in raw units, `[N, H, T]`, finite whatever is missing.
 
         Args:
             batch: Where the forecasts begin.
@@ -41,26 +43,34 @@ def fit_baselines(data_module: WindowDataModule) -> dict[str, Baseline]:
         Fitted baseline by name, in this order.
     """
     data, scaling = data_module.data, data_module.source.scaling
-    season = season_steps(int(data.series.step.astype("timedelta64[s]").astype(int)))
+    season = season_steps(data.step)
     repeat_last = RepeatLast(data.shape, scaling.mean[list(data.shape.targets)])
-    return {
-        "repeat_last": repeat_last,
-        "seasonal_naive": (
-            SeasonalNaive(repeat_last, season) if season > 1 else repeat_last
-        ),
-        "climatology": fit_climatology(data, scaling),
-        "ridge": fit_ridge(data_module),
-    }
+    return of_baselines(
+        {
+            "repeat_last": lambda: repeat_last,
+            "seasonal_naive": lambda: (
+                SeasonalNaive(repeat_last, season) if season > 1 else repeat_last
+            ),
+            "climatology": lambda: fit_climatology(data, scaling),
+            "ridge": lambda: fit_ridge(data_module),
+        },
+        lambda fit: fit(),
+    )
 
 
-def season_steps(step_seconds: int) -> int:
+def season_steps(step: Step) -> int:
     """Steps of the season of a naive forecast.
 
-    A day where steps divide one; a week of daily steps; otherwise 1, no season.
+    A day where steps divide one; a week of days or of business days; a year where
+    steps are months that divide it; otherwise 1, no season.
     """
-    if step_seconds == _DAY:
+    if step.months:
+        return 12 // step.months if 12 % step.months == 0 else 1
+    if step.business_days:
+        return 5 if step.business_days == 1 else 1
+    if step.seconds == _DAY:
         return 7
-    return _DAY // step_seconds if _DAY % step_seconds == 0 else 1
+    return _DAY // step.seconds if _DAY % step.seconds == 0 else 1
 
 
 @dataclass(frozen=True)
@@ -76,7 +86,7 @@ class RepeatLast:
     means: np.ndarray
 
     def forecast(self, batch: OriginBatch, series: TimeSeries) -> np.ndarray:
-        """Float32 `[N, H, T]`."""
+        """`[N, H, T]`."""
         last = self.last_values(series, batch.stations, batch.origins)
         return np.repeat(last, self.shape.horizon, axis=1)
 
@@ -86,7 +96,8 @@ class RepeatLast:
         """Float32 `[N, 1, T]`."""
         history, targets = self.shape.history, self.shape.targets
         last = last_values(series, stations, origins, history, targets)
-        return np.where(np.isnan(last), self.means, last)[:, None]
+        means = self.means.astype(last.dtype)
+        return np.where(np.isnan(last), means, last)[:, None]
 
 
 @dataclass(frozen=True)
@@ -104,16 +115,15 @@ class SeasonalNaive:
     season: int
 
     def forecast(self, batch: OriginBatch, series: TimeSeries) -> np.ndarray:
-        """Float32 `[N, H, T]`."""
+        """`[N, H, T]`."""
         shape = self.repeat_last.shape
         leads = np.array(shape.leads)
         # Many lead times may have one time of the season.
         steps, of_lead = np.unique(
             leads - self.season * -(-leads // self.season), return_inverse=True
         )
-        values = np.full(
-            (len(batch.origins), len(steps), len(shape.targets)), np.nan, np.float32
-        )
+        size = len(batch.origins), len(steps), len(shape.targets)
+        values = np.full(size, np.nan, series.stations[0].values.dtype)
         short = np.arange(len(values))
         for seasons in range(_SEASONS_BACK):
             earlier = values_around(

@@ -37,9 +37,7 @@ def describe(data: WeatherDataConfig) -> DataDescription:
     """What the pipeline sees in time series. Raises UserError for wrong data."""
     from ..data.series.time_series import load_time_series
 
-    series = load_time_series(
-        data.spec, time_column=data.time_column, station_column=data.station_column
-    )
+    series = load_time_series(data.spec, step=data.step, **data.reading())
     return DataDescription(
         values=series.as_dict(),
         blocks=[
@@ -49,7 +47,9 @@ def describe(data: WeatherDataConfig) -> DataDescription:
             f"repairs: {len(series.repairs):,}",
             *(f"  {repair}" for repair in series.repairs),
         ],
+        plan=series.reading_plan,
         bad_rows=[str(row) for row in series.bad_rows],
+        frame=series.frame,
     )
 
 
@@ -64,7 +64,9 @@ def _stations(series: "TimeSeries") -> DescriptionTable:
                 station.name,
                 _to_the_minute(station.start),
                 _to_the_minute(station.times()[-1]),
-                str(pd.Timedelta(station.step)).replace("0 days ", ""),
+                str(station.calendar_step or pd.Timedelta(station.step)).replace(
+                    "0 days ", ""
+                ),
                 f"{len(station):,}",
                 f"{np.isnan(station.values).mean():.2%}",
             ]

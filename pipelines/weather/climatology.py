@@ -21,8 +21,9 @@ _DAYS_EITHER_SIDE = 15
 class Climatology:
     """The mean of the training values within 15 days of the day of year, at the hour.
 
-    The turn of the year is no border. Where a station has no such value the mean at
-    the hour stands, then its mean, then the same of all stations together.
+    That of directions is the direction of their mean unit vector. The turn of the year
+    is no border. Where a station has no such value the mean at the hour stands, then
+    its mean, then the same of all stations together.
 
     Attributes:
         of_stations: By name of the stations in training, float32 `[366, 24, T]`.
@@ -51,16 +52,26 @@ def fit_climatology(data: WeatherData, scaling: Scaling) -> Climatology:
         data: Series and splits.
         scaling: Of all variables; its means stand where a target has no values.
     """
-    targets = list(data.shape.targets)
+    targets = scaling.of(data.shape.targets)
+    components = targets.components_of(range(len(targets.mean)))
+    columns = [data.shape.targets[each] for each in targets.variables_of(components)]
     sums = {}
     for station, spans in zip(data.series.stations, data.spans, strict=True):
         part = slice(*spans["train"])
-        sums[station.name] = _sums(station.times()[part], station.values[part, targets])
+        values = targets.standardise_components(
+            station.values[part, columns], components
+        )
+        sums[station.name] = _sums(station.times()[part], values)
     pooled = np.sum(list(sums.values()), axis=0)
-    of_all = _means(pooled, np.array(scaling.mean[targets]))
+    # The mean of all, standardised.
+    of_all = _means(pooled, np.zeros(len(components)))
+
+    def table(means: np.ndarray) -> np.ndarray:
+        return targets.restore_components(means).astype(np.float32)
+
     return Climatology(
-        {name: _means(each, of_all).astype(np.float32) for name, each in sums.items()},
-        of_all.astype(np.float32),
+        {name: table(_means(each, of_all)) for name, each in sums.items()},
+        table(of_all),
     )
 
 

@@ -10,7 +10,8 @@ from pydantic import Field
 
 from ..core.configuration import Config
 from ..core.task_config import DataConfig, TaskConfig, TrainingConfig
-from ..data.series.rules import USUAL_SENTINELS, Rule
+from ..data.files.table_config import TableConfig
+from ..data.series.rules import USUAL_SENTINELS, Kind, Rule
 from ..recurrent import CellName, RecurrentConfig
 
 
@@ -46,7 +47,17 @@ class SplitConfig(Config):
         return self
 
 
-class WeatherDataConfig(DataConfig):
+# The fields of the section that say how files are read.
+_READING = (
+    *TableConfig.model_fields.keys() - DataConfig.model_fields.keys(),
+    *("time_column", "station_column", "variable_column", "join_files"),
+    *("time_zone", "time_format", "kinds", "bounds"),
+    *("units", "missing_words", "decimal", "sentinels", "keep_sentinels"),
+    *("rows_are_steps", "max_bad_fraction", "min_fraction"),
+)
+
+
+class WeatherDataConfig(TableConfig):
     """Time series of stations, and the windows that are cut from them."""
 
     renamed_keys: ClassVar[Mapping[str, str]] = {
@@ -63,10 +74,21 @@ class WeatherDataConfig(DataConfig):
     station_column: str | None = Field(
         None, description="column that parts the rows into stations"
     )
+    variable_column: str | None = Field(
+        None, description="column that names the variable of each row, in a long form"
+    )
+    join_files: bool | None = Field(
+        None,
+        description="take files of equal columns and other times for one station; "
+        "those with dates in their names if left out",
+    )
     time_zone: str | None = Field(
         None,
         description="of times without an offset, such as Europe/Berlin; one clock all "
         "year round if left out",
+    )
+    time_format: str | None = Field(
+        None, description="of the times, such as %d/%m/%Y %H:%M; found if left out"
     )
     targets: list[str] = Field(
         [],
@@ -83,17 +105,36 @@ class WeatherDataConfig(DataConfig):
     resample: dict[str, Rule] = Field(
         {}, description="rule by column; guessed from name and unit for the others"
     )
+    kinds: dict[str, Kind] = Field(
+        {}, description="what a variable is, by column; guessed for the others"
+    )
+    bounds: dict[str, tuple[float | None, float | None]] = Field(
+        {}, description="least and largest possible value by column, null for none"
+    )
+    units: dict[str, str] = Field(
+        {},
+        description="unit to convert to by column, such as degC, or degF to degC where "
+        "the file names none",
+    )
     min_fraction: float = Field(
         0.5,
         gt=0,
         le=1,
         description="of the values of a resampled step that must be there",
     )
-    sentinels: list[float] = Field(
+    sentinels: list[float] | dict[str, list[float]] = Field(
         list(USUAL_SENTINELS),
         description="number that stands for a missing value; -9999 and -999 if none is "
-        "given",
+        "given; by column in --set",
         json_schema_extra={"option": "--sentinel"},
+    )
+    missing_words: list[str] = Field(
+        [],
+        description="word that stands for a missing value, beside the usual ones",
+        json_schema_extra={"option": "--missing-word"},
+    )
+    decimal: Literal[".", ","] | dict[str, Literal[".", ","]] | None = Field(
+        None, description="decimal mark of numbers that do not tell it"
     )
     keep_sentinels: bool = Field(
         False, description="leave sentinels as values, as published protocols do"
@@ -124,18 +165,7 @@ class WeatherDataConfig(DataConfig):
         """How files are read: arguments of `load_time_series` beside spec and step."""
         return {
             "resample_rules": self.resample,
-            **self.model_dump(
-                include={
-                    "time_column",
-                    "station_column",
-                    "time_zone",
-                    "sentinels",
-                    "keep_sentinels",
-                    "rows_are_steps",
-                    "max_bad_fraction",
-                    "min_fraction",
-                }
-            ),
+            **self.model_dump(include=set(_READING)),
         }
 
 

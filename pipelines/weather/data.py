@@ -2,20 +2,32 @@
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 import numpy as np
 import tensorflow as tf
 
+from ..cards import ReadingPlan
 from ..core.errors import UserError
 from ..data.series.chronological_split import Spans, split_by_date, split_by_fraction
 from ..data.series.measured_variables import Variable, find_variable
-from ..data.series.time_series import TimeSeries, load_time_series, with_columns
+from ..data.series.steps import Step, parse_step
+from ..data.series.time_series import (
+    TimeSeries,
+    load_time_series,
+    reading_later,
+    with_columns,
+)
 from ..data.splits import SPLITS
 from .config import WeatherDataConfig
+from .correction import directions_of
 from .scaling import Scaling, fit_scaling
+from .weekly_cycle import shows_week
 from .windows import Windows, WindowShape, WindowSource
+
+# Bounds where none were written.
+_FREE = (None, None)
 
 
 @dataclass(frozen=True)
@@ -33,6 +45,11 @@ class WeatherData:
     shape: WindowShape
 
     @property
+    def reading_plan(self) -> ReadingPlan:
+        """How the files were read."""
+        return self.series.reading_plan
+
+    @property
     def target_names(self) -> tuple[str, ...]:
         """In the order of the last axis of the targets."""
         return tuple(self.series.variables[each].name for each in self.shape.targets)
@@ -46,7 +63,7 @@ class WeatherData:
 
     def fit_scaling(self) -> Scaling:
         """Fits the scaling to the training parts alone."""
-        return fit_scaling(self.training_parts())
+        return fit_scaling(self.training_parts(), directions_of(self.series.variables))
 
     def example(self) -> dict[str, Any]:
         """The last training window of the first station that has one.
@@ -72,6 +89,11 @@ class WeatherData:
     def step_seconds(self) -> int:
         """From step to step."""
         return int(self.series.step.astype("timedelta64[s]").astype(int))
+
+    @property
+    def step(self) -> Step:
+        """From step to step."""
+        return parse_step(self.series.calendar_step or f"{self.step_seconds}s")
 
     def split_names(self) -> list[str]:
         """The splits that are not empty."""
@@ -103,12 +125,19 @@ class SeriesMetadata:
         shape: What a window holds.
         step_seconds: From step to step.
         naive_errors: Of each target, see `metrics.naive_errors`; NaN where unknown.
+        calendar_step: Code of a step of months, quarters, years or business days.
     """
 
     variables: tuple[Variable, ...]
     shape: WindowShape
     step_seconds: int
     naive_errors: np.ndarray
+    calendar_step: str = ""
+
+    @property
+    def step(self) -> Step:
+        """From step to step."""
+        return parse_step(self.calendar_step or f"{self.step_seconds}s")
 
     @property
     def targets(self) -> tuple[Variable, ...]:
@@ -123,6 +152,7 @@ class SeriesMetadata:
             "variables": [vars(variable) for variable in self.variables],
             "shape": vars(self.shape),
             "step_seconds": self.step_seconds,
+            "calendar_step": self.calendar_step,
             "naive_errors": [
                 float(error) if np.isfinite(error) else None
                 for error in self.naive_errors
@@ -135,10 +165,14 @@ class SeriesMetadata:
         for name in ("targets", "known_future"):
             shape[name] = tuple(shape[name])
         return cls(
-            tuple(Variable(**variable) for variable in values["variables"]),
+            tuple(
+                Variable(**variable | {"bounds": tuple(variable.get("bounds", _FREE))})
+                for variable in values["variables"]
+            ),
             WindowShape(**shape),
             values["step_seconds"],
             np.array(values["naive_errors"], np.float64),
+            values.get("calendar_step", ""),
         )
 
 
@@ -148,7 +182,12 @@ def load_weather_data(data: WeatherDataConfig) -> WeatherData:
     Raises:
         UserError: the data are wrong, or a split has no window.
     """
-    series = _load_series(data, data.step, [*data.targets, *data.known_future])
+    series = load_time_series(
+        data.spec,
+        step=data.step,
+        needed=[*data.targets, *data.known_future],
+        **data.reading(),
+    )
     shape = WindowShape(
         history=data.history,
         horizon=data.horizon,
@@ -160,41 +199,41 @@ def load_weather_data(data: WeatherDataConfig) -> WeatherData:
     )
     spans = tuple(_split(series, data))
     _refuse_too_short(series, spans, shape, data.history_reaches_back)
+    shape = replace(shape, week=data.calendar and _has_week(series, spans, shape))
     return WeatherData(series, spans, shape)
 
 
 def load_test_data(
     data: WeatherDataConfig,
     variables: Sequence[Variable],
-    step_seconds: int,
+    step: Step,
     shape: WindowShape,
+    *,
+    kept: ReadingPlan | None = None,
+    given: Mapping[str, Any] | None = None,
 ) -> WeatherData:
     """Other series for a trained model; every step of them is the test.
 
     Args:
         data: The section, with the other spec.
         variables: Of the model, which the series must have.
-        step_seconds: Of the model, to which the series are resampled.
+        step: Of the model, to which the series are resampled.
         shape: What a window holds.
+        kept: The plan by which the data of training were read.
+        given: How these are read, where that is not as in training.
 
     Raises:
         UserError: the data are wrong, or lack a variable.
     """
-    step = None if data.rows_are_steps else f"{step_seconds}s"
-    columns = [variable.column for variable in variables]
-    series = with_columns(_load_series(data, step, columns), columns)
+    reading = reading_later(data.reading(), variables, step.code, kept, given or {})
+    series = load_time_series(data.spec, **reading)
+    series = with_columns(series, [variable.column for variable in variables])
     spans = [
         {"train": (0, 0), "validation": (0, 0), "test": (0, len(station))}
         for station in series.stations
     ]
     _refuse_too_short(series, spans, shape, data.history_reaches_back)
     return WeatherData(series, tuple(spans), shape)
-
-
-def _load_series(
-    data: WeatherDataConfig, step: str | None, needed: Sequence[str]
-) -> TimeSeries:
-    return load_time_series(data.spec, step=step, needed=needed, **data.reading())
 
 
 def _numbers(series: TimeSeries, asked: list[str], option: str) -> tuple[int, ...]:
@@ -212,6 +251,19 @@ def _split(series: TimeSeries, data: WeatherDataConfig) -> list[Spans]:
         validation=split.validation,
         test=split.test,
         rest=split.rest,
+    )
+
+
+def _has_week(series: TimeSeries, spans: Sequence[Spans], shape: WindowShape) -> bool:
+    """Whether a target follows the days of the week in the training part."""
+    directions = directions_of(series.variables)
+    columns = [each for each in shape.targets if each not in directions]
+    return bool(series.step <= np.timedelta64(1, "D")) and shows_week(
+        (
+            station.times()[slice(*span["train"])],
+            station.values[slice(*span["train"]), columns],
+        )
+        for station, span in zip(series.stations, spans, strict=True)
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from ..data.series.chronological_split import Spans
 from ..data.series.time_series import StationSeries
 from ..data.splits import SPLITS
+from .directions import as_vectors, unwrapped
 
 _FEWEST_PAIRS = 10
 _SHIFTS_EACH_WAY = 48
@@ -48,6 +49,7 @@ class SuccessiveForecasts:
         truth: `[M, T]`, NaN where missing.
         point: `[M, T]`.
         quantiles: `[M, T, Q]`, None where there are none.
+        directions: The numbers of the targets that are directions.
     """
 
     station: str
@@ -56,6 +58,7 @@ class SuccessiveForecasts:
     truth: np.ndarray
     point: np.ndarray
     quantiles: np.ndarray | None = None
+    directions: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,11 +69,31 @@ class ForecastSample:
         truth: `[K, T]`, NaN where missing.
         point: `[K, T]`.
         last_value: `[K, T]`, the last that was there at the origin, NaN if none was.
+        directions: The numbers of the targets that are directions, whose differences
+            are those round the circle.
     """
 
     truth: np.ndarray
     point: np.ndarray
     last_value: np.ndarray
+    directions: tuple[int, ...] = ()
+
+    @property
+    def errors(self) -> np.ndarray:
+        """Forecast less truth, `[K, T]`."""
+        return unwrapped(self.point, self.truth, self.directions) - self.truth
+
+    @property
+    def foreseen_changes(self) -> np.ndarray:
+        """Forecast less last value, `[K, T]`."""
+        last = self.last_value
+        return unwrapped(self.point, last, self.directions) - last
+
+    @property
+    def true_changes(self) -> np.ndarray:
+        """Truth less last value, `[K, T]`."""
+        last = self.last_value
+        return unwrapped(self.truth, last, self.directions) - last
 
 
 @dataclass(frozen=True)
@@ -142,8 +165,7 @@ def change_correlations(sample: ForecastSample) -> np.ndarray:
     Returns:
         float64 `[T]`, NaN where there is none.
     """
-    foreseen = sample.point - sample.last_value
-    true = sample.truth - sample.last_value
+    foreseen, true = sample.foreseen_changes, sample.true_changes
     return np.array(
         [
             _correlation(foreseen[:, each], true[:, each])
@@ -163,6 +185,8 @@ def fit_by_shift(successive: SuccessiveForecasts, step_seconds: int) -> ShiftedF
     shape = (int(steps.max()) + 1, successive.truth.shape[1])
     truth, point = np.full(shape, np.nan), np.full(shape, np.nan)
     truth[steps], point[steps] = successive.truth, successive.point
+    truth = as_vectors(truth, successive.directions)
+    point = as_vectors(point, successive.directions)
     shifts = _shifts(successive.lead)
     correlations = [
         [_correlation(*_overlap(point, truth, shift, each)) for each in range(shape[1])]
@@ -214,9 +238,14 @@ def _overlap(
 
 
 def _correlation(first: np.ndarray, second: np.ndarray) -> float:
-    """Of the pairs that are whole; NaN of too few, and where one side is constant."""
+    """Of the pairs that are whole; NaN of too few, and where one side is constant.
+
+    Numbers or vectors, as complex numbers.
+    """
     whole = np.isfinite(first) & np.isfinite(second)
-    first, second = first[whole].astype(np.float64), second[whole].astype(np.float64)
-    if len(first) < _FEWEST_PAIRS or np.ptp(first) == 0 or np.ptp(second) == 0:
+    first, second = (np.array(each[whole], np.complex128) for each in (first, second))
+    if len(first) < _FEWEST_PAIRS:
         return float("nan")
-    return float(np.corrcoef(first, second)[0, 1])
+    if (first == first[0]).all() or (second == second[0]).all():
+        return float("nan")
+    return float(np.corrcoef(first, second)[0, 1].real)

@@ -6,11 +6,22 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 import tensorflow as tf
 
+from ..core.optional import of_baselines
 from ..data.series.time_series import TimeSeries
 from .baselines import Baseline
-from .forecaster import Forecaster, quantile_shifts
+from .correction import (
+    Correction,
+    TargetRanges,
+    fitted_shifts,
+    missing_bins,
+    missing_share,
+)
+from .directions import unwrapped, unwrapped_quantiles
+from .forecaster import Forecaster
 from .metrics import ForecastScores
-from .windows import OriginBatch, Windows
+from .model_inputs import with_hidden
+from .scaling import Scaling
+from .windows import OriginBatch, Windows, spread_numbers
 
 MODEL, UNCORRECTED = "model", "uncorrected"
 
@@ -19,6 +30,9 @@ _KEPT_NUMBERS = 100_000
 _SUCCESSIVE = 5_000
 # So many quantiles are in memory together when their correction is fitted.
 _FITTED_NUMBERS = 30_000_000
+# So many windows tell what missing values do to the quantiles, and so few do not.
+_MASKED_WINDOWS, _ENOUGH = 2_000, 100
+_MOST_MISSING = 0.95
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,22 +64,16 @@ class System:
 
     Attributes:
         forecast: From a batch to its answer before correction.
-        shifts: What conformal correction adds to the quantiles, or where there are none
-            to the point, `[H, T, Q]`; None for no correction.
+        correction: Makes the answer that is given of it; None to give it as it is.
     """
 
     forecast: Forecast
-    shifts: np.ndarray | None = None
+    correction: Correction | None = None
 
-    def corrected(
-        self, point: np.ndarray, quantiles: np.ndarray | None
-    ) -> np.ndarray | None:
-        """The quantiles with the correction."""
-        if self.shifts is None:
-            return quantiles
-        stated = point[..., None] if quantiles is None else quantiles
-        # Each is shifted by itself, after which two might have changed places.
-        return np.sort(stated + self.shifts, axis=-1)
+    @property
+    def is_shifted(self) -> bool:
+        """Whether there are other quantiles before the correction."""
+        return self.correction is not None and self.correction.shifts is not None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,28 +163,34 @@ def score_windows(
         stretches: Into so many of equal length the origins are parted too.
     """
     names = [*systems]
-    if systems[MODEL].shifts is not None:
+    if systems[MODEL].is_shifted:
         names.insert(1, UNCORRECTED)
     scores = {name: new_scores() for name in names}
     parts = [{name: new_scores() for name in names} for _ in range(stretches or 0)]
     times = windows.origin_times(np.arange(len(windows)))
     starts = _stretch_starts(times, stretches or 1)
-    levels = {name: _ObservedLevels() for name in (MODEL, UNCORRECTED)}
+    scaling, targets = windows.source.scaling, windows.source.shape.targets
+    directions = scaling.of(targets).directions
+    levels = {name: _ObservedLevels(directions) for name in (MODEL, UNCORRECTED)}
     kept = _Kept(windows)
     for batch in window_batches(windows, batch_size):
         stretch = np.searchsorted(starts, times[batch.numbers], side="right") - 1
-        for name, point, quantiles in _answers(systems, batch):
+        stated = _stated(systems, batch)
+        # A baseline that fails is asked no more, and has no scores.
+        systems = {name: systems[name] for name in stated}
+        for name, point, quantiles in _answers(systems, stated, batch):
             _add(scores[name], batch, point, quantiles)
             for number in np.unique(stretch) if parts else ():
                 rows = stretch == number
                 _add(parts[number][name], batch, point, quantiles, rows)
             if name in levels and quantiles is not None:
-                levels[name].add(batch.truth, quantiles)
+                levels[name].add(batch.truth, point, quantiles)
             if name == MODEL:
                 kept.add(batch, point, quantiles)
+    left = [name for name in names if name in (*systems, UNCORRECTED)]
     return WindowScores(
-        scores,
-        parts,
+        {name: scores[name] for name in left},
+        [{name: part[name] for name in left} for part in parts],
         starts,
         {name: each.fractions() for name, each in levels.items() if each.count},
         KeptForecasts.joined(kept.sampled),
@@ -209,16 +223,23 @@ class ValidationForecasts:
     Attributes:
         answers: Of each batch.
         truth: `[N, H, T]`.
+        missing: The share of each history that is missing, `[N]`.
         is_whole: Whether they are of all windows, and not of some.
     """
 
     answers: Sequence[Answer]
     truth: np.ndarray
+    missing: np.ndarray
     is_whole: bool
 
     @classmethod
     def make(
-        cls, forecast: Forecast, windows: Windows, batch_size: int, levels: int
+        cls,
+        forecast: Forecast,
+        windows: Windows,
+        batch_size: int,
+        levels: int,
+        missing: tuple[float, float] | None = None,
     ) -> "ValidationForecasts":
         """Forecasts the windows, or where they are many some of them, spread evenly.
 
@@ -227,23 +248,52 @@ class ValidationForecasts:
             windows: Of the validation part.
             batch_size: Windows of a batch.
             levels: The number of quantiles to be corrected.
+            missing: Values of each history are left out until a share between these
+                two is missing; None for histories as they are.
         """
         shape = windows.source.shape
-        numbers = len(windows) * shape.horizon * len(shape.targets) * levels
-        every = max(1, -(-numbers // _FITTED_NUMBERS))
-        answers, truths = [], []
-        for batch in window_batches(windows, batch_size, every):
+        most = _FITTED_NUMBERS // (shape.horizon * len(shape.targets) * levels)
+        most = max(1, most if missing is None else min(most, _MASKED_WINDOWS))
+        numbers = spread_numbers(len(windows), most)
+        answers, truths, shares = [], [], []
+        for batch in window_batches(windows, batch_size, numbers):
+            if missing is not None:
+                batch = _with_missing(batch, *missing, windows.source.scaling)
             answers.append(forecast(batch))
             truths.append(batch.truth)
-        return cls(answers, np.concatenate(truths), every == 1)
+            shares.append(missing_share(batch.features["observed"]).numpy())
+        return cls(
+            answers,
+            np.concatenate(truths),
+            np.concatenate(shares),
+            missing is None and len(numbers) == len(windows),
+        )
 
-    def shifts(self, levels: Sequence[float]) -> np.ndarray:
-        """The correction of the quantiles, `[H, T, Q]`, see `quantile_shifts`."""
-        stated = [
-            point[..., None] if quantiles is None else quantiles
-            for point, quantiles in self.answers
-        ]
-        return quantile_shifts(self.truth, np.concatenate(stated), levels)
+    def shifts(
+        self,
+        levels: Sequence[float],
+        ranges: TargetRanges,
+        rows: np.ndarray | slice = slice(None),
+    ) -> np.ndarray:
+        """The shifts of the quantiles, `[H, T, Q]`, see `fitted_shifts`.
+
+        Args:
+            levels: Of the quantiles, Q.
+            ranges: Of the targets.
+            rows: Of the windows that count.
+        """
+        points, quantiles = zip(*self.answers, strict=True)
+        return fitted_shifts(
+            self.truth[rows],
+            np.concatenate(points)[rows],
+            None if quantiles[0] is None else np.concatenate(quantiles)[rows],
+            levels,
+            ranges,
+        )
+
+    def within(self, least: float, most: float) -> np.ndarray:
+        """The windows of which a share in this bin of `Correction` is missing."""
+        return np.flatnonzero((self.missing > least) & (self.missing <= most))
 
     def again(self) -> Forecast:
         """The same forecasts for one more pass over the same batches."""
@@ -251,12 +301,67 @@ class ValidationForecasts:
         return lambda batch: next(answers)
 
 
+def shifts_by_missing(
+    made: ValidationForecasts,
+    forecast: Forecast,
+    windows: Windows,
+    batch_size: int,
+    levels: Sequence[float],
+    ranges: TargetRanges,
+) -> np.ndarray:
+    """The shifts for each bin of `MISSING_EDGES`, `[bins, H, T, Q]`.
+
+    Where too few histories are in a bin, copies from which values are left out stand
+    for them: a model that has seen little that is missing states intervals for it that
+    nobody has tried.
+
+    Args:
+        made: The forecasts of the windows as they are.
+        forecast: Of the model.
+        windows: Of the validation part.
+        batch_size: Windows of a batch.
+        levels: Of the quantiles, Q.
+        ranges: Of the targets.
+    """
+    shifts: list[np.ndarray] = []
+    enough = min(_ENOUGH, len(made.truth) / 2)
+    # From the last, since all histories may lack more than the first bins hold.
+    for least, most in reversed(missing_bins()):
+        of_bin, rows = made, made.within(least, most)
+        if len(rows) < enough:
+            share = max(least, 0.0), min(most, _MOST_MISSING)
+            of_bin = ValidationForecasts.make(
+                forecast, windows, batch_size, len(levels), share
+            )
+            rows = of_bin.within(least, most)
+        if len(rows):
+            shifts.append(of_bin.shifts(levels, ranges, rows))
+        else:
+            shifts.append(shifts[-1] if shifts else made.shifts(levels, ranges))
+    return np.stack(shifts[::-1])
+
+
+def _with_missing(
+    batch: WindowBatch, least: float, most: float, scaling: Scaling
+) -> WindowBatch:
+    """With values left out, until a share between these two is missing."""
+    already = missing_share(batch.features["observed"])
+    rng = np.random.default_rng(int(batch.numbers[0]))
+    share = rng.uniform(least, most, len(batch.numbers)).astype(np.float32)
+    fraction = (share - already) / tf.maximum(1 - already, 1e-6)
+    features = with_hidden(
+        batch.features, fraction, scaling.directions, int(batch.numbers[0])
+    )
+    return dataclasses.replace(batch, features=features)
+
+
 def window_batches(
-    windows: Windows, batch_size: int, every: int = 1
+    windows: Windows, batch_size: int, numbers: np.ndarray | None = None
 ) -> Iterator[WindowBatch]:
-    """The windows whose numbers `every` divides, in their order."""
-    numbers = np.arange(0, len(windows), every)
-    batches = windows.batches(batch_size, every)
+    """All windows, or those of these numbers, in their order."""
+    batches = windows.batches(batch_size, numbers)
+    if numbers is None:
+        numbers = np.arange(len(windows))
     for begin, (features, _, _) in zip(
         range(0, len(numbers), batch_size), batches, strict=True
     ):
@@ -270,15 +375,35 @@ def window_batches(
         )
 
 
+def _stated(systems: Mapping[str, System], batch: WindowBatch) -> dict[str, Answer]:
+    """What each system forecasts, by name; a baseline that fails is left out."""
+    baselines = {name: each for name, each in systems.items() if name != MODEL}
+    answers = of_baselines(baselines, lambda baseline: baseline.forecast(batch))
+    return {MODEL: systems[MODEL].forecast(batch), **answers}
+
+
 def _answers(
-    systems: Mapping[str, System], batch: WindowBatch
+    systems: Mapping[str, System], answers: Mapping[str, Answer], batch: WindowBatch
 ) -> Iterator[tuple[str, np.ndarray, np.ndarray | None]]:
-    """Each system's point and quantiles, and the model's without correction."""
+    """Each system's point and quantiles, and the model's without shifts."""
+    missing = missing_share(batch.features["observed"])
     for name, system in systems.items():
-        point, quantiles = system.forecast(batch)
-        yield name, point, system.corrected(point, quantiles)
-        if name == MODEL and system.shifts is not None:
-            yield UNCORRECTED, point, quantiles
+        stated = answers[name]
+        if system.correction is None:
+            yield name, *stated
+            continue
+        yield name, *_corrected(system.correction, stated, missing)
+        if name == MODEL and system.is_shifted:
+            unshifted = system.correction.without_shifts()
+            yield UNCORRECTED, *_corrected(unshifted, stated, missing)
+
+
+def _corrected(correction: Correction, stated: Answer, missing: tf.Tensor) -> Answer:
+    point, quantiles = (
+        None if each is None else tf.convert_to_tensor(each) for each in stated
+    )
+    point, quantiles = correction.apply(point, quantiles, missing)
+    return point.numpy(), None if quantiles is None else quantiles.numpy()
 
 
 class _Kept:
@@ -307,12 +432,15 @@ class _Kept:
 class _ObservedLevels:
     """Counts the truths at or below each quantile."""
 
-    def __init__(self) -> None:
+    def __init__(self, directions: Sequence[int]) -> None:
         self.count = 0
         self._below = np.zeros(1, np.int64)
+        self._directions = directions
 
-    def add(self, truth: np.ndarray, quantiles: np.ndarray) -> None:
+    def add(self, truth: np.ndarray, point: np.ndarray, quantiles: np.ndarray) -> None:
         self.count += int(np.isfinite(truth).sum())
+        truth = unwrapped(truth, point, self._directions)
+        quantiles = unwrapped_quantiles(quantiles, point, self._directions)
         # A comparison with NaN is false, so what is missing is not counted.
         self._below = self._below + (truth[..., None] <= quantiles).sum(axis=(0, 1, 2))
 

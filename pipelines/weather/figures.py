@@ -27,6 +27,7 @@ from .diagnostics import (
     ShiftedFit,
     SuccessiveForecasts,
 )
+from .directions import TURN
 from .metrics import central_intervals
 
 _DARK = "#1a1f26"
@@ -223,7 +224,10 @@ def draw_missing(missing: MissingMap, names: Sequence[str]) -> Figure:
 
 
 def draw_example(
-    example: ExampleForecast, labels: Sequence[str], levels: Sequence[float]
+    example: ExampleForecast,
+    labels: Sequence[str],
+    levels: Sequence[float],
+    directions: Sequence[int] = (),
 ) -> Figure:
     """The end of the history, the forecast with its bands, and what came true.
 
@@ -231,6 +235,7 @@ def draw_example(
         example: Of `T` targets.
         labels: Names with units of the first targets: those that are drawn.
         levels: Of the quantiles.
+        directions: The numbers of the targets that are directions.
     """
     # More would leave too little room for the forecast.
     back = max(2 * len(example.times), 24)
@@ -246,6 +251,8 @@ def draw_example(
             _in_days(example.history_times[-1]), color=GREY, linewidth=1, linestyle=":"
         )
         _title(axes, label)
+        if target in directions:
+            _label_directions(axes)
     _time_axis(panels[-1])
     _legend_above(figure, panels[0])
     return figure
@@ -271,6 +278,8 @@ def draw_successive(
         _draw_truth(axes, stretch.times, stretch.truth[:, target])
         _draw_forecast(axes, stretch, target, levels)
         _title(axes, label)
+        if target in successive.directions:
+            _label_directions(axes)
     _time_axis(panels[-1])
     _legend_above(figure, panels[0])
     return figure
@@ -363,6 +372,12 @@ def _label_times(axes: Axes, name: str, unit: str) -> None:
     if unit == "h":
         steps = [step for step in _HOURS if (high - low) / step <= _MARKS]
         axes.xaxis.set_major_locator(MultipleLocator(steps[0]))
+
+
+def _label_directions(axes: Axes) -> None:
+    """Lines go on beyond north, so their place says the direction but for turns."""
+    axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 4.5, 9, 10]))
+    axes.yaxis.set_major_formatter(lambda place, _: f"{place % TURN:g}")
 
 
 def _label_axes(axes: Axes, x_label: str, y_label: str) -> None:

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from scipy import sparse
 
+from .directions import unwrapped, unwrapped_quantiles, wrapped
+
 SEASONS = ("Dec-Feb", "Mar-May", "Jun-Aug", "Sep-Nov")
 
 _HOURS = 24
@@ -18,7 +20,8 @@ class ForecastScores:
 
     An element is one target at one lead time of one window. Those whose truth is
     missing count nowhere, and a mean over several targets is one over all elements
-    that are there. The metrics:
+    that are there. Errors of directions are taken round the circle: truth and quantiles
+    stand within half a turn of the point. The metrics:
 
     - `mae`, `mse`, `rmse`: mean absolute error, mean squared error and its root.
     - `mase`: the mean of each error over the target's error of a naive forecast in the
@@ -39,6 +42,7 @@ class ForecastScores:
         scale: Standard deviations of the targets in the training part, `[T]`.
         naive_error: Of each target, see `naive_errors`; `[T]`, NaN where unknown.
         quantiles: The Q that are stated; may be empty.
+        directions: The numbers of the targets that are directions, in degrees.
     """
 
     def __init__(
@@ -49,8 +53,10 @@ class ForecastScores:
         scale: np.ndarray,
         naive_error: np.ndarray,
         quantiles: Sequence[float],
+        directions: Sequence[int] = (),
     ):
         self._targets = list(targets)
+        self._directions = tuple(directions)
         self._scale = np.asarray(scale, np.float64)
         self._naive_error = np.asarray(naive_error, np.float64)
         self._quantiles = list(quantiles)
@@ -80,6 +86,9 @@ class ForecastScores:
         """
         self._check(truth, point, quantiles)
         self._has_quantiles |= quantiles is not None
+        truth = unwrapped(truth, point, self._directions)
+        if quantiles is not None:
+            quantiles = unwrapped_quantiles(quantiles, point, self._directions)
         cells = _season_and_hour(times).ravel()
         in_cell = sparse.csc_matrix(
             (np.ones(len(cells)), cells, np.arange(len(cells) + 1)),
@@ -229,7 +238,9 @@ def central_intervals(quantiles: Sequence[float]) -> list[tuple[int, int, str]]:
     ]
 
 
-def naive_errors(parts: Sequence[np.ndarray], season: int) -> np.ndarray:
+def naive_errors(
+    parts: Sequence[np.ndarray], season: int, directions: Sequence[int] = ()
+) -> np.ndarray:
     """The mean absolute error of the value a season before, over the training parts.
 
     It is the denominator of MASE. Steps of which an end is missing are left out.
@@ -237,6 +248,7 @@ def naive_errors(parts: Sequence[np.ndarray], season: int) -> np.ndarray:
     Args:
         parts: Of each station, `[steps, T]`, NaN where missing.
         season: Steps.
+        directions: The numbers of the targets that are directions, in degrees.
 
     Returns:
         float64 `[T]`; NaN where the error is 0 or there is nothing to compare.
@@ -247,8 +259,10 @@ def naive_errors(parts: Sequence[np.ndarray], season: int) -> np.ndarray:
         for target in range(targets):
             values = part[:, target].astype(np.float64)
             values[~np.isfinite(values)] = np.nan
-            change = np.abs(values[season:] - values[: max(len(values) - season, 0)])
-            total[target] += np.nansum(change)
+            change = values[season:] - values[: max(len(values) - season, 0)]
+            if target in directions:
+                change = wrapped(change)
+            total[target] += np.nansum(np.abs(change))
             count[target] += np.count_nonzero(~np.isnan(change))
     return np.where(total > 0, _ratio(total, count), np.nan)
 

@@ -1,8 +1,10 @@
 """The forecasting models: three recurrent ones, with a point and quantiles each."""
 
+import dataclasses
 from typing import Any
 
 import keras
+import numpy as np
 from keras import layers, ops
 
 from recurra.layers import RNN
@@ -10,12 +12,16 @@ from recurra.layers import RNN
 from ..core.training import make_optimizer
 from ..recurrent import RecurrentConfig, recurrent_cell, recurrent_layer
 from .config import ForecastConfig, ModelConfig, WeatherConfig
-from .model_inputs import CALENDAR_FEATURES
+from .model_inputs import calendar_width
+from .scaling import Scaling
 from .windows import WindowShape
 
 
 def build_model(
-    configuration: WeatherConfig, shape: WindowShape, variables: int
+    configuration: WeatherConfig,
+    shape: WindowShape,
+    variables: int,
+    scaling: Scaling | None = None,
 ) -> keras.Model:
     """The untrained model.
 
@@ -23,40 +29,81 @@ def build_model(
         configuration: Sections `model` and `forecast`.
         shape: What a window holds.
         variables: F.
+        scaling: Of all variables, which says what is a direction; None if none is.
 
     Returns:
         A functional model from the features of a batch, see `WindowSource`, to
         `[B, H, T, M, 1 + Q]`, standardised: for each of the M networks of the ensemble
         the point forecast, and behind it the quantiles, which never cross; the forecast
-        is their `mean_over_ensemble`.
+        is their `mean_over_ensemble`. The networks forecast both components of a
+        direction; the point is the angle of the two, up to whole turns, and the
+        quantiles stand around it.
     """
-    inputs = _inputs(shape, variables)
+    if scaling is None:
+        scaling = Scaling(np.zeros(variables), np.ones(variables))
+    inputs = _inputs(shape, scaling)
     outputs = [
-        _network(inputs, configuration, shape)
+        _network(inputs, configuration, shape, scaling)
         for _ in range(configuration.model.ensemble_size)
     ]
     return keras.Model(inputs, ops.stack(outputs, axis=-2))
 
 
-def mean_over_ensemble(outputs: Any) -> Any:
-    """From a model's outputs to `[B, H, T, 1 + Q]`; means of rising quantiles rise."""
+def mean_over_ensemble(outputs: Any, period: np.ndarray | None = None) -> Any:
+    """From a model's outputs to `[B, H, T, 1 + Q]`; means of rising quantiles rise.
+
+    Args:
+        outputs: `[B, H, T, M, 1 + Q]`.
+        period: Of the targets, see `Scaling.period`; None where none is a direction.
+    """
+    if period is not None and period.any():
+        beside_first = outputs[..., 0] - outputs[..., :1, 0]
+        turns = whole_turns(beside_first, period[:, np.newaxis])
+        outputs = outputs - turns[..., np.newaxis]
     return ops.mean(outputs, axis=-2)
 
 
+def whole_turns(difference: Any, period: np.ndarray) -> Any:
+    """The multiple of the period that is nearest to a difference; 0 of no period.
+
+    Args:
+        difference: `[..., T]`, standardised.
+        period: Of the targets, see `Scaling.period`.
+    """
+    a_period = np.where(period > 0, period, 1)
+    per_turn = np.where(period > 0, 1 / a_period, 0).astype("float32")
+    return ops.round(difference * per_turn) * a_period.astype("float32")
+
+
 def compile_model(
-    model: keras.Model, configuration: WeatherConfig, steps_per_epoch: int
+    model: keras.Model,
+    configuration: WeatherConfig,
+    steps_per_epoch: int,
+    period: np.ndarray | None = None,
 ) -> None:
     """Gives the model its optimizer, its loss and the metrics `point`, `mae`, `mse`.
 
     The loss of a target is that of the point forecast plus the weighted mean of the
     pinball losses of the quantiles, for each network by itself, so that the networks
     stay different. Missing targets have no loss. The metrics are of the mean of the
-    networks' points; `point` is its loss.
+    networks' points; `point` is its loss. Errors of directions are those round the
+    circle, from half a turn before the point to half a turn behind it.
+
+    Args:
+        model: As `build_model` makes it.
+        configuration: Sections `forecast` and `training`.
+        steps_per_epoch: Batches of an epoch.
+        period: Of the targets, see `Scaling.period`; None where none is a direction.
     """
     forecast = configuration.forecast
+    if period is None:
+        period = np.zeros(model.output.shape[2])
 
     def loss(targets: Any, outputs: Any) -> Any:
         error = ops.expand_dims(ops.expand_dims(targets, -1), -1) - outputs
+        if period.any():
+            turns = whole_turns(error[..., 0], period[:, np.newaxis])
+            error = error - turns[..., np.newaxis]
         total = _point_loss(forecast, error[..., 0])
         if forecast.quantiles:
             total += forecast.quantile_weight * ops.mean(
@@ -65,7 +112,8 @@ def compile_model(
         return ops.mean(total, axis=-1)
 
     def error_of_mean(targets: Any, outputs: Any) -> Any:
-        return targets - mean_over_ensemble(outputs)[..., 0]
+        error = targets - mean_over_ensemble(outputs, period)[..., 0]
+        return error - whole_turns(error, period) if period.any() else error
 
     def point(targets: Any, outputs: Any) -> Any:
         return _point_loss(forecast, error_of_mean(targets, outputs))
@@ -130,12 +178,16 @@ def _point_loss(forecast: ForecastConfig, error: Any) -> Any:
     return ops.where(distance <= 1, 0.5 * ops.square(error), distance - 0.5)
 
 
-def _inputs(shape: WindowShape, variables: int) -> dict[str, Any]:
+def _inputs(shape: WindowShape, scaling: Scaling) -> dict[str, Any]:
+    variables = len(scaling.mean)
+    components = variables + len(scaling.directions)
     inputs = {
-        name: keras.Input((shape.history, variables), name=name)
-        for name in ("history", "observed")
+        "history": keras.Input((shape.history, components), name="history"),
+        "observed": keras.Input((shape.history, variables), name="observed"),
     }
-    known = CALENDAR_FEATURES * shape.calendar + 2 * len(shape.known_future)
+    directions = scaling.of(shape.known_future).directions
+    known = calendar_width(shape.calendar, shape.week)
+    known += 2 * len(shape.known_future) + len(directions)
     if known:
         inputs["known_history"] = keras.Input(
             (shape.history, known), name="known_history"
@@ -147,10 +199,16 @@ def _inputs(shape: WindowShape, variables: int) -> dict[str, Any]:
 
 
 def _network(
-    inputs: dict[str, Any], configuration: WeatherConfig, shape: WindowShape
+    inputs: dict[str, Any],
+    configuration: WeatherConfig,
+    shape: WindowShape,
+    scaling: Scaling,
 ) -> Any:
     """The outputs of one network, `[B, H, T, 1 + Q]`."""
     config, forecast = configuration.model, configuration.forecast
+    targets = scaling.of(shape.targets)
+    # Both components of a direction are forecast like any target.
+    shape = dataclasses.replace(shape, targets=scaling.components_of(shape.targets))
     history = ops.take(inputs["history"], list(shape.targets), axis=-1)
     level = _level(config, history)
     build = {
@@ -164,9 +222,29 @@ def _network(
     if config.linear:
         linear = OwnLinear(shape.horizon)(history - level)
         point = point + ops.expand_dims(linear, -1)
+    if targets.directions:
+        point = _angles(point[..., 0], targets)[..., np.newaxis]
+        raw = raw[:, :, : len(targets.mean)]
     if not forecast.quantiles:
         return point
     return ordered_around(point, raw[..., 1:], forecast)
+
+
+def _angles(components: Any, targets: Scaling) -> Any:
+    """From components `[B, H, T + D]` to `[B, H, T]`, standardised."""
+    number, scaling = len(targets.mean), targets.of_components()
+    is_direction = targets.period > 0
+    # Where there is no cosine any other number stands, and is not used.
+    cosines = np.arange(number)
+    cosines[list(targets.directions)] = number + np.arange(len(targets.directions))
+    mean = scaling.mean[cosines].astype("float32")
+    scale = scaling.scale[cosines].astype("float32")
+    sine = components[..., :number]
+    cosine = ops.take(components, cosines.tolist(), axis=-1) * scale + mean
+    # Not 0 over 0, which has no gradient.
+    usable = ops.where(is_direction, cosine + 1e-7, 1.0)
+    angle = ops.arctan2(ops.where(is_direction, sine * scale, 0.0), usable) / scale
+    return ops.where(is_direction, angle, sine)
 
 
 def _level(config: ModelConfig, history: Any) -> Any:

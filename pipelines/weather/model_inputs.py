@@ -2,11 +2,19 @@
 when it serves."""
 
 import math
+from collections.abc import Sequence
 
+import numpy as np
 import tensorflow as tf
+
+from .scaling import Scaling
 
 #: Sine and cosine of the time of day, and of the time of year.
 CALENDAR_FEATURES = 4
+# Waves in a week: three tell every day of it from every other.
+_WEEK_WAVES = (1, 2, 3)
+#: Sines and cosines of the time of the week.
+WEEK_FEATURES = 2 * len(_WEEK_WAVES)
 
 # Groups: year, month, day, hour, minute, second; of the offset sign, hours, minutes.
 _ISO_TIME = (
@@ -15,26 +23,58 @@ _ISO_TIME = (
     r"(?:Z|([+-])(\d{2}):?(\d{2}))?)?"
 )
 _DAY = 86_400
+_WEEK = 7 * _DAY
 # The mean Gregorian year, so that no leap day makes a jump.
 _YEAR = 31_556_952
 
 
 def history_inputs(
-    values: tf.Tensor, mean: tf.Tensor, scale: tf.Tensor
+    values: tf.Tensor,
+    mean: np.ndarray,
+    scale: np.ndarray,
+    directions: Sequence[int] = (),
 ) -> dict[str, tf.Tensor]:
     """What a model is given of a history.
 
     Args:
-        values: raw, ``float32[..., steps, variables]``; NaN and infinity are missing.
-        mean: ``float32[variables]``.
-        scale: ``float32[variables]``.
+        values: raw, ``float[..., steps, variables]``; NaN and infinity are missing.
+        mean: ``float[variables]``.
+        scale: ``float[variables]``.
+        directions: the numbers of the variables that are directions.
 
     Returns:
-        ``history``, standardised, the last value before it where one is missing and 0
-        before the first, and ``observed``, 1 where there is a value and 0 where not.
+        ``history``, the standardised components of `Scaling`, the last value before it
+        where one is missing and 0 before the first, and ``observed``, 1 where there is
+        a value of a variable and 0 where not.
     """
-    history, observed = standardised(values, mean, scale)
-    return {"history": _filled_forward(history, observed), "observed": observed}
+    history, there = _standardised_components(values, mean, scale, directions)
+    observed = there[..., : values.shape[-1]]
+    return {"history": filled_forward(history, there), "observed": observed}
+
+
+def with_hidden(
+    features: dict[str, tf.Tensor],
+    fraction: tf.Tensor,
+    directions: Sequence[int],
+    seed: int,
+) -> dict[str, tf.Tensor]:
+    """The features of the same windows with some of what was measured left out.
+
+    Args:
+        features: as `WindowSource` has them.
+        fraction: of what is there in each history, to be left out: ``float32[B]``.
+        directions: the numbers of the variables that are directions.
+        seed: of which values are left out.
+    """
+    observed = features["observed"]
+    drawn = tf.random.stateless_uniform(tf.shape(observed), (seed, 0))
+    observed *= tf.cast(drawn >= fraction[:, tf.newaxis, tf.newaxis], tf.float32)
+    there = observed
+    if directions:
+        also = tf.gather(observed, list(directions), axis=-1)
+        there = tf.concat([observed, also], axis=-1)
+    history = filled_forward(features["history"] * there, there)
+    return features | {"history": history, "observed": observed}
 
 
 def standardised(
@@ -43,47 +83,84 @@ def standardised(
     """Standardised values, 0 where missing, and 1 where there is one, 0 where not.
 
     Args:
-        values: raw, ``float32[..., variables]``; NaN and infinity are missing.
-        mean: ``float32[variables]``.
-        scale: ``float32[variables]``.
+        values: raw, ``float[..., variables]``; NaN and infinity are missing.
+        mean: ``float[variables]``.
+        scale: ``float[variables]``.
+
+    Returns:
+        Both ``float32``; the difference from the mean is taken in the values' own type.
     """
     is_there = tf.math.is_finite(values)
+    mean, scale = tf.cast(mean, values.dtype), tf.cast(scale, values.dtype)
     # Before the arithmetic, since NaN would come through a gradient's multiplication.
     safe = tf.where(is_there, values, mean)
-    return (safe - mean) / scale, tf.cast(is_there, values.dtype)
+    standard = tf.cast((safe - mean) / scale, tf.float32)
+    return standard, tf.cast(is_there, tf.float32)
 
 
-def calendar_features(seconds: tf.Tensor) -> tf.Tensor:
+def _standardised_components(
+    values: tf.Tensor, mean: np.ndarray, scale: np.ndarray, directions: Sequence[int]
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Standardised components, see `Scaling`, and whether each is there."""
+    if not directions:
+        return standardised(values, mean, scale)
+    columns = list(directions)
+    is_direction = np.isin(np.arange(len(mean)), columns)
+    angle = (values - tf.cast(mean, values.dtype)) * (math.pi / 180)
+    sines = tf.where(is_direction, tf.sin(angle), values)
+    cosines = tf.cos(tf.gather(angle, columns, axis=-1))
+    scaling = Scaling(mean, scale, directions=tuple(directions)).of_components()
+    joined = tf.concat([sines, cosines], axis=-1)
+    return standardised(joined, scaling.mean, scaling.scale)
+
+
+def calendar_features(seconds: tf.Tensor, week: bool = False) -> tf.Tensor:
     """Sine and cosine of the time of day and of the time of year.
 
     Args:
         seconds: since 1970-01-01, ``int64[...]``.
+        week: whether the waves of the time of week follow.
 
     Returns:
-        ``float32[..., 4]``.
+        ``float32[..., 4]``, or with the week ``float32[..., 10]``.
     """
     day = _angle(seconds, _DAY)
     year = _angle(seconds, _YEAR)
-    return tf.stack([tf.sin(day), tf.cos(day), tf.sin(year), tf.cos(year)], axis=-1)
+    waves = [tf.sin(day), tf.cos(day), tf.sin(year), tf.cos(year)]
+    for number in _WEEK_WAVES if week else ():
+        angle = number * _angle(seconds, _WEEK)
+        waves += [tf.sin(angle), tf.cos(angle)]
+    return tf.stack(waves, axis=-1)
+
+
+def calendar_width(calendar: bool, week: bool) -> int:
+    """The number of features of the calendar."""
+    return CALENDAR_FEATURES * calendar + WEEK_FEATURES * (calendar and week)
 
 
 def known_inputs(
     seconds: tf.Tensor | None,
     values: tf.Tensor | None,
-    mean: tf.Tensor,
-    scale: tf.Tensor,
+    mean: np.ndarray,
+    scale: np.ndarray,
+    directions: Sequence[int] = (),
+    *,
+    week: bool = False,
 ) -> tf.Tensor:
     """What is known ahead: the calendar, the values of known variables, their mask.
 
     Args:
         seconds: since 1970-01-01, ``int64[..., steps]``; None for no calendar.
-        values: raw, ``float32[..., steps, known]``; None where there are none.
-        mean: ``float32[known]``.
-        scale: ``float32[known]``.
+        values: raw, ``float[..., steps, known]``; None where there are none.
+        mean: ``float[known]``.
+        scale: ``float[known]``.
+        directions: the numbers of the known variables that are directions.
+        week: whether the calendar holds the time of week.
     """
-    parts = [] if seconds is None else [calendar_features(seconds)]
+    parts = [] if seconds is None else [calendar_features(seconds, week)]
     if values is not None:
-        parts += standardised(values, mean, scale)
+        known, there = _standardised_components(values, mean, scale, directions)
+        parts += [known, there[..., : values.shape[-1]]]
     return tf.concat(parts, axis=-1)
 
 
@@ -123,7 +200,7 @@ def seconds_of(times: tf.Tensor) -> tf.Tensor:
     return seconds - tf.where(is_west, -ahead, ahead)
 
 
-def _filled_forward(values: tf.Tensor, observed: tf.Tensor) -> tf.Tensor:
+def filled_forward(values: tf.Tensor, observed: tf.Tensor) -> tf.Tensor:
     """The last value that was there, at each step; 0 before the first."""
     steps = values.shape[-2]
     is_there = observed > 0

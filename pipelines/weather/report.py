@@ -11,6 +11,7 @@ from ..core.evaluation import EvaluationResult, ReportContent
 from ..data.description import DescriptionTable
 from ..data.series.time_series import StationSeries
 from ..reporting.page import Report
+from .correction import directions_of
 from .data import SeriesMetadata, WindowDataModule
 from .diagnostics import (
     ExampleForecast,
@@ -18,6 +19,7 @@ from .diagnostics import (
     ObservedLevels,
     SuccessiveForecasts,
 )
+from .directions import continuous, unwrapped, unwrapped_quantiles
 from .evaluation import MODEL, UNCORRECTED, WindowScores
 from .metrics import ForecastScores
 from .report_data import add_data
@@ -208,18 +210,37 @@ class WeatherResult(EvaluationResult):
             station = self._measured_stations[int(sampled.origins.stations[number])]
             origin = int(sampled.origins.origins[number])
             steps = slice(origin - shape.history + 1, origin + 1)
+            history = station.values[steps, list(shape.targets)]
+            measured, point, quantiles = self._in_line(
+                np.concatenate([history, sampled.truth[number]]),
+                sampled.point[number],
+                None if sampled.quantiles is None else sampled.quantiles[number],
+            )
             examples.append(
                 ExampleForecast(
                     station.name,
                     station.times()[steps],
-                    station.values[steps, list(shape.targets)],
+                    measured[: shape.history],
                     sampled.origins.target_times[number],
-                    sampled.truth[number],
-                    sampled.point[number],
-                    None if sampled.quantiles is None else sampled.quantiles[number],
+                    measured[shape.history :],
+                    point,
+                    quantiles,
                 )
             )
         return examples
+
+    def _in_line(
+        self, truth: np.ndarray, point: np.ndarray, quantiles: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Truth, and its last forecasts beside it, without jumps of directions."""
+        directions = directions_of(self._series.targets)
+        truth = continuous(truth, directions)
+        if directions:
+            near = pd.DataFrame(truth).ffill().bfill().fillna(0.0).to_numpy()
+            point = unwrapped(point, near[-len(point) :], directions)
+        if quantiles is not None:
+            quantiles = unwrapped_quantiles(quantiles, point, directions)
+        return truth, point, quantiles
 
     @property
     def _successive(self) -> SuccessiveForecasts:
@@ -228,9 +249,12 @@ class WeatherResult(EvaluationResult):
             self._measured_stations[int(made.origins.stations[0])].name,
             self._series.shape.last_lead,
             made.origins.target_times[:, 0],
-            made.truth[:, 0],
-            made.point[:, 0],
-            None if made.quantiles is None else made.quantiles[:, 0],
+            *self._in_line(
+                made.truth[:, 0],
+                made.point[:, 0],
+                None if made.quantiles is None else made.quantiles[:, 0],
+            ),
+            directions_of(self._series.targets),
         )
 
     @functools.cached_property
@@ -250,6 +274,7 @@ class WeatherResult(EvaluationResult):
                 shape.history,
                 shape.targets,
             ),
+            directions_of(self._series.targets),
         )
 
 

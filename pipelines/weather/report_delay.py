@@ -104,8 +104,8 @@ def _add_changes(
     report: Report, terms: Terms, sample: ForecastSample, correlations: np.ndarray
 ) -> None:
     for number, target in enumerate(terms.drawn_targets):
-        foreseen = (sample.point - sample.last_value)[:, number]
-        true = (sample.truth - sample.last_value)[:, number]
+        foreseen = sample.foreseen_changes[:, number]
+        true = sample.true_changes[:, number]
         whole = np.isfinite(foreseen) & np.isfinite(true)
         if not whole.any():
             continue

@@ -51,7 +51,7 @@ def add_examples(
         origin = _minute(example.history_times[-1])
         report.figure(
             f"{example.station}, from {origin}",
-            draw_example(example, terms.drawn_labels, terms.levels),
+            draw_example(example, terms.drawn_labels, terms.levels, terms.directions),
             f"{names}. The dotted line marks the origin.",
             name=f"example_{number + 1}",
             description=_describe_example(terms, example, origin),
@@ -174,11 +174,11 @@ def add_errors(report: Report, terms: Terms, sample: ForecastSample) -> None:
         "without the outermost 1 %."
     )
     for number, target in enumerate(terms.drawn_targets):
-        truth, point = sample.truth[:, number], sample.point[:, number]
-        whole = np.isfinite(truth)
+        error = sample.errors[:, number]
+        whole = np.isfinite(error)
         if not whole.any():
             continue
-        point, error = point[whole], point[whole] - truth[whole]
+        point, error = sample.point[whole, number], error[whole]
         unit = shown_unit(target)
         report.figure(
             f"{target.name}: error by forecast",

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..data.series.measured_variables import Variable
 from ..reporting.page import is_drawable
+from .correction import directions_of
 from .evaluation import MODEL
 
 BASELINE_NAMES = {
@@ -72,6 +73,11 @@ class Terms:
     def drawn_targets(self) -> Sequence[Variable]:
         """The first, of which there are figures."""
         return self.targets[:_DRAWN_TARGETS]
+
+    @property
+    def directions(self) -> tuple[int, ...]:
+        """The numbers of the targets that are directions."""
+        return directions_of(self.targets)
 
     @property
     def drawn_labels(self) -> list[str]:

@@ -9,13 +9,14 @@ from scipy import linalg
 
 from ..data.series.time_series import TimeSeries
 from .data import WeatherData, WindowDataModule
-from .model_inputs import CALENDAR_FEATURES, calendar_features
+from .model_inputs import calendar_features, calendar_width
 from .scaling import Scaling
 from .windows import (
     OriginBatch,
     Windows,
     WindowShape,
     filled_forward,
+    spread_numbers,
     times_of,
     values_around,
 )
@@ -29,8 +30,8 @@ _LEAST_COMPLETE = 0.1
 # The lags of all variables are tried up to so many inputs and weights.
 _MOST_LAGS, _MOST_WEIGHTS = 2_000, 4_000_000
 _YEAR = np.timedelta64(365, "D")
-# Of an input that is constant but for rounding.
-_LEAST_VARIANCE = 1e-9
+# Of an input that is constant but for rounding; and as a fraction of its mean square.
+_LEAST_VARIANCE, _LEAST_FRACTION = 1e-9, 1e-12
 # Numbers of a batch of windows.
 _NUMBERS_AT_A_TIME = 4_000_000
 
@@ -44,23 +45,24 @@ class Ridge:
     validation part decides for each target: the last value itself or not; those of all
     other variables or not; the calendar at the origin or not (at another lead time it
     is a linear function of that); and how strong the penalty is. The
-    last value before it stands for a missing one, and the mean before the first.
+    last value before it stands for a missing one, and the mean before the first. A
+    direction is two variables, and two targets, its components, see `Scaling`.
 
     Attributes:
         inputs: Makes them.
-        regressions: Of each target.
+        regressions: Of each component of the targets.
     """
 
     inputs: "LaggedInputs"
     regressions: tuple["Regression", ...]
 
     def forecast(self, batch: OriginBatch, series: TimeSeries) -> np.ndarray:
-        """Float32 `[N, H, T]`."""
+        """`[N, H, T]`."""
         shape, scaling = self.inputs.shape, self.inputs.scaling
-        size = len(batch.origins), shape.horizon, len(shape.targets)
-        forecast = np.empty(size, np.float32)
+        targets = self.inputs.targets
+        standard = np.empty((len(batch.origins), shape.horizon, len(targets)))
         made: dict[tuple[int, ...], tuple[np.ndarray, np.ndarray]] = {}
-        for number, target in enumerate(shape.targets):
+        for number, target in enumerate(targets):
             variables = self.regressions[number].variables
             if variables not in made:
                 made[variables] = self.inputs.make(
@@ -69,11 +71,11 @@ class Ridge:
             inputs, levels = made[variables]
             change = inputs @ self.regressions[number].weights
             level = levels[:, variables.index(target), None]
-            raw = (level + change) * scaling.scale[target] + scaling.mean[target]
-            # Finite also where the history holds the largest of numbers.
-            largest = np.finfo(np.float32).max
-            forecast[..., number] = np.clip(raw, -largest, largest)
-        return forecast
+            standard[..., number] = level + change
+        raw = scaling.of(shape.targets).restore_components(standard)
+        # Finite also where the history holds the largest of numbers.
+        largest = np.finfo(np.float32).max
+        return np.clip(raw, -largest, largest).astype(series.stations[0].values.dtype)
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ class Regression:
     """The weights of one target.
 
     Attributes:
-        variables: The numbers of those whose lags are inputs.
+        variables: The numbers of the components whose lags are inputs.
         weights: float32 `[P, H]`, a row for each column of `LaggedInputs`; 0 where
             it is not used.
     """
@@ -94,9 +96,9 @@ class Regression:
 class LaggedInputs:
     """The inputs of a regression, from the history alone.
 
-    The columns are: 1; the calendar's, where there is one; and for each variable the
-    standardised values of its history less the last one, oldest first, with the last
-    one itself at the end.
+    The columns are: 1; the calendar's, where there is one; and for each component of
+    the variables, see `Scaling`, the standardised values of its history less the last
+    one, oldest first, with the last one itself at the end.
 
     Attributes:
         shape: What a window holds.
@@ -111,7 +113,12 @@ class LaggedInputs:
     @property
     def first_lag(self) -> int:
         """The number of the first column of a history."""
-        return 1 + (CALENDAR_FEATURES if self.calendar else 0)
+        return 1 + calendar_width(self.calendar, self.shape.week)
+
+    @property
+    def targets(self) -> tuple[int, ...]:
+        """The components of the targets."""
+        return self.scaling.components_of(self.shape.targets)
 
     def size(self, variables: Sequence[int]) -> int:
         """The number of columns, P."""
@@ -126,24 +133,32 @@ class LaggedInputs:
     ) -> tuple[np.ndarray, np.ndarray]:
         """The columns, float64 `[N, P]`, and the last values, float64 `[N, V]`."""
         back = np.arange(1 - self.shape.history, 1)
-        history = self.standardised(
-            values_around(series, stations, origins, back, variables), variables
-        )
+        history = self.values(series, stations, origins, back, variables)
         history = filled_forward(history)
         levels = history[:, -1].copy()
         history[:, :-1] -= levels[:, None]
         inputs = np.ones((len(origins), self.size(variables)))
         if self.calendar:
             seconds = times_of(series, stations, origins).astype(np.int64)
-            inputs[:, 1 : self.first_lag] = calendar_features(seconds)
+            inputs[:, 1 : self.first_lag] = calendar_features(seconds, self.shape.week)
         inputs[:, self.first_lag :] = history.transpose(0, 2, 1).reshape(
             len(origins), -1
         )
         return inputs, levels
 
-    def standardised(self, values: np.ndarray, variables: Sequence[int]) -> np.ndarray:
-        """Raw values of these variables, the last axis, in float64."""
-        return self.scaling.of(variables).standardise(values.astype(np.float64))
+    def values(
+        self,
+        series: TimeSeries,
+        stations: np.ndarray,
+        origins: np.ndarray,
+        steps: Sequence[int] | np.ndarray,
+        components: Sequence[int],
+    ) -> np.ndarray:
+        """Standardised, at some steps from each origin, float64 `[N, S, V]`."""
+        raw = values_around(
+            series, stations, origins, steps, self.scaling.variables_of(components)
+        )
+        return self.scaling.standardise_components(raw, components)
 
 
 def fit_ridge(data_module: WindowDataModule) -> Ridge:
@@ -155,23 +170,23 @@ def fit_ridge(data_module: WindowDataModule) -> Ridge:
     it, so then there is no calendar.
     """
     data = data_module.data
-    shape, variables = data.shape, tuple(range(len(data.series.variables)))
+    shape, scaling = data.shape, data_module.source.scaling
+    variables = scaling.components_of(range(len(data.series.variables)))
     training = _Sample.of(data_module.training, _MOST_TRAINING)
     validation = _Sample.of(data_module.evaluation("validation"), _MOST_VALIDATION)
-    inputs = LaggedInputs(
-        shape, data_module.source.scaling, shape.calendar and _spans_a_year(data)
-    )
+    inputs = LaggedInputs(shape, scaling, shape.calendar and _spans_a_year(data))
+    targets = inputs.targets
     lags = len(variables) * shape.history
-    weights = lags * shape.horizon * len(shape.targets)
+    weights = lags * shape.horizon * len(targets)
     if lags <= _MOST_LAGS and weights <= _MOST_WEIGHTS:
         groups = _with_the_same_windows(training, validation)
         fits = [_Fit(inputs, variables, group) for group in groups]
     else:
-        fits = [_Fit(inputs, (each,), [n]) for n, each in enumerate(shape.targets)]
+        fits = [_Fit(inputs, (each,), [n]) for n, each in enumerate(targets)]
     regressions: dict[int, Regression] = {}
     for fit in fits:
         regressions |= fit.choose(training, validation)
-    return Ridge(inputs, tuple(regressions[n] for n in range(len(shape.targets))))
+    return Ridge(inputs, tuple(regressions[n] for n in range(len(targets))))
 
 
 @dataclass(frozen=True)
@@ -182,7 +197,7 @@ class _Sample:
         series: All stations.
         stations: int64 `[N]`.
         origins: int64 `[N]`.
-        usable: bool `[N, T]`.
+        usable: bool `[N, T]`, of each component of the targets.
     """
 
     series: TimeSeries
@@ -193,9 +208,11 @@ class _Sample:
     @classmethod
     def of(cls, windows: Windows, most: int) -> "_Sample":
         """At most so many, spread evenly."""
-        series = windows.source.series
-        stations, origins = windows.locations(_spread(len(windows), most))
-        usable = _complete(series, windows.source.shape, stations, origins)
+        source, series = windows.source, windows.source.series
+        stations, origins = windows.locations(spread_numbers(len(windows), most))
+        components = source.scaling.components_of(source.shape.targets)
+        targets = source.scaling.variables_of(components)
+        usable = _complete(series, source.shape, targets, stations, origins)
         usable[:, usable.mean(axis=0) < _LEAST_COMPLETE] = True
         return cls(series, stations, origins, usable)
 
@@ -206,9 +223,9 @@ class _Fit:
 
     Attributes:
         inputs: Makes them.
-        variables: Their numbers; those of the targets are among them.
-        targets: Numbers of these targets among all targets. The same windows can be
-            used for each of them.
+        variables: The numbers of components; those of the targets are among them.
+        targets: Numbers of these targets among the components of all. The same windows
+            can be used for each of them.
     """
 
     inputs: LaggedInputs
@@ -219,7 +236,12 @@ class _Fit:
         """For each target the regression with the least error on validation."""
         fitted, held_out = self._sums(training), self._sums(validation)
         least = {target: np.inf for target in self.targets}
-        best: dict[int, Regression] = {}
+        # The last value, should no error be a number.
+        size = self.inputs.size(self.variables), self.inputs.shape.horizon
+        best = {
+            target: Regression(self.variables, np.zeros(size, np.float32))
+            for target in self.targets
+        }
         for columns, outputs in self._choices():
             part = held_out.part(columns, outputs)
             targets = [self.targets[output] for output in outputs]
@@ -251,7 +273,7 @@ class _Fit:
     def _lags_of(self, target: int) -> np.ndarray:
         """The columns of the target's history, the last value at the end."""
         history = self.inputs.shape.history
-        variable = self.variables.index(self.inputs.shape.targets[target])
+        variable = self.variables.index(self.inputs.targets[target])
         return self.inputs.first_lag + variable * history + np.arange(history)
 
     def _regression(
@@ -264,14 +286,14 @@ class _Fit:
         lags = self._lags_of(target)
         if np.isin(columns[columns >= inputs.first_lag], lags).all():
             whole = np.concatenate([whole[: inputs.first_lag], whole[lags]])
-            return Regression((inputs.shape.targets[target],), whole)
+            return Regression((inputs.targets[target],), whole)
         return Regression(self.variables, whole)
 
     def _sums(self, sample: _Sample) -> "_Sums":
         """Over the windows that can be used for these targets."""
         (numbers,) = np.nonzero(sample.usable[:, self.targets[0]])
         shape = self.inputs.shape
-        targets = [shape.targets[target] for target in self.targets]
+        targets = [self.inputs.targets[target] for target in self.targets]
         levels_of = [self.variables.index(target) for target in targets]
         size, outputs = self.inputs.size(self.variables), (len(targets), shape.horizon)
         gram, cross = np.zeros((size, size)), np.zeros((size, *outputs))
@@ -281,8 +303,7 @@ class _Fit:
             chunk = numbers[begin : begin + rows]
             windows = sample.series, sample.stations[chunk], sample.origins[chunk]
             inputs, levels = self.inputs.make(*windows, self.variables)
-            truth = values_around(*windows, shape.leads, targets)
-            change = self.inputs.standardised(truth, targets)
+            change = self.inputs.values(*windows, shape.leads, targets)
             change -= levels[:, None, levels_of]
             change = filled_forward(change).swapaxes(1, 2)
             gram += inputs.T @ inputs
@@ -325,23 +346,36 @@ class _Sums:
 
 
 def _solutions(sums: _Sums) -> Iterator[np.ndarray]:
-    """Weights `[P, M, H]` for each penalty; the first input, 1, has none."""
-    size = len(sums.gram) - 1
+    """Weights `[P, M, H]` for each penalty; the first input, 1, has none.
+
+    Inputs that are constant, but for rounding, have no weight either. The others are
+    taken apart into uncorrelated ones, so nothing is divided by less than the penalty.
+    """
     means = sums.gram[0] / sums.count
     mean_outputs = sums.cross[0] / sums.count
+    squares = np.diag(sums.gram) / sums.count
+    variance = squares - means**2
+    varies = variance > np.maximum(_LEAST_VARIANCE, _LEAST_FRACTION * squares)
+    varies[0] = False
+    varies &= np.isfinite(variance)
+    (used,) = np.nonzero(varies)
+    means, spread = means[used], np.sqrt(variance[used])
     # Of inputs and outputs less their means, the inputs in standard deviations.
-    covariance = sums.gram[1:, 1:] / sums.count - np.outer(means[1:], means[1:])
-    spread = np.sqrt(np.maximum(np.diag(covariance), _LEAST_VARIANCE))
+    covariance = sums.gram[np.ix_(used, used)] / sums.count - np.outer(means, means)
     covariance /= np.outer(spread, spread)
-    outputs = sums.cross[1:].reshape(size, -1) / sums.count
-    outputs -= np.outer(means[1:], mean_outputs)
+    outputs = sums.cross[used].reshape(len(used), mean_outputs.size) / sums.count
+    outputs -= np.outer(means, mean_outputs)
     outputs /= spread[:, None]
+    values, vectors = linalg.eigh(covariance)
+    rotated = vectors.T @ outputs
+    # None is below 0 but by rounding.
+    values = np.maximum(values, np.finfo(float).eps * values.max(initial=0.0))
     for penalty in _PENALTIES:
-        penalised = covariance + penalty * np.eye(size)
-        weights = linalg.solve(penalised, outputs, assume_a="pos", overwrite_a=True)
-        weights = (weights / spread[:, None]).reshape(sums.cross[1:].shape)
-        constant = mean_outputs - np.tensordot(means[1:], weights, 1)
-        yield np.concatenate([constant[None], weights])
+        weights = np.zeros_like(sums.cross)
+        solved = vectors @ (rotated / (values + penalty)[:, None]) / spread[:, None]
+        weights[used] = solved.reshape(len(used), *sums.cross.shape[1:])
+        weights[0] = mean_outputs - np.tensordot(means, weights[used], 1)
+        yield weights
 
 
 def _spans_a_year(data: WeatherData) -> bool:
@@ -354,26 +388,19 @@ def _spans_a_year(data: WeatherData) -> bool:
     return bool(ends.max() - ends.min() >= _YEAR)
 
 
-def _spread(count: int, most: int) -> np.ndarray:
-    """Of so many numbers at most `most`, one from each of equal stretches.
-
-    Where in its stretch is drawn: at equal distances all might lie at one hour.
-    """
-    if count <= most:
-        return np.arange(count)
-    within = np.random.default_rng(0).random(most)
-    return ((np.arange(most) + within) * (count / most)).astype(np.int64)
-
-
 def _complete(
-    series: TimeSeries, shape: WindowShape, stations: np.ndarray, origins: np.ndarray
+    series: TimeSeries,
+    shape: WindowShape,
+    targets: Sequence[int],
+    stations: np.ndarray,
+    origins: np.ndarray,
 ) -> np.ndarray:
     """Whether all values of a target are there, bool `[N, T]`."""
-    complete = np.empty((len(origins), len(shape.targets)), bool)
+    complete = np.empty((len(origins), len(targets)), bool)
     for number in np.unique(stations):
         rows = stations == number
         first = origins[rows] + shape.first_lead
-        for column, target in enumerate(shape.targets):
+        for column, target in enumerate(targets):
             values = series.stations[number].values[:, target]
             missing = np.cumsum(np.r_[0, ~np.isfinite(values)])
             complete[rows, column] = missing[first + shape.horizon] == missing[first]

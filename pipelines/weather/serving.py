@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from ..core.serving_module import ServingModule, graph
+from ..data.series.steps import Step
 from .forecaster import Forecaster
 from .model_inputs import history_inputs, known_inputs, seconds_of
 from .scaling import Scaling
@@ -16,13 +17,14 @@ class WeatherServing(ServingModule):
     The answer to `history` float32 `[N, L, F]`, NaN where a value is missing, `start`
     string `[N]`, the ISO time of each history's last row, and, where columns are known
     ahead, `known_future` float32 `[N, H, V]`, is `forecast` float32 `[N, H, T]` and,
-    where there are quantiles, `quantiles` float32 `[N, H, T, Q]`.
+    where there are quantiles, `quantiles` float32 `[N, H, T, Q]`. All of them are
+    float64 where float32 would lose values, see `Scaling.dtype`.
 
     Args:
         forecaster: Of the trained model.
         shape: What a window holds.
         scaling: Of all variables.
-        step_seconds: From step to step.
+        step: From step to step.
         passes: With noise left on, for `spread`; 0 for none.
     """
 
@@ -31,7 +33,7 @@ class WeatherServing(ServingModule):
         forecaster: Forecaster,
         shape: WindowShape,
         scaling: Scaling,
-        step_seconds: int,
+        step: Step,
         passes: int = 0,
     ):
         super().__init__(
@@ -41,7 +43,7 @@ class WeatherServing(ServingModule):
             scaling=scaling,
         )
         self._shape = shape
-        self._step = step_seconds
+        self._step = step
         self._passes = passes
 
     def signatures(self) -> dict[str, tf.types.experimental.PolymorphicFunction]:
@@ -51,14 +53,16 @@ class WeatherServing(ServingModule):
         else is used; and `spread`, `mean` and `spread` of passes with noise left on,
         where passes are asked for.
         """
-        shape, variables = self._shape, len(self.untracked.scaling.mean)
+        shape, scaling = self._shape, self.untracked.scaling
+        history = [None, shape.history, len(scaling.mean)]
         inputs = [
-            tf.TensorSpec([None, shape.history, variables], tf.float32, "history"),
+            tf.TensorSpec(history, tf.as_dtype(scaling.dtype), "history"),
             tf.TensorSpec([None], tf.string, "start"),
         ]
         if shape.known_future:
             known = [None, shape.horizon, len(shape.known_future)]
-            inputs.append(tf.TensorSpec(known, tf.float32, "known_future"))
+            dtype = tf.as_dtype(scaling.dtype)
+            inputs.append(tf.TensorSpec(known, dtype, "known_future"))
         signatures = {"serving_default": graph(self._forecast, inputs)}
         if not shape.calendar and not shape.known_future:
             signatures["from_history"] = graph(self._forecast, inputs[:1])
@@ -94,7 +98,9 @@ class WeatherServing(ServingModule):
         known_future: tf.Tensor | None,
     ) -> dict[str, tf.Tensor]:
         shape, scaling = self._shape, self.untracked.scaling
-        features = history_inputs(history, scaling.mean, scaling.scale)
+        features = history_inputs(
+            history, scaling.mean, scaling.scale, scaling.directions
+        )
         if not shape.calendar and not shape.known_future:
             return features
         known = scaling.of(shape.known_future)
@@ -106,11 +112,13 @@ class WeatherServing(ServingModule):
             ("known_future", ahead, known_future),
         ):
             features[name] = known_inputs(
-                seconds_of(start)[:, None] + steps * self._step
+                self._step.add(seconds_of(start)[:, None], steps)
                 if shape.calendar
                 else None,
                 values if shape.known_future else None,
                 known.mean,
                 known.scale,
+                known.directions,
+                week=shape.week,
             )
         return features

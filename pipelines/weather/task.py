@@ -1,5 +1,6 @@
 """Weather forecasting, as any forecasting of time series, fulfilling the contract."""
 
+import dataclasses
 import functools
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,12 +11,20 @@ import numpy as np
 
 from ..cards import CardVariable, ForecastAnswer
 from ..core.files import read_json, write_json, written_whole
+from ..core.optional import of_baselines
 from ..core.runs import Run
 from ..core.task import Servable, Task
 from ..data.digests import sha256
 from .baselines import Baseline, fit_baselines, season_steps
 from .cli import TASK
 from .config import EvaluationConfig, WeatherConfig
+from .correction import (
+    MISSING_EDGES,
+    Correction,
+    PointRule,
+    TargetRanges,
+    directions_of,
+)
 from .data import (
     SeriesMetadata,
     WeatherData,
@@ -31,6 +40,7 @@ from .evaluation import (
     baseline_forecast,
     model_forecast,
     score_windows,
+    shifts_by_missing,
 )
 from .forecaster import Forecaster
 from .metrics import ForecastScores, naive_errors
@@ -39,8 +49,11 @@ from .report import WeatherResult
 from .scaling import Scaling
 from .serving import WeatherServing
 
-#: A fitted baseline, and the correction that makes quantiles of its point.
-CorrectedBaseline = tuple[Baseline, np.ndarray | None]
+#: A fitted baseline, and the correction that makes quantiles of its point. Of runs
+#: before variables had kinds: shifts of its point, `[H, T, Q]`, or None.
+CorrectedBaseline = tuple[Baseline, Correction | np.ndarray | None]
+
+_GUESSED = ("kind", "bounds")
 
 
 class WeatherTask(Task[WeatherConfig, WeatherData, WindowDataModule]):
@@ -66,13 +79,25 @@ class WeatherTask(Task[WeatherConfig, WeatherData, WindowDataModule]):
         return load_test_data(
             self.configuration.data.model_copy(update={"spec": spec, **options}),
             series.variables,
-            series.step_seconds,
+            series.step,
             series.shape,
+            kept=self.run.reading_plan,
+            given=options,
         )
 
     def metadata(self, data: WeatherData) -> dict[str, Any]:
-        return data.metadata() | {
-            "sha256": [sha256(station.values) for station in data.series.stations]
+        metadata = data.metadata()
+        # What a run takes its variables for stands in its assets, and is no datum.
+        variables = [
+            {key: value for key, value in variable.items() if key not in _GUESSED}
+            for variable in metadata["variables"]
+        ]
+        return metadata | {
+            "variables": variables,
+            "sha256": [
+                sha256(station.values.astype(np.float32))
+                for station in data.series.stations
+            ],
         }
 
     def splits(self, data: WeatherData) -> Sequence[str]:
@@ -85,7 +110,12 @@ class WeatherTask(Task[WeatherConfig, WeatherData, WindowDataModule]):
             data.series.variables,
             data.shape,
             data.step_seconds,
-            naive_errors(parts, season_steps(data.step_seconds)),
+            naive_errors(
+                parts,
+                season_steps(data.step),
+                directions_of([data.series.variables[each] for each in targets]),
+            ),
+            data.series.calendar_step,
         )
         write_json(self._series_file, series.as_dict())
         write_json(self._scaling_file, data.fit_scaling().as_dict())
@@ -94,14 +124,18 @@ class WeatherTask(Task[WeatherConfig, WeatherData, WindowDataModule]):
 
     def build(self) -> keras.Model:
         series = self._series
-        return build_model(self.configuration, series.shape, len(series.variables))
+        return build_model(
+            self.configuration, series.shape, len(series.variables), self._scaling
+        )
 
     def compile(self, model: keras.Model, steps_per_epoch: int) -> None:
-        compile_model(model, self.configuration, steps_per_epoch)
+        period = self._scaling_of_targets.period
+        compile_model(model, self.configuration, steps_per_epoch, period)
 
     def data_module(self, data: WeatherData) -> WindowDataModule:
+        # As in training, whatever is found in other data.
         return WindowDataModule(
-            data,
+            dataclasses.replace(data, shape=self._series.shape),
             self._scaling,
             self.configuration.data,
             self.configuration.training.batch_size,
@@ -110,24 +144,33 @@ class WeatherTask(Task[WeatherConfig, WeatherData, WindowDataModule]):
 
     def after_training(self, model: keras.Model, data_module: WindowDataModule) -> None:
         forecast = self.configuration.forecast
-        if not (forecast.conformal and forecast.quantiles):
-            return
-        shifts = self._fit_correction(model, self._model_forecast(model), data_module)
-        with written_whole(self._shifts_file) as partial, partial.open("wb") as file:
-            np.save(file, shifts)
+        point: PointRule = "median" if forecast.point_loss == "mae" else "inside"
+        correction = self._uncorrected(point)
+        if forecast.conformal and forecast.quantiles:
+            correction = self._fit_correction(
+                model, self._model_forecast(model), data_module, correction
+            )
+        with written_whole(self._correction_file) as part, part.open("wb") as file:
+            arrays: dict[str, Any] = correction.as_arrays()
+            np.savez(file, **arrays)
 
     def fit_baselines(
         self, data_module: WindowDataModule
     ) -> dict[str, CorrectedBaseline]:
-        fitted: dict[str, CorrectedBaseline] = {}
-        for name, baseline in fit_baselines(data_module).items():
-            shifts = None
-            if self.configuration.forecast.quantiles:
-                # The intervals that its errors on validation suggest.
-                forecast = baseline_forecast(baseline, data_module.data.series)
-                shifts = self._fit_correction(name, forecast, data_module)
-            fitted[name] = (baseline, shifts)
-        return fitted
+        return of_baselines(
+            {key: (key, each) for key, each in fit_baselines(data_module).items()},
+            lambda named: self._corrected(*named, data_module),
+        )
+
+    def _corrected(
+        self, name: str, baseline: Baseline, data_module: WindowDataModule
+    ) -> CorrectedBaseline:
+        correction = self._uncorrected("stays")
+        if self.configuration.forecast.quantiles:
+            # The intervals that its errors on validation suggest.
+            forecast = baseline_forecast(baseline, data_module.data.series)
+            correction = self._fit_correction(name, forecast, data_module, correction)
+        return baseline, correction
 
     def evaluate(
         self,
@@ -138,10 +181,12 @@ class WeatherTask(Task[WeatherConfig, WeatherData, WindowDataModule]):
     ) -> WeatherResult:
         series, quantiles = self._series, self.configuration.forecast.quantiles
         system = functools.partial(self._system, data_module, split)
-        systems = {MODEL: system(model, self._model_forecast(model), self._shifts)}
-        for name, (baseline, shifts) in self.kept_baselines().items():
+        systems = {MODEL: system(model, self._model_forecast(model), self._correction)}
+        for name, (baseline, kept) in self.kept_baselines().items():
             forecast = baseline_forecast(baseline, data_module.data.series)
-            systems[name] = system(name, forecast, shifts)
+            if not isinstance(kept, Correction):
+                kept = Correction.of_old(kept, len(series.targets))
+            systems[name] = system(name, forecast, kept)
         scores = score_windows(
             data_module.evaluation(split),
             data_module.batch_size,
@@ -153,6 +198,7 @@ class WeatherTask(Task[WeatherConfig, WeatherData, WindowDataModule]):
                 scale=self._scaling_of_targets.scale,
                 naive_error=series.naive_errors,
                 quantiles=quantiles,
+                directions=self._scaling_of_targets.directions,
             ),
             options.backtest,
         )
@@ -161,23 +207,25 @@ class WeatherTask(Task[WeatherConfig, WeatherData, WindowDataModule]):
     def servable(self, model: keras.Model) -> Servable:
         series = self._series
         serving = WeatherServing(
-            Forecaster(model, self._scaling_of_targets, self._shifts),
+            Forecaster(model, self._scaling_of_targets, self._correction),
             series.shape,
             self._scaling,
-            series.step_seconds,
+            series.step,
             self.configuration.forecast.monte_carlo_passes,
         )
         signatures = serving.signatures()
         with np.load(self._example_file) as file:
             example = dict(file)
-        # As a saved array it has a width, which no tensor of strings has.
-        example["start"] = example["start"].astype(object)
         return Servable(
             module=serving,
             signatures=signatures,
             answer=self._answer(),
             examples={
-                name: {spec.name: example[spec.name] for spec in each.input_signature}
+                # Texts too: as a saved array they have a width, which no tensor has.
+                name: {
+                    spec.name: example[spec.name].astype(spec.dtype.as_numpy_dtype)
+                    for spec in each.input_signature
+                }
                 for name, each in signatures.items()
             },
         )
@@ -190,6 +238,7 @@ class WeatherTask(Task[WeatherConfig, WeatherData, WindowDataModule]):
             targets=[variable.name for variable in series.targets],
             known_future=[variable.name for variable in series.known_future],
             step_seconds=series.step_seconds,
+            calendar_step=series.calendar_step,
             history_steps=shape.history,
             lead_steps=list(shape.leads),
             quantiles=self.configuration.forecast.quantiles,
@@ -203,31 +252,41 @@ class WeatherTask(Task[WeatherConfig, WeatherData, WindowDataModule]):
         split: str,
         key: keras.Model | str,
         forecast: Forecast,
-        shifts: np.ndarray | None,
+        correction: Correction,
     ) -> System:
         """With the forecasts that its correction was fitted to, if they are these."""
         made = self._validation.get((key, data_module))
         if split == "validation" and made is not None:
             forecast = made.again()
-        return System(forecast, shifts)
+        return System(forecast, correction)
+
+    def _uncorrected(self, point: PointRule) -> Correction:
+        """What is done to forecasts whose quantiles are not shifted."""
+        levels = tuple(self.configuration.forecast.quantiles)
+        return Correction(TargetRanges.of(self._series.targets), levels, point=point)
 
     def _fit_correction(
         self,
         key: keras.Model | str,
         forecast: Forecast,
         data_module: WindowDataModule,
-    ) -> np.ndarray:
-        """What makes a system's quantiles cover on validation, `[H, T, Q]`."""
-        levels = self.configuration.forecast.quantiles
-        made = ValidationForecasts.make(
-            forecast,
+        correction: Correction,
+    ) -> Correction:
+        """With what makes a system's quantiles cover on validation."""
+        levels, ranges = correction.levels, correction.ranges
+        windows, batch_size = (
             data_module.evaluation("validation"),
             data_module.batch_size,
-            len(levels),
         )
+        made = ValidationForecasts.make(forecast, windows, batch_size, len(levels))
         if made.is_whole:
             self._validation[key, data_module] = made
-        return made.shifts(levels)
+        if isinstance(key, str):
+            # Baselines read the series, from which nothing can be left out.
+            shifts = made.shifts(levels, ranges)[np.newaxis]
+            return dataclasses.replace(correction, shifts=shifts)
+        shifts = shifts_by_missing(made, forecast, windows, batch_size, levels, ranges)
+        return dataclasses.replace(correction, shifts=shifts, edges=MISSING_EDGES)
 
     def _model_forecast(self, model: keras.Model) -> Forecast:
         """The model's answers before correction, by one graph for all passes."""
@@ -249,9 +308,14 @@ class WeatherTask(Task[WeatherConfig, WeatherData, WindowDataModule]):
         return self._scaling.of(self._series.shape.targets)
 
     @property
-    def _shifts(self) -> np.ndarray | None:
-        """Of the model's quantiles; None where they are left as they are."""
-        return np.load(self._shifts_file) if self._shifts_file.is_file() else None
+    def _correction(self) -> Correction:
+        """Of the model's forecasts."""
+        if self._correction_file.is_file():
+            with np.load(self._correction_file) as file:
+                return Correction.from_arrays(dict(file))
+        old = self.run.assets / "conformal_shifts.npy"
+        shifts = np.load(old) if old.is_file() else None
+        return Correction.of_old(shifts, len(self._series.targets))
 
     @property
     def _series_file(self) -> Path:
@@ -266,5 +330,5 @@ class WeatherTask(Task[WeatherConfig, WeatherData, WindowDataModule]):
         return self.run.assets / "example.npz"
 
     @property
-    def _shifts_file(self) -> Path:
-        return self.run.assets / "conformal_shifts.npy"
+    def _correction_file(self) -> Path:
+        return self.run.assets / "correction.npz"

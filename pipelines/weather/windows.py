@@ -33,6 +33,7 @@ class WindowShape:
         targets: the numbers of the variables that are forecast, T.
         known_future: the numbers of the variables known ahead.
         calendar: whether time of day and of year are inputs.
+        week: whether the time of week is one too, where there is a calendar.
     """
 
     history: int
@@ -41,6 +42,7 @@ class WindowShape:
     targets: tuple[int, ...]
     known_future: tuple[int, ...] = ()
     calendar: bool = True
+    week: bool = False
 
     @property
     def last_lead(self) -> int:
@@ -96,10 +98,12 @@ def values_around(
         variables: Their numbers, `V`.
 
     Returns:
-        Raw, float32 `[N, S, V]`, NaN where missing and before the series begins.
+        Raw, `[N, S, V]` of the series' type, NaN where missing and before the series
+        begins.
     """
     columns = list(variables)
-    values = np.empty((len(origins), len(steps), len(columns)), np.float32)
+    size = len(origins), len(steps), len(columns)
+    values = np.empty(size, series.stations[0].values.dtype)
     for number in np.unique(stations):
         here = stations == number
         rows = origins[here, None] + np.asarray(steps)
@@ -170,15 +174,28 @@ def filled_forward(values: np.ndarray) -> np.ndarray:
     return np.nan_to_num(np.take_along_axis(values, last, axis=1), nan=0.0)
 
 
+def spread_numbers(count: int, most: int) -> np.ndarray:
+    """Of so many numbers at most `most`, one from each of equal stretches.
+
+    Where in its stretch is drawn: at equal distances all might lie at one hour.
+    """
+    if count <= most:
+        return np.arange(count)
+    within = np.random.default_rng(0).random(most)
+    return ((np.arange(most) + within) * (count / most)).astype(np.int64)
+
+
 class WindowSource:
     """Series in memory, and windows gathered from them.
 
     A batch of windows is a triple:
 
-    - features: ``history`` and ``observed`` ``float32[B, L, F]`` as ``history_inputs``
-      gives them, and, where there are known-future inputs, ``known_history``
+    - features: ``history`` ``float32[B, L, F + D]``, with a second component for each
+      of D directions, and ``observed`` ``float32[B, L, F]`` as ``history_inputs`` gives
+      them, and, where there are known-future inputs, ``known_history``
       ``[B, L, K]`` and ``known_future`` ``[B, H, K]`` as ``known_inputs`` gives them;
-    - targets ``float32[B, H, T]``, standardised, 0 where missing;
+    - targets ``float32[B, H, T]``, standardised, of directions up to whole turns, 0
+      where missing;
     - weights ``float32[B, H, T]``, 1 where a target is there and 0 where not.
 
     Args:
@@ -195,11 +212,9 @@ class WindowSource:
         first_rows = np.cumsum([0] + [len(station) for station in stations])[:-1]
         # On the host: gathered batches go to a device, the series does not.
         with tf.device("CPU:0"):
-            self._values = _in_a_variable(stations)
+            self._values = _in_a_variable(stations, scaling.dtype)
             self._clock = _Clock(stations)
             self._rows = tf.constant(first_rows, tf.int64)
-            self._mean = tf.constant(scaling.mean)
-            self._scale = tf.constant(scaling.scale)
             self._targets = tf.constant(shape.targets, tf.int32)
             self._known = tf.constant(shape.known_future, tf.int32)
 
@@ -245,15 +260,16 @@ class WindowSource:
         first = tf.gather(self._rows, stations)[:, None]
         # A sparse read of the variable: no batch touches the rest of it.
         raw = tf.gather(self._values, first + past)
-        features = history_inputs(raw, self._mean, self._scale)
+        scaling, targets_of = self.scaling, self.scaling.of(shape.targets)
+        features = history_inputs(raw, scaling.mean, scaling.scale, scaling.directions)
         to_come = tf.gather(self._values, first + future)
         if shape.calendar or shape.known_future:
             features["known_history"] = self._known_inputs(raw, stations, past)
             features["known_future"] = self._known_inputs(to_come, stations, future)
         targets, weights = standardised(
             tf.gather(to_come, self._targets, axis=-1),
-            tf.gather(self._mean, self._targets),
-            tf.gather(self._scale, self._targets),
+            targets_of.mean,
+            targets_of.scale,
         )
         return features, targets, weights
 
@@ -261,12 +277,14 @@ class WindowSource:
         self, raw: tf.Tensor, stations: tf.Tensor, steps: tf.Tensor
     ) -> tf.Tensor:
         """Nothing else of the future is let through here than what is known ahead."""
-        shape = self.shape
+        shape, known = self.shape, self.scaling.of(self.shape.known_future)
         return known_inputs(
             self._clock.seconds(stations, steps) if shape.calendar else None,
             tf.gather(raw, self._known, axis=-1) if shape.known_future else None,
-            tf.gather(self._mean, self._known),
-            tf.gather(self._scale, self._known),
+            known.mean,
+            known.scale,
+            known.directions,
+            week=shape.week,
         )
 
     def _has_target(self, station: StationSeries, origins: range) -> np.ndarray:
@@ -306,10 +324,17 @@ class Windows:
     def __len__(self) -> int:
         return int(self._ends[-1]) if len(self._ends) else 0
 
-    def batches(self, batch_size: int, every: int = 1) -> tf.data.Dataset:
-        """Each window whose number `every` divides, once, in their order."""
-        count = -(-len(self) // every)
-        return self._batches(batch_size, count, lambda numbers: numbers * every)
+    def batches(
+        self, batch_size: int, numbers: np.ndarray | None = None
+    ) -> tf.data.Dataset:
+        """Each window, or those of these numbers, once, in their order."""
+        if numbers is None or len(numbers) == len(self):
+            return self._batches(batch_size, len(self), lambda places: places)
+        with tf.device("CPU:0"):
+            chosen = tf.constant(numbers, tf.int64)
+        return self._batches(
+            batch_size, len(numbers), lambda places: tf.gather(chosen, places)
+        )
 
     def shuffled(self, batch_size: int, seed: int, epoch: int) -> tf.data.Dataset:
         """Each window once, in an order that seed and epoch decide."""
@@ -392,7 +417,7 @@ class _Clock:
         return tf.gather(self._starts, stations)[:, None] + steps * self._step
 
 
-def _in_a_variable(stations: Sequence[StationSeries]) -> tf.Variable:
+def _in_a_variable(stations: Sequence[StationSeries], dtype: np.dtype) -> tf.Variable:
     """The values of all stations, one below the other.
 
     A variable, since tf.data writes a constant that it uses into its graph as a copy;
@@ -400,11 +425,11 @@ def _in_a_variable(stations: Sequence[StationSeries]) -> tf.Variable:
     """
     rows = sum(len(station) for station in stations)
     shape = (rows, stations[0].values.shape[1])
-    joined = tf.Variable(tf.zeros(shape), trainable=False)
+    joined = tf.Variable(tf.zeros(shape, dtype), trainable=False)
     begin = 0
     for station in stations:
         for first in range(0, len(station), _ROWS_AT_A_TIME):
-            part = station.values[first : first + _ROWS_AT_A_TIME]
+            part = station.values[first : first + _ROWS_AT_A_TIME].astype(dtype)
             # In place, where an assignment to a slice would double the variable.
             into = tf.range(begin, begin + len(part))
             joined.scatter_update(tf.IndexedSlices(part, into))

@@ -8,10 +8,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from recurra.pipelines.data.series.measured_variables import variables_of
+from recurra.pipelines.data.series.steps import Step, parse_step
 from recurra.pipelines.data.series.time_series import StationSeries, TimeSeries
 from recurra.pipelines.weather.baselines import fit_baselines, season_steps
 from recurra.pipelines.weather.config import WeatherDataConfig
 from recurra.pipelines.weather.data import WeatherData, WindowDataModule
+from recurra.pipelines.weather.ridge import _solutions, _Sums
 from recurra.pipelines.weather.windows import OriginBatch, WindowShape
 
 START = np.datetime64("2020-02-03T05:00:00", "s")
@@ -110,7 +112,14 @@ def test_the_value_a_season_before():
     [(600, 144), (3600, 24), (6 * 3600, 4), (86_400, 7), (7 * 86_400, 1), (5000, 1)],
 )
 def test_the_season_of_a_step(seconds, season):
-    assert season_steps(seconds) == season
+    assert season_steps(Step(seconds)) == season
+
+
+@pytest.mark.parametrize(
+    ("step", "season"), [("MS", 12), ("ME", 12), ("QS", 4), ("YS", 1), ("B", 5)]
+)
+def test_the_season_of_a_step_of_the_calendar(step, season):
+    assert season_steps(parse_step(step)) == season
 
 
 def test_without_a_season_its_naive_forecast_is_the_last_value():
@@ -321,3 +330,45 @@ def test_without_a_whole_year_of_training_ridge_has_no_calendar():
     assert not fit_baselines(data_module_of(weather(600)))["ridge"].inputs.calendar
     year = data_module_of(weather(366 * 8, step=QUARTER_DAY), step=QUARTER_DAY)
     assert fit_baselines(year)["ridge"].inputs.calendar
+
+
+def test_a_constant_hour_of_the_day_is_no_input():
+    """Strides of whole days leave the calendar constant, but for rounding."""
+    rng = np.random.default_rng(0)
+    for count, hour in ((1000, 5), (1691, 7), (2500, 13)):
+        angle = 2 * np.pi * hour / 24
+        lags = rng.normal(size=(count, 120))
+        inputs = np.column_stack(
+            [
+                np.ones(count),
+                np.full(count, np.sin(angle)),
+                np.full(count, np.cos(angle)),
+                lags,
+                lags[:, 0] + 1e-9 * rng.normal(size=count),
+            ]
+        )
+        outputs = lags[:, :1] + 0.1 * rng.normal(size=(count, 1))
+        sums = _Sums(
+            count,
+            inputs.T @ inputs,
+            (inputs.T @ outputs)[:, None],
+            (outputs**2).sum(axis=0)[None],
+        )
+        found = list(_solutions(sums))
+        assert all(np.isfinite(weights).all() for weights in found)
+        assert not any(weights[1:3].any() for weights in found)
+        without = np.delete(inputs, [1, 2], axis=1)
+        scaled = make_pipeline(StandardScaler(), SklearnRidge(1e-2 * count))
+        expected = scaled.fit(without[:, 1:], outputs[:, 0]).predict(without[:, 1:])
+        np.testing.assert_allclose(inputs @ found[3][:, 0, 0], expected, atol=1e-6)
+
+
+def test_a_stride_of_days_is_survived():
+    values = weather(24 * 500)
+    data_module = data_module_of(values)
+    config = WeatherDataConfig(stride=24, evaluation_stride=24)
+    scaling = data_module.data.fit_scaling()
+    module = WindowDataModule(data_module.data, scaling, config, 64, seed=0)
+    for name, baseline in fit_baselines(module).items():
+        forecast = baseline.forecast(batch_of(module), module.data.series)
+        assert np.isfinite(forecast).all(), name

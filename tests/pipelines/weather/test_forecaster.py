@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from recurra.pipelines.weather.forecaster import quantile_shifts
+from recurra.pipelines.weather.correction import quantile_shifts
 
 LEVELS = (0.1, 0.5, 0.9)
 

@@ -1,7 +1,5 @@
 """The models: shapes, order of quantiles, losses by hand, and what they may know."""
 
-import os
-
 import keras
 import numpy as np
 import pytest
@@ -250,11 +248,6 @@ def test_the_decoder_is_fed_its_own_forecast():
         assert answer == pytest.approx(float(last[0]), rel=1e-4)
 
 
-@pytest.mark.skipif(
-    "ONEDNN_MAX_CPU_ISA" in os.environ,
-    reason="TensorFlow asks the processor, not this variable, what oneDNN can do with "
-    "bfloat16, and crashes where it cannot",
-)
 @pytest.mark.parametrize("kind", KINDS)
 def test_bfloat16_is_near_float32(kind):
     exact = build_model(configuration_of(kind=kind), SHAPE, VARIABLES)

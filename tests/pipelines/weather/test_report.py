@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from recurra.pipelines.core.configuration import Config
+from recurra.pipelines.core.optional import collect_failures
 from recurra.pipelines.data.files.tables import BadRow
 from recurra.pipelines.data.series.measured_variables import Variable
 from recurra.pipelines.data.series.repairs import Repair, RepairKind
@@ -15,6 +16,7 @@ from recurra.pipelines.data.series.time_series import StationSeries, TimeSeries
 from recurra.pipelines.reporting.frame import write_report
 from recurra.pipelines.reporting.page import Report
 from recurra.pipelines.weather.config import WeatherDataConfig
+from recurra.pipelines.weather.correction import Correction, TargetRanges
 from recurra.pipelines.weather.data import (
     SeriesMetadata,
     WeatherData,
@@ -93,6 +95,7 @@ def result_of(
     error=1.0,
     station="Wien",
     spec="stations.csv",
+    further=None,
 ):
     """An evaluation in which the model errs by `error` and the best baseline by 1.5."""
     values = values or measured(len(targets))
@@ -117,13 +120,17 @@ def result_of(
     scaling = data.fit_scaling()
     data_module = WindowDataModule(data, scaling, WeatherDataConfig(), 256, seed=0)
     metadata = SeriesMetadata(targets, shape, 3600, np.ones(len(targets)))
-    correction = np.linspace(-0.4, 0.4, len(levels)) * np.ones(
+    shifts = np.linspace(-0.4, 0.4, len(levels)) * np.ones(
         (len(leads), len(targets), 1)
     )
+    correction = Correction(
+        TargetRanges.of(targets), tuple(levels), shifts[np.newaxis] if levels else None
+    )
     systems = {
-        MODEL: System(forecast(error, levels), correction if levels else None),
+        MODEL: System(forecast(error, levels), correction),
         "repeat_last": System(forecast(3.0)),
-        "ridge": System(forecast(1.5, seed=2), correction if levels else None),
+        "ridge": System(forecast(1.5, seed=2), correction),
+        **(further or {}),
     }
     scores = score_windows(
         data_module.evaluation("test"),
@@ -154,6 +161,16 @@ def plain(text):
 
 def summary_of(result):
     return plain(result.report_content().summary)
+
+
+def test_a_baseline_that_cannot_forecast_has_no_scores():
+    def fail(batch):
+        raise ValueError("overflow")
+
+    with collect_failures() as failed:
+        evaluated = result_of(further={"odd": System(fail)})
+    assert list(evaluated.baselines) == ["repeat_last", "ridge"]
+    assert failed == {"baseline odd": "ValueError: overflow"}
 
 
 def test_the_page_has_each_part_whatever_the_names(tmp_path):

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from recurra.pipelines.weather.model_inputs import standardised
 from recurra.pipelines.weather.scaling import Scaling, fit_scaling
 
 NAN = np.nan
@@ -42,3 +43,17 @@ def test_there_and_back():
     again = Scaling.from_dict(scaling.as_dict())
     np.testing.assert_array_equal(again.mean, scaling.mean)
     assert again.constant == scaling.constant
+
+
+def test_counters_are_scaled_before_float32_loses_them():
+    values = (1.6e9 + np.arange(500.0))[:, None]
+    scaling = fit_scaling([values])
+    assert scaling.dtype == np.float64 and not scaling.constant
+    standard, _ = standardised(values, scaling.mean, scaling.scale)
+    steps = np.diff(standard.numpy()[:, 0])
+    np.testing.assert_allclose(steps, 1 / scaling.scale[0], rtol=1e-3)
+    # A pressure needs no more than it has.
+    assert fit_scaling([np.random.default_rng(0).normal(989, 8, (50, 1))]).dtype == (
+        np.float32
+    )
+    assert fit_scaling([np.full((50, 1), 1e9)]).dtype == np.float32

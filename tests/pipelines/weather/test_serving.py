@@ -7,12 +7,14 @@ import pytest
 import tensorflow as tf
 
 from recurra.pipelines.data.series.measured_variables import variables_of
+from recurra.pipelines.data.series.steps import Step, parse_step
 from recurra.pipelines.data.series.time_series import StationSeries, TimeSeries
 from recurra.pipelines.weather.config import (
     ForecastConfig,
     ModelConfig,
     WeatherConfig,
 )
+from recurra.pipelines.weather.correction import Correction, TargetRanges
 from recurra.pipelines.weather.forecaster import Forecaster
 from recurra.pipelines.weather.model import build_model
 from recurra.pipelines.weather.scaling import Scaling
@@ -45,12 +47,12 @@ def forecaster_of(shape: WindowShape, shifted: bool = True, **model) -> Forecast
     return Forecaster(
         build_model(configuration, shape, 3),
         SCALING.of(shape.targets),
-        SHIFTS.astype("float32") if shifted else None,
+        Correction.of_old(SHIFTS.astype("float32"), 2) if shifted else None,
     )
 
 
 def exported(folder, forecaster: Forecaster, shape: WindowShape, passes: int = 0):
-    serving = WeatherServing(forecaster, shape, SCALING, STEP, passes)
+    serving = WeatherServing(forecaster, shape, SCALING, Step(STEP), passes)
     signatures = {
         name: function.get_concrete_function()
         for name, function in serving.signatures().items()
@@ -194,3 +196,55 @@ def test_the_spread_of_passes_with_noise(tmp_path):
     answer = signature(history=inputs["history"], start=inputs["start"])
     assert answer["mean"].shape == answer["spread"].shape == (2, HORIZON, 2)
     assert (answer["spread"].numpy() > 0).all()
+
+
+def test_an_export_of_directions_equals_the_model_in_memory(tmp_path):
+    """The last variable, known ahead, and the target before it are directions."""
+    scaling = Scaling(
+        np.array([980.0, 350.0, 10.0]), np.array([8.0, 20.0, 40.0]), directions=(1, 2)
+    )
+    configuration = WeatherConfig(
+        model=ModelConfig(units=8, head_units=8),
+        forecast=ForecastConfig(quantiles=[0.1, 0.5, 0.9]),
+    )
+    targets = scaling.of(KNOWN.targets)
+    unbounded = np.full(2, np.inf)
+    correction = Correction(
+        TargetRanges(-unbounded, unbounded, targets.directions),
+        (0.1, 0.5, 0.9),
+        np.stack([SHIFTS, 2 * SHIFTS]).astype("float32"),
+        (0.05,),
+        "median",
+    )
+    model = build_model(configuration, KNOWN, 3, scaling)
+    forecaster = Forecaster(model, targets, correction)
+    series = series_of()
+    values = series.stations[0].values
+    values[:, 1:] = scaling.of([1, 2]).restore(SCALING.standardise(values)[:, 1:])
+    serving = WeatherServing(forecaster, KNOWN, scaling, Step(STEP))
+    signature = serving.signatures()["serving_default"]
+    origins = np.arange(HISTORY - 1, 50)
+    features, _, _ = WindowSource(series, scaling, KNOWN).gather(
+        tf.zeros(len(origins), tf.int64), tf.constant(origins)
+    )
+    point, quantiles = forecaster.forecast(features)
+    back, ahead = np.arange(1 - HISTORY, 1), np.arange(2, 2 + HORIZON)
+    answer = signature(
+        history=tf.constant(values[origins[:, None] + back]),
+        start=tf.constant([str(START + int(each) * STEP) for each in origins]),
+        known_future=tf.constant(values[origins[:, None] + ahead][..., 2:]),
+    )
+    np.testing.assert_allclose(answer["forecast"], point, atol=1e-2)
+    np.testing.assert_allclose(answer["quantiles"], quantiles, atol=1e-2)
+    wind = answer["quantiles"][..., 0, :].numpy()
+    assert (wind >= 0).all() and (wind < 360).all()
+    np.testing.assert_array_equal(answer["forecast"], answer["quantiles"][..., 1])
+
+
+@pytest.mark.parametrize("code", ["MS", "ME", "QS", "B", "3600s"])
+def test_steps_of_the_calendar_in_a_graph(code):
+    step = parse_step(code)
+    starts = np.array(["2015-01-30", "2016-02-29", "1968-12-31"], "datetime64[s]")
+    stamps, ahead = starts.astype(np.int64), np.arange(-30, 30)
+    added = tf.function(step.add)(tf.constant(stamps)[:, None], tf.constant(ahead))
+    np.testing.assert_array_equal(added, step.add(stamps[:, None], ahead))

@@ -1,7 +1,5 @@
 """The task as a whole: from a messy file to metrics, report, export and predictions."""
 
-from inspect import signature
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,8 +12,11 @@ from recurra.pipelines.core import workflow
 from recurra.pipelines.core.configuration import make_configuration
 from recurra.pipelines.core.exporting import export
 from recurra.pipelines.core.files import read_json
-from recurra.pipelines.data.series.time_series import load_time_series
-from recurra.pipelines.weather.config import EvaluationConfig, WeatherConfig
+from recurra.pipelines.weather.config import (
+    EvaluationConfig,
+    WeatherConfig,
+    WeatherDataConfig,
+)
 from recurra.pipelines.weather.task import WeatherTask
 
 HOURS, LEADS = 700, 6
@@ -180,7 +181,8 @@ def test_the_card_says_how_to_ask(version):
     assert answer.step_seconds == 3600
     assert answer.lead_steps == list(range(1, LEADS + 1))
     assert card.inputs["history"].shape == ["N", 30, 3]
-    assert set(answer.reading) <= set(signature(load_time_series).parameters)
+    keys = {*WeatherDataConfig.model_fields, "resample_rules"}
+    assert set(answer.reading) <= keys
     served = tf.saved_model.load(str(version)).signatures["serving_default"]
     assert set(served.structured_input_signature[1]) == set(card.inputs)
 

@@ -326,7 +326,8 @@ def test_the_data_of_a_configuration():
     assert data.metadata()["known_future"] == ["SWDR"]
     data_module = WindowDataModule(data, data.fit_scaling(), config, 32, seed=1)
     features, targets, _ = next(iter(data_module.training_batches(0)))
-    assert features["history"].shape == (32, 8, 16)
+    # A direction is two of them.
+    assert features["history"].shape == (32, 8, 17)
     assert targets.shape == (32, 4, 2)
     assert features["known_future"].shape == (32, 4, 4 + 2)
     assert int(data_module.validation_batches().cardinality()) > 1
