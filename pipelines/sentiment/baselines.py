@@ -22,6 +22,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import normalize
 
+from ..core.optional import of_baselines
 from ..data.texts.words import HANGUL, WITHOUT_SPACES, spaced_word
 
 # Scripts written without spaces, and Hangul, whose words carry long endings: every
@@ -94,12 +95,13 @@ def fit_baselines(
         "tfidf_logistic_regression": TfidfLogisticRegression.fit,
         "nb_logistic_regression": NaiveBayesLogisticRegression.fit,
     }
-    fitted = {}
-    for name, fit in fitters.items():
+
+    def fit(name: str) -> Baseline:
         if progress is not None:
             progress(name)
-        fitted[name] = fit(texts, np.asarray(labels), number_of_classes, seed)
-    return fitted
+        return fitters[name](texts, np.asarray(labels), number_of_classes, seed)
+
+    return of_baselines({name: name for name in fitters}, fit)
 
 
 @dataclasses.dataclass(frozen=True)

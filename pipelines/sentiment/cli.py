@@ -4,12 +4,14 @@ from pathlib import Path
 
 from ..core.registry import TaskDefinition
 from ..data.description import DataDescription
+from ..data.files.table_config import TABLE_KEYS
 from ..data.sources import LABELLED_TEXTS
 from ..data.specs import DataSpec
 from .config import LABEL_COLUMNS, SentimentConfig, SentimentDataConfig
 
 _SPECS = (
-    DataSpec("FILE", "your .csv, .tsv, .jsonl (each also .gz) or .parquet"),
+    DataSpec("FILE", "your .csv, .tsv, .json, .jsonl (each also .gz, .zip, .xz)"),
+    DataSpec("FILE", "your .parquet or .xlsx, or lines that begin with __label__"),
     DataSpec("FOLDER", "your train, validation and test files in one folder"),
     DataSpec("FOLDER", "your .txt files in class-named folders, or those per split"),
     DataSpec("tfds:imdb_reviews", "50,000 film reviews, two classes"),
@@ -36,8 +38,11 @@ TASK = TaskDefinition(
     recipes=Path(__file__).parent / "recipes",
     content=LABELLED_TEXTS,
     data_specs=_SPECS,
-    reading_options=("text_column", "label_column"),
-    shown_options=("text_column", "label_column", "group_column"),
+    reading_options=("text_column", "label_column", *TABLE_KEYS),
+    shown_options=(
+        *("text_column", "label_column", "group_column"),
+        *("min_class_rows", "label_case", *TABLE_KEYS),
+    ),
     is_shown_first=True,
     examples=(
         "The food was not bad at all.",
@@ -49,14 +54,15 @@ TASK = TaskDefinition(
 
 def describe(data: SentimentDataConfig) -> DataDescription:
     """What the pipeline sees in labelled texts. Raises UserError for wrong data."""
+    from ..data.reading import PlanBuilder
     from ..data.texts.labelled_texts import describe_labelled_texts
     from .tokenization import count_tokens
 
     return describe_labelled_texts(
         data.spec,
-        text_column=data.text_column,
-        label_column=data.label_column,
-        group_column=data.group_column,
         usual_labels=LABEL_COLUMNS,
+        min_class_rows=data.min_class_rows,
+        label_case=data.label_case,
         count_tokens=count_tokens,
+        plan=PlanBuilder(data.model_dump()),
     ).shown()

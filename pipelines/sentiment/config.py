@@ -7,16 +7,23 @@ import pydantic
 from pydantic import Field
 
 from ..core.configuration import Config
-from ..core.task_config import DataConfig, TaskConfig, TrainingConfig
+from ..core.task_config import TaskConfig, TrainingConfig
+from ..data.files.table_config import TableConfig
+from ..data.texts import usual_names
 from ..recurrent import RecurrentConfig
 
 #: Names that the column of the labels is found by.
-LABEL_COLUMNS = ("label", "sentiment", "target", "class")
+LABEL_COLUMNS = (
+    usual_names.LABEL_COLUMNS[0],
+    "sentiment",
+    *usual_names.LABEL_COLUMNS[1:],
+    "airlinesentiment",
+)
 
 Pooling = Literal["last", "max", "mean", "attention"]
 
 
-class SentimentDataConfig(DataConfig):
+class SentimentDataConfig(TableConfig):
     """Texts with their labels."""
 
     renamed_keys: ClassVar[Mapping[str, str]] = {
@@ -26,10 +33,10 @@ class SentimentDataConfig(DataConfig):
     }
 
     text_column: str | None = Field(
-        None, description="column of the texts; found by usual names if null"
+        None, description="column of the texts, by name or number; found if null"
     )
     label_column: str | None = Field(
-        None, description="column of the labels; found by usual names if null"
+        None, description="column of the labels, by name or number; found if null"
     )
     group_column: str | None = Field(
         None, description="column; rows with the same value stay in one split"
@@ -43,6 +50,12 @@ class SentimentDataConfig(DataConfig):
     test_data: str | None = Field(None, description="spec of separate test data")
     max_bad_fraction: float = Field(
         0.01, ge=0, le=1, description="of unreadable rows, over which a run stops"
+    )
+    min_class_rows: int = Field(
+        1, ge=1, description="classes with fewer rows to train on are left out"
+    )
+    label_case: Literal["keep", "fold"] = Field(
+        "keep", description="fold: labels that differ by case alone are one class"
     )
 
 

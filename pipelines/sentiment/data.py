@@ -2,6 +2,7 @@
 
 import functools
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -209,19 +210,27 @@ def _preprocessed(
 ) -> tf.data.Dataset:
     """Single rows of features and label, in the given order."""
     texts = tf.constant(split.texts[order], tf.string)
+    features = _graph(preprocessing)
     return (
         tf.data.Dataset.from_tensor_slices((texts, split.labels[order]))
         .batch(PREPROCESSING_BATCH)
         .map(
-            lambda text, label: (
-                preprocessing.features(preprocessing.tokens(text)),
-                label,
-            ),
+            lambda text, label: (features(text), label),
             num_parallel_calls=tf.data.AUTOTUNE,
         )
         .unbatch()
         # A single row of a ragged batch is a plain tensor; this makes tf.data see it.
         .map(lambda features, label: (features, label))
+    )
+
+
+@functools.lru_cache(maxsize=2)
+def _graph(preprocessing: Preprocessing) -> Callable[[tf.Tensor], dict]:
+    """From texts to features. Tracing takes seconds: once for all splits."""
+    return tf.function(
+        lambda text: preprocessing.features(preprocessing.tokens(text)),
+        input_signature=[tf.TensorSpec([None], tf.string)],
+        autograph=False,
     )
 
 

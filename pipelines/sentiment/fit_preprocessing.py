@@ -8,15 +8,17 @@ import numpy as np
 import tensorflow as tf
 
 from ..core.autotuning import without_autotuning
-from ..core.files import write_text, written_whole
+from ..core.files import write_json, write_text, written_whole
 from ..data.texts.labelled_texts import Split
 from .config import NgramsConfig, SentimentConfig, TextConfig
 from .preprocessing import (
+    RULES_FILE,
     Preprocessing,
     ngram_fingerprints,
     tokenize,
     unique_in_rows,
 )
+from .tokenization import VERSION
 from .word_vectors import cooccurrence_vectors
 
 FITTING_ROWS = 200_000
@@ -32,16 +34,18 @@ def fit_preprocessing(
     number_of_classes: int,
     assets: Path,
 ) -> None:
-    """Writes the vocabulary, the word vectors, and the n-grams with their ratios.
+    """Writes the rules, the vocabulary, the word vectors, and n-grams with ratios.
 
     They come of at most `FITTING_ROWS` of the texts, drawn by the seed.
 
-    Files written: `vocabulary.txt` (a token a line, the most frequent first),
+    Files written: `tokens.json` (the version of the rules that make tokens),
+    `vocabulary.txt` (a token a line, the most frequent first),
     `word_vectors.npy` (float32 `[vocabulary, embedding_size]`), `ngrams.txt` (a
     fingerprint a line), `ngram_ratios.npy` (float32 `[1 + folds, 1 + n-grams,
     classes]`, see `naive_bayes_ratios`; n-gram 0 is padding) and `folds.npy` (the fold
     of each text of the split, from 1; 0 where the counts are not of this text).
     """
+    write_json(assets / RULES_FILE, {"version": VERSION})
     rows = np.random.default_rng(configuration.seed).permutation(len(split))
     rows = np.sort(rows[:FITTING_ROWS])
     texts, labels = split.texts[rows], split.labels[rows]
@@ -201,7 +205,10 @@ def _tokenized(texts: np.ndarray, text: TextConfig) -> Iterator[tf.RaggedTensor]
         tf.data.Dataset.from_tensor_slices(tf.constant(texts, tf.string))
         .batch(TOKENIZATION_BATCH)
         .map(
-            lambda batch: tokenize(batch, text.lowercase),
+            # Plain graph code, which AutoGraph would take seconds to read.
+            tf.autograph.experimental.do_not_convert(
+                lambda batch: tokenize(batch, text.lowercase)
+            ),
             num_parallel_calls=tf.data.AUTOTUNE,
         )
         .prefetch(tf.data.AUTOTUNE)

@@ -5,38 +5,53 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from ..core.files import read_json
 from ..data.texts.words import WITHOUT_SPACES, WORD_CHARACTERS
 from .config import SentimentConfig, TextConfig
-from .tokenization import APOSTROPHES, EMPTY_TOKEN, LINE_BREAK, SEPARATORS
+from .tokenization import APOSTROPHES, EMPTY_TOKEN, LETTERS_I, SEPARATORS, VERSION
+from .visible_text import visible_text
 
 PADDING, UNKNOWN = 0, 1
+#: Which rules make tokens, in a run's assets; runs without it have the first ones.
+RULES_FILE = "tokens.json"
 
 _ALONE = rf"([{WITHOUT_SPACES}]|[^{WORD_CHARACTERS}'\s])"
 # Beside a space an apostrophe is a quotation mark. Two patterns, since one match of
 # both would take the space that stands between two quotations from the second.
+_LINE_BREAK = r"<[bB][rR][\t\n\f\r ]*/?>"
 _OPENING_QUOTE, _CLOSING_QUOTE = r"(^|\s)'+", r"'+(\s|$)"
 
 
-def tokenize(text: tf.Tensor, lowercase: bool) -> tf.RaggedTensor:
+def tokenize(
+    text: tf.Tensor, lowercase: bool, version: int = VERSION
+) -> tf.RaggedTensor:
     """Tokens of each text.
 
-    HTML line breaks, control characters and every kind of space separate tokens.
-    Scripts written without spaces are split by character, all else by word; an
-    apostrophe stays in its word, other signs are tokens. Bytes that are no UTF-8 become
-    the replacement character; a text without any token has the one token `EMPTY_TOKEN`.
+    Texts are read as they are seen: see `data.texts.visible_text`. Control characters
+    and every kind of space separate tokens. Scripts written without spaces are split by
+    character, all else by word; an apostrophe stays in its word, other signs are
+    tokens. Bytes that are no UTF-8 become the replacement character; a text without any
+    token has the one token `EMPTY_TOKEN`.
 
     Args:
         text: string `[N]`.
         lowercase: Whether case is dropped.
+        version: Of the rules, as `tokenization.VERSION` says.
 
     Returns:
         Ragged string `[N, (tokens)]`.
     """
     text = tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", errors="replace")
-    text = tf.strings.regex_replace(text, LINE_BREAK, " ")
+    if version == 1:
+        text = tf.strings.regex_replace(text, _LINE_BREAK, " ")
+    else:
+        text = visible_text(text)
     text = tf.strings.regex_replace(text, f"[{SEPARATORS}]+", " ")
     text = tf.strings.regex_replace(text, f"[{APOSTROPHES}]", "'")
     if lowercase:
+        if version > 1:
+            # What TensorFlow makes of these depends on the server's locale.
+            text = tf.strings.regex_replace(text, LETTERS_I, "i")
         text = tf.strings.lower(text, encoding="utf-8")
     text = tf.strings.regex_replace(text, _ALONE, r" \1 ")
     text = tf.strings.regex_replace(text, _OPENING_QUOTE, " ' ")
@@ -100,6 +115,8 @@ class Preprocessing(tf.Module):
     def __init__(self, configuration: SentimentConfig, assets: Path):
         super().__init__(name="preprocessing")
         self._text = configuration.text
+        rules = assets / RULES_FILE
+        self._version = read_json(rules)["version"] if rules.is_file() else 1
         self._ngram_features = configuration.model.ngram_features
         self._wide = configuration.wide.enabled
         self.widths = range(1, configuration.ngrams.longest + 1)
@@ -128,7 +145,7 @@ class Preprocessing(tf.Module):
 
     def tokens(self, text: tf.Tensor) -> tf.RaggedTensor:
         """All tokens of each text: ragged string `[N, (tokens)]`."""
-        return tokenize(text, self._text.lowercase)
+        return tokenize(text, self._text.lowercase, self._version)
 
     def read_by_recurrent(self, tokens: tf.RaggedTensor) -> tf.RaggedTensor:
         """Which tokens the recurrent branch reads: ragged bool like `tokens`."""

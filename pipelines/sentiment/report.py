@@ -226,7 +226,7 @@ def _add_classes(result: SentimentResult, report: Report) -> None:
     lettered = "and the rows" if len(classes) <= COUNTED_CLASSES else "in percent"
     report.figure(
         "Confusion matrix",
-        draw_confusion(result.confusion, classes),
+        functools.partial(draw_confusion, result.confusion, classes),
         "Each line is a true class and shows what its rows were taken for: the "
         f"fraction of the line {lettered}.",
         name="confusion_matrix",
@@ -270,7 +270,7 @@ def _add_calibration(result: SentimentResult, report: Report) -> None:
         curve = reliability_curve(result.labels, probabilities)
         report.figure(
             f"{stage} temperature scaling",
-            draw_reliability(curve, len(result.classes)),
+            functools.partial(draw_reliability, curve, len(result.classes)),
             "Points: accuracy by confidence. Bars: fraction of the rows.",
             name=f"reliability_{stage.lower()}",
             description=describe_reliability(curve),
@@ -297,7 +297,7 @@ def _add_lengths(result: SentimentResult, report: Report) -> None:
     ]
     report.figure(
         "Accuracy by length",
-        draw_lengths(table, names),
+        functools.partial(draw_lengths, table, names),
         "Texts sorted by their number of tokens, in parts of about the same number of "
         "rows, with 95 % intervals.",
         name="accuracy_by_length",

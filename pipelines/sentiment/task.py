@@ -11,7 +11,9 @@ import numpy as np
 from ..cards import LabelsAnswer
 from ..core.configuration import Config
 from ..core.files import read_json, write_json
+from ..core.optional import of_baselines
 from ..core.task import Servable, Task
+from ..data.reading import PlanBuilder
 from ..data.texts.labelled_texts import (
     LabelledTexts,
     load_evaluation_texts,
@@ -28,6 +30,16 @@ from .preprocessing import Preprocessing, load_ratios
 from .report import SentimentResult
 from .serving import SentimentServing
 
+# The fields of `data` that say how labelled texts are loaded.
+_LOADING = {
+    "validation_fraction",
+    "test_fraction",
+    "test_data",
+    "max_bad_fraction",
+    "min_class_rows",
+    "label_case",
+}
+
 
 class SentimentTask(Task[SentimentConfig, LabelledTexts, TextDataModule]):
     """Texts in two or more classes."""
@@ -38,23 +50,26 @@ class SentimentTask(Task[SentimentConfig, LabelledTexts, TextDataModule]):
 
     @classmethod
     def load(cls, configuration: SentimentConfig) -> LabelledTexts:
-        options = configuration.data.model_dump()
+        data = configuration.data
         return load_labelled_texts(
-            options.pop("spec"),
+            data.spec,
             usual_labels=LABEL_COLUMNS,
             seed=configuration.seed,
-            **options,
+            plan=PlanBuilder(data.model_dump()),
+            **data.model_dump(include=_LOADING),
         )
 
     def load_test(self, spec: str, **options: Any) -> LabelledTexts:
-        trained = self.configuration.data
+        trained, kept = self.configuration.data, self.run.reading_plan
+        # A run of before there were plans has the columns that it was given.
+        given = trained.model_dump(include={"text_column", "label_column"})
+        plan = PlanBuilder(options if kept else given | options, kept)
         split, bad_rows = load_evaluation_texts(
             spec,
             classes=self.classes,
-            text_column=options.get("text_column") or trained.text_column,
-            label_column=options.get("label_column") or trained.label_column,
             usual_labels=LABEL_COLUMNS,
             max_bad_fraction=trained.max_bad_fraction,
+            plan=plan,
         )
         return LabelledTexts(
             spec=spec,
@@ -63,6 +78,7 @@ class SentimentTask(Task[SentimentConfig, LabelledTexts, TextDataModule]):
             columns={},
             bad_rows=bad_rows,
             duplicates={},
+            reading_plan=plan.plan(),
         )
 
     def fit_preprocessing(self, data: LabelledTexts) -> None:
@@ -122,10 +138,10 @@ class SentimentTask(Task[SentimentConfig, LabelledTexts, TextDataModule]):
             branches = known.branches
         else:
             branches = self._branch_logits(model, data_module, split)
-        baselines = {
-            name: baseline.probabilities(data.splits[split].texts.tolist())
-            for name, baseline in self.kept_baselines().items()
-        }
+        texts = data.splits[split].texts.tolist()
+        baselines = of_baselines(
+            self.kept_baselines(), lambda baseline: baseline.probabilities(texts)
+        )
         return SentimentResult(
             data,
             split,

@@ -54,6 +54,7 @@ def three_classes(tmp_path_factory):
 def test_three_oddly_named_classes_without_ngrams(three_classes):
     metrics = three_classes.metrics
     assert metrics["split"] == "validation"
+    assert "validation" not in metrics
     assert metrics["classes"] == list(CLASSES)
     assert "roc_auc" not in metrics["model"]
     assert set(metrics["branches"]) == {"recurrent"}

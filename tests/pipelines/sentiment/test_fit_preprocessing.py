@@ -82,6 +82,7 @@ def test_fitting_the_same_again_writes_the_same_files(tmp_path):
         "folds.npy",
         "ngram_ratios.npy",
         "ngrams.txt",
+        "tokens.json",
         "vocabulary.txt",
         "word_vectors.npy",
     ]
@@ -92,7 +93,7 @@ def test_fitting_the_same_again_writes_the_same_files(tmp_path):
 def test_where_no_branch_uses_ngrams_none_are_written(tmp_path):
     assets = fitted(tmp_path, wide={"enabled": False}, model={"ngram_features": False})
     names = sorted(path.name for path in assets.iterdir())
-    assert names == ["vocabulary.txt", "word_vectors.npy"]
+    assert names == ["tokens.json", "vocabulary.txt", "word_vectors.npy"]
 
 
 def test_word_vectors_have_a_row_per_line_of_the_vocabulary(tmp_path):

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from recurra.pipelines.sentiment.config import SentimentConfig
 from recurra.pipelines.sentiment.preprocessing import (
     PADDING,
+    RULES_FILE,
     UNKNOWN,
     Preprocessing,
     head_and_tail,
@@ -21,7 +22,11 @@ from recurra.pipelines.sentiment.preprocessing import (
     unique_in_rows,
     with_ratios,
 )
-from recurra.pipelines.sentiment.tokenization import EMPTY_TOKEN, count_tokens
+from recurra.pipelines.sentiment.tokenization import (
+    EMPTY_TOKEN,
+    count_tokens,
+    text_tokens,
+)
 
 SPACES = [
     chr(code)
@@ -93,12 +98,65 @@ def features_of(preprocessing, *texts):
         ("naïve café", ["naïve", "café"]),
         ("नमस्ते दुनिया", ["नमस्ते", "दुनिया"]),
         ("[EMPTY] [PADDING]", ["[", "empty", "]", "[", "padding", "]"]),
-        ("it's <b>bold</b>", ["it's", "<", "b", ">", "bold", "<", "/", "b", ">"]),
+        ("it's <b>bold</b>", ["it's", "bold"]),
+        ("un<I class='x'>bear</I>able<p>one</p>two", ["unbearable", "one", "two"]),
+        ("I <3 b > c", ["i", "<", "3", "b", ">", "c"]),
+        (
+            "R&amp;D&nbsp;&lt;br&gt;caf&eacute; caf&#0233;",
+            ["r", "&", "d", *["café"] * 2],
+        ),
+        (
+            "don&#39;t don&#x2019;t &amp;lt; &no;",
+            [*["don't"] * 2, *"&", "lt", *";&", "no", ";"],
+        ),
+        ("ＧＯＯＤ ｶﾞ!", ["good", "ガ", "!"]),
+        ("İYİ iyi KIZ kız", ["iyi", "iyi", "kiz", "kiz"]),
+        ("می\u200cخواهم", ["می", "خواهم"]),
+        ("❤\ufe0f ok", ["❤", "ok"]),
     ],
 )
 def test_tokens(text, tokens):
     assert tokens_of(text) == [tokens]
+    assert text_tokens(text, lowercase=True) == tokens
     assert count_tokens(text) == len(tokens)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("na\u00efve", "nai\u0308ve"),
+        ("wonderful", "wonder\u00adful"),
+        ("wonderful", "wonder\u200bful"),
+        ("Stra\u00dfe", "Stra\u2060\u00dfe\ufeff"),
+        ("\u1ec7", "e\u0302\u0323"),
+        ("\ud55c\uad6d", "\u1112\u1161\u11ab\u1100\u116e\u11a8"),
+        ("\u0928\u093f", "\u0928\u200d\u093f"),
+        ("shalom", "sha\u200elom"),
+    ],
+)
+def test_texts_that_look_alike_have_the_same_tokens(one, other):
+    alike, again = tokens_of(f"a {one} film", f"a {other} film")
+    assert alike == again
+    assert len(alike) == 3
+    assert text_tokens(f"a {other} film", lowercase=True) == alike
+
+
+def test_former_rules_read_texts_as_they_are_written():
+    texts = tf.constant(["wonder\u00adful <b>nai\u0308ve</b><br>film"])
+    (tokens,) = tokenize(texts, True, version=1).numpy()
+    assert [token.decode() for token in tokens] == [
+        *("wonder", "ful", "<", "b", ">", "nai\u0308ve", "<", "/", "b", ">", "film")
+    ]
+
+
+def test_a_run_keeps_the_rules_that_it_was_fitted_by(preprocessing, tmp_path):
+    text = tf.constant(["wonder\u00adful"])
+    assert preprocessing.tokens(text).row_lengths().numpy().tolist() == [2]
+    (tmp_path / "vocabulary.txt").write_text("[PADDING]\n[UNKNOWN]\nfilm\n")
+    (tmp_path / "ngrams.txt").write_text("1\n")
+    (tmp_path / RULES_FILE).write_text('{"version": 2}')
+    later = Preprocessing(SentimentConfig(), tmp_path)
+    assert later.tokens(text).row_lengths().numpy().tolist() == [1]
 
 
 def test_case_stays_if_so_configured():
@@ -137,30 +195,38 @@ def test_bytes_that_are_no_utf_8_become_the_replacement_character():
 
 
 @pytest.mark.parametrize("lowercase", [True, False])
-def test_tokens_are_counted_as_they_are_split_for_every_character(lowercase):
+def test_tokens_are_those_of_python_for_every_character(lowercase):
     characters = [chr(code) for code in range(sys.maxunicode + 1)]
-    characters = [c for c in characters if unicodedata.category(c) != "Cs"]
-    # Those that RE2 has no category of are newer than its Unicode.
+    # Characters that only one of the two knows are newer than the other's Unicode.
+    characters = [c for c in characters if unicodedata.category(c) not in ("Cs", "Cn")]
     known = tf.strings.regex_full_match(
         characters, r"[\pL\pM\pN\pP\pS\pZ\p{Cc}\p{Cf}\p{Co}]"
     ).numpy()
+    lowered = tf.strings.lower(characters, encoding="utf-8").numpy()
+    known &= [
+        each.decode() != c or c.lower() == c
+        for each, c in zip(lowered, characters, strict=True)
+    ]
     assert known.sum() > 280_000
-    texts = [f"a{c}b '{c}' {c}" for c in np.array(characters, object)[known]]
-    lengths = tokenize(tf.constant(texts), lowercase).row_lengths().numpy()
-    assert lengths.tolist() == [count_tokens(text) for text in texts]
+    texts = [f"a{c}b '{c}' {c}\u0301" for c in np.array(characters, object)[known]]
+    tokens = tokenize(tf.constant(texts), lowercase)
+    split = np.split(tokens.values.numpy(), tokens.row_limits().numpy()[:-1])
+    for text, row in zip(texts, split, strict=True):
+        assert [token.decode() for token in row] == text_tokens(text, lowercase), text
 
 
 @settings(max_examples=200, deadline=None, derandomize=True)
 @given(
     st.lists(
-        st.text("ab1'’ʼ.-<br />\n\x00\u00ad\u200d好ทé\u0301İ😀", max_size=12),
+        st.text(
+            "ab1'’ʼ.-<br />&#39;\n\x00\u00ad\u200d\u200c好ทé\u0301İıI😀", max_size=12
+        ),
         min_size=20,
         max_size=20,
     )
 )
-def test_tokens_are_counted_as_they_are_split_in_any_order(texts):
-    lengths = tokenize(tf.constant(texts), True).row_lengths().numpy()
-    assert lengths.tolist() == [count_tokens(text) for text in texts]
+def test_tokens_are_those_of_python_in_any_order(texts):
+    assert tokens_of(*texts) == [text_tokens(text, True) for text in texts]
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
