@@ -1,12 +1,13 @@
 """What a translation is compared with: the source itself, and it word by word."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
+from ..core.optional import of_baselines
 from ..data.texts.sentence_pairs import PairSplit
 from ..data.texts.words import TOKEN, is_spaced_word
 
@@ -38,7 +39,11 @@ def fit_baselines(pairs: PairSplit, seed: int) -> dict[str, Baseline]:
     Returns:
         Fitted baseline by name, weakest first.
     """
-    return {"copy": CopyBaseline(), "lexicon": LexiconBaseline.fit(pairs, seed)}
+    fits: dict[str, Callable[[], Baseline]] = {
+        "copy": CopyBaseline,
+        "lexicon": lambda: LexiconBaseline.fit(pairs, seed),
+    }
+    return of_baselines(fits, lambda fit: fit())
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from ..data.sources import SENTENCE_PAIRS
 from ..data.specs import DataSpec
 from .config import (
     PAIR_COLUMNS,
+    READING,
     TranslationConfig,
     TranslationDataConfig,
     TranslationEvaluationConfig,
@@ -22,6 +23,8 @@ _SPECS = (
     DataSpec("FOLDER", "your train.en, train.de, val.*, test*.*, each also .gz"),
     DataSpec("FOLDER", "your train, validation and test tables in one folder"),
     DataSpec("FILE", "your .tsv, .txt, .csv, .jsonl, .tmx (each also .gz), .parquet"),
+    DataSpec("FILE.zip", "any of these in a .zip, as OPUS and ManyThings give them"),
+    DataSpec("FILE,FILE", "several of these; the two sides also as corpus/train"),
     DataSpec("tfds:ted_hrlr_translate/pt_to_en", "55,000 pairs of talks"),
     DataSpec("tfds:ted_multi_translate", "talks in 59 languages, any two of them"),
     DataSpec("tfds:wmt14_translate/de-en", "4.5 million pairs of parliament and news"),
@@ -40,7 +43,7 @@ TASK = TaskDefinition(
     recipes=Path(__file__).parent / "recipes",
     content=SENTENCE_PAIRS,
     data_specs=_SPECS,
-    reading_options=("source", "target"),
+    reading_options=("source", "target", *READING),
     evaluation_class=TranslationEvaluationConfig,
     examples=(
         "The old king does not buy the red bag.",
@@ -63,6 +66,7 @@ def describe(data: TranslationDataConfig) -> DataDescription:
         validation_fraction=0.0,
         test_fraction=0.0,
         max_bad_fraction=1.0,
+        reading=data.reading,
     )
     values = pairs.as_dict() | {"bad_rows": [vars(row) for row in pairs.bad_rows]}
     del values["first_bad_rows"]
@@ -78,6 +82,7 @@ def describe(data: TranslationDataConfig) -> DataDescription:
             _lengths(pairs),
             *_checks(pairs.checks),
         ],
+        plan=pairs.reading_plan,
         bad_rows=[
             f"{row.file}, line {row.line}: {row.reason}" for row in pairs.bad_rows
         ],

@@ -1,21 +1,24 @@
 """The configuration of translation, with every default."""
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import pydantic
 from pydantic import Field
 
 from ..core.configuration import Config
-from ..core.task_config import DataConfig, TaskConfig, TrainingConfig
+from ..core.task_config import TaskConfig, TrainingConfig
+from ..data.files.table_config import TABLE_KEYS, TableConfig
 from ..data.texts.pair_rules_config import PairRulesConfig
 from ..recurrent import CellName, RecurrentConfig
 
 #: Names of a column whose values hold both sides, as Hugging Face's sets have it.
 PAIR_COLUMNS = ("translation", "translations")
+#: Keys of the section `data` that say how files are read.
+READING = ("source_column", "target_column", *TABLE_KEYS)
 
 
-class TranslationDataConfig(DataConfig):
+class TranslationDataConfig(TableConfig):
     """Sentence pairs of two languages."""
 
     renamed_keys: ClassVar[Mapping[str, str]] = {
@@ -33,6 +36,12 @@ class TranslationDataConfig(DataConfig):
         "de",
         min_length=1,
         description="language to translate to: ending of files, name of a column",
+    )
+    source_column: str | None = Field(
+        None, description="column of the sources, by name or number; found if null"
+    )
+    target_column: str | None = Field(
+        None, description="column of the targets, by name or number; found if null"
     )
     rules: PairRulesConfig = PairRulesConfig()
     validation_fraction: float = Field(
@@ -55,6 +64,12 @@ class TranslationDataConfig(DataConfig):
         0.01, ge=0, le=1, description="of unreadable rows, over which a run stops"
     )
 
+    @property
+    def reading(self) -> dict[str, Any]:
+        """How files are read, where that is given."""
+        given = {key: getattr(self, key) for key in READING}
+        return {key: value for key, value in given.items() if value is not None}
+
 
 class SubwordsConfig(Config):
     """How a sentence becomes pieces."""
@@ -70,7 +85,7 @@ class SubwordsConfig(Config):
     )
     character_coverage: float = Field(
         1.0,
-        gt=0.9,
+        ge=0.98,
         le=1,
         description="fraction of all characters that are pieces; rarer ones are bytes",
     )

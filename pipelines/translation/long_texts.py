@@ -1,10 +1,13 @@
-"""Texts that are too long for a model, in parts that are not, all in the graph."""
+"""Texts in lines and parts that a model can translate, and back, all in the graph."""
+
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from ..data.texts.languages import CHINESE, JAPANESE
 from .subwords import Pieces, normalise
 
+_LINE_BREAK = r"\r\n?|[\x{85}\x{2028}\x{2029}]"
 # Where a sentence ends and another one begins.
 _SENTENCE_ENDS = (
     (
@@ -20,27 +23,63 @@ _BEGINS_WORD = "▁.*"
 _WITHIN_CHARACTER = "<0x[89AB].>"
 
 
-def split_long(
-    text: tf.Tensor, vocabulary: Pieces, longest: int
-) -> tuple[tf.RaggedTensor, tf.Tensor]:
-    """Parts of at most about `longest` pieces, and whose parts they are.
+class Parts(NamedTuple):
+    """Texts in parts that a model can translate.
 
-    A text of no more pieces is one part. A longer one is parted at the ends of its
-    lines and sentences; and a sentence that is longer still, into even parts, between
-    words where there are words, and never within a character.
+    Attributes:
+        ids: Of the parts' pieces, int32 `[M, (pieces)]`.
+        line: The number of each part's line among all lines, int64 `[M]`. An empty
+            line has no part.
+        text: The number of each line's text, int64 `[L]`. Each text has a line.
+    """
+
+    ids: tf.RaggedTensor
+    line: tf.Tensor
+    text: tf.Tensor
+
+
+def split_texts(text: tf.Tensor, vocabulary: Pieces, longest: int) -> Parts:
+    """The lines of texts, in parts of at most about `longest` pieces.
+
+    A line of no more pieces is one part. A longer one is parted at the ends of its
+    sentences; and a sentence that is longer still, into even parts, between words where
+    there are words, and never within a character.
 
     Args:
         text: string `[N]`, any bytes.
         vocabulary: Makes the pieces.
         longest: Pieces of a part.
+    """
+    lines = _lines(text)
+    line = normalise(lines.values)
+    is_long = vocabulary.encode(line).row_lengths() > longest
+    parts = tf.strings.split(tf.where(is_long, _sentences(line), line), "\n")
+    said = tf.not_equal(parts.values, "")
+    part, line_of_part = parts.values[said], parts.value_rowids()[said]
+    ids, of = _even_parts(vocabulary.encode(part), vocabulary, longest)
+    return Parts(ids, tf.gather(line_of_part, of), lines.value_rowids())
+
+
+def join_texts(said: tf.Tensor, parts: Parts, number: tf.Tensor, space: str) -> Any:
+    """Texts of what is said for their parts: a line for a line.
+
+    Args:
+        said: string `[M, K]`.
+        parts: Of `number` texts.
+        number: int, N.
+        space: What stands between two sentences.
 
     Returns:
-        Ids int32 `[M, (pieces)]`, and the number of each part's text, int64 `[M]`.
+        string `[N, K]`.
     """
-    is_long = vocabulary.encode(text).row_lengths() > longest
-    parts = tf.strings.split(tf.where(is_long, _parted(text), normalise(text)), "\n")
-    ids, of = _even_parts(vocabulary.encode(parts.values), vocabulary, longest)
-    return ids, tf.gather(parts.value_rowids(), of)
+    lines = tf.RaggedTensor.from_value_rowids(
+        said, parts.line, tf.size(parts.text, tf.int64)
+    )
+    line = tf.strings.strip(tf.strings.reduce_join(lines, axis=1, separator=space))
+    texts = tf.RaggedTensor.from_value_rowids(
+        line, parts.text, tf.cast(number, tf.int64)
+    )
+    return tf.strings.strip(tf.strings.reduce_join(texts, axis=1, separator="\n"))
 
 
 def separator(language: str) -> str:
@@ -49,15 +88,21 @@ def separator(language: str) -> str:
     return "" if code in CHINESE + JAPANESE else " "
 
 
-def _parted(text: tf.Tensor) -> tf.Tensor:
-    """Normalised, each sentence on a line of its own; no line is empty."""
-    lines = tf.strings.split(text, "\n")
-    parted = normalise(lines.values)
+def _lines(text: tf.Tensor) -> tf.RaggedTensor:
+    """The lines of each text, without white space around the text."""
+    valid = tf.strings.unicode_transcode(
+        text, "UTF-8", "UTF-8", errors="replace", replace_control_characters=False
+    )
+    lines = tf.strings.regex_replace(valid, _LINE_BREAK, "\n")
+    return tf.strings.split(tf.strings.strip(lines), "\n")
+
+
+def _sentences(line: tf.Tensor) -> tf.Tensor:
+    """Each sentence of normalised lines on a line of its own; no line is empty."""
     for end, replaced in _SENTENCE_ENDS:
-        parted = tf.strings.regex_replace(parted, end, replaced)
-    parted = tf.strings.regex_replace(parted, _NO_SENTENCE_END, "\\1 ")
-    joined = tf.strings.reduce_join(lines.with_values(parted), 1, separator="\n")
-    return tf.strings.strip(tf.strings.regex_replace(joined, "\n+", "\n"))
+        line = tf.strings.regex_replace(line, end, replaced)
+    line = tf.strings.regex_replace(line, _NO_SENTENCE_END, "\\1 ")
+    return tf.strings.strip(line)
 
 
 def _even_parts(

@@ -15,6 +15,7 @@ from ..cards import TextAnswer
 from ..core.errors import UserError
 from ..core.evaluation import RowScores
 from ..core.files import read_json, write_json
+from ..core.optional import of_baselines
 from ..core.runs import Run
 from ..core.task import Servable, Task
 from ..data.digests import sha256
@@ -26,7 +27,12 @@ from ..data.texts.sentence_pairs import (
 )
 from .baselines import Baseline, fit_baselines
 from .cli import TASK
-from .config import PAIR_COLUMNS, TranslationConfig, TranslationEvaluationConfig
+from .config import (
+    PAIR_COLUMNS,
+    READING,
+    TranslationConfig,
+    TranslationEvaluationConfig,
+)
 from .data import PairDataModule
 from .metrics import corpus_bleu
 from .model import TranslationModel, build_model, compile_model
@@ -74,16 +80,22 @@ class TranslationTask(Task[TranslationConfig, SentencePairs, PairDataModule]):
             test_data=data.test_data,
             max_bad_fraction=data.max_bad_fraction,
             seed=data.split_seed,
+            reading=data.reading,
         )
 
     def load_test(self, spec: str, **options: Any) -> SentencePairs:
         trained_on = self.configuration.data
+        languages = {side: options.get(side) for side in ("source", "target")}
+        # Columns of other languages are others.
+        kept = None if any(languages.values()) else self.run.reading_plan
         data = load_test_pairs(
             spec,
-            source=options.get("source") or trained_on.source,
-            target=options.get("target") or trained_on.target,
+            source=languages["source"] or trained_on.source,
+            target=languages["target"] or trained_on.target,
             pair_columns=PAIR_COLUMNS,
             max_bad_fraction=trained_on.max_bad_fraction,
+            reading={key: options[key] for key in READING if key in options},
+            kept=kept,
         )
         parts = list(data.splits.values())
         if len(parts) > 1:
@@ -181,10 +193,9 @@ class TranslationTask(Task[TranslationConfig, SentencePairs, PairDataModule]):
                 )
             )
         translations, scores = translator.translate(sources)
-        baselines = {
-            name: baseline.translate(sources)
-            for name, baseline in self.kept_baselines().items()
-        }
+        baselines = of_baselines(
+            self.kept_baselines(), lambda baseline: baseline.translate(sources)
+        )
         return TranslationResult(
             data,
             split,

@@ -21,7 +21,7 @@ from .decoding import (
     sample,
 )
 from .ensemble import Ensemble, mean_of_logs
-from .long_texts import separator, split_long
+from .long_texts import join_texts, separator, split_texts
 from .model import TranslationModel
 from .subwords import PADDING, Pieces, Subwords
 
@@ -62,8 +62,8 @@ class Translator:
     Several models with the same subwords make an ensemble: the probability of a piece
     is the mean of theirs.
 
-    A text with more pieces than `longest` is split as `long_texts` says, and the
-    translations of its parts are joined. Texts of like length are decoded together,
+    A text is translated line by line, and a line with more pieces than `longest` in
+    parts, as `long_texts` says. Texts of like length are decoded together,
     whatever order and number they come in.
 
     Args:
@@ -148,8 +148,8 @@ class Translator:
         """`translation`, string `[N]`, and `score`, float32 `[N]`.
 
         The score is what translations are ranked by: the log-probability with the
-        penalties of `decoding.Penalties`; the mean over sentences of a text that was
-        split.
+        penalties of `decoding.Penalties`; the mean over the parts of a text that was
+        split, and 0 of an empty one.
         """
         found = self._found(text, self._search(self._decoding.beam_size))
         return {"translation": found[0][:, 0], "score": found[1][:, 0]}
@@ -202,12 +202,18 @@ class Translator:
     ) -> dict[str, tf.Tensor]:
         """What the models say of given translations.
 
-        Sides of more than 1,000 pieces are cut off there.
+        Sides of more than 1,000 pieces are cut off there. Another number of texts than
+        of translations is an error of the graph.
 
         Returns:
             `log_probability` float32 `[N]`, the sum over the translation's pieces and
             its end; `pieces` int32 `[N]`, their number.
         """
+        tf.debugging.assert_equal(
+            tf.size(text),
+            tf.size(translation),
+            "score: give as many translations as texts",
+        )
         source = self._subwords.source.encode(text)[:, :_LONGEST_SCORED]
         target = self._subwords.target.encode(translation)[:, :_LONGEST_SCORED]
         pieces = tf.cast(target.row_lengths(), tf.int32) + 1
@@ -320,7 +326,8 @@ class Translator:
         `find` gives the hypotheses of a batch of sources, given their limits and the
         number of the batch's first row.
         """
-        ids, owner = split_long(text, self._subwords.source, self._longest)
+        parts = split_texts(text, self._subwords.source, self._longest)
+        ids = parts.ids
         limits = self._limits(ids)
 
         def searched(rows: tf.Tensor, begin: tf.Tensor) -> list[tf.Tensor]:
@@ -340,15 +347,9 @@ class Translator:
             [(tf.string, [beams]), (tf.float32, [beams]), (tf.float32, [beams])],
         )
         number = tf.shape(text)[0]
-        joined = tf.strings.reduce_join(
-            tf.RaggedTensor.from_value_rowids(
-                translations, owner, tf.cast(number, tf.int64)
-            ),
-            axis=1,
-            separator=self._space,
-        )
+        owner = tf.gather(parts.text, parts.line)
         return (
-            tf.strings.strip(joined),
+            join_texts(translations, parts, number, self._space),
             tf.math.unsorted_segment_mean(scores, owner, number),
             tf.math.unsorted_segment_sum(log_probabilities, owner, number),
         )

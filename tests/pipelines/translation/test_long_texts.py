@@ -1,4 +1,4 @@
-"""Long texts in parts: of lines, of sentences, of whole words, of whole characters."""
+"""Texts in parts: of lines, of sentences, of whole words, of whole characters."""
 
 import pytest
 
@@ -7,8 +7,9 @@ pytest.importorskip("tensorflow_text")
 
 from recurra.pipelines.samples.english_german.pairs import sample_pairs  # noqa: E402
 from recurra.pipelines.translation.long_texts import (  # noqa: E402
+    join_texts,
     separator,
-    split_long,
+    split_texts,
 )
 
 ENGLISH, _ = sample_pairs(300).splits["train"]
@@ -21,19 +22,39 @@ def pieces(subwords):
 
 
 def parts_of(pieces, *texts, longest=LONGEST):
-    ids, owner = split_long(tf.constant(texts, tf.string), pieces, longest)
-    lengths = ids.row_lengths().numpy()
-    said = [text.decode() for text in pieces.decode(ids).numpy()]
+    found = split_texts(tf.constant(texts, tf.string), pieces, longest)
+    owner = tf.gather(found.text, found.line).numpy()
+    said = [text.decode() for text in pieces.decode(found.ids).numpy()]
     parts = [[] for _ in texts]
-    for text, row in zip(said, owner.numpy(), strict=True):
+    for text, row in zip(said, owner, strict=True):
         parts[row].append(text)
-    return parts, lengths
+    return parts, found.ids.row_lengths().numpy()
 
 
-def test_a_short_text_is_one_part_whatever_stands_in_it(pieces):
+def lines_of(pieces, *texts, longest=LONGEST):
+    """The texts, put together of their parts."""
+    found = split_texts(tf.constant(texts, tf.string), pieces, longest)
+    said = pieces.decode(found.ids)[:, tf.newaxis]
+    joined = join_texts(said, found, tf.constant(len(texts)), " ")
+    return [text.decode() for text in joined.numpy()[:, 0]]
+
+
+def test_a_line_is_one_part_however_many_sentences_stand_in_it(pieces):
     texts = ["One. Two.\nThree", "", " \n ", "No end"]
     parts, _ = parts_of(pieces, *texts, longest=200)
-    assert parts == [["One. Two. Three"], [""], [""], ["No end"]]
+    assert parts == [["One. Two.", "Three"], [], [], ["No end"]]
+
+
+def test_lines_come_back_as_lines(pieces):
+    texts = [
+        *("one\ntwo", "one\r\ntwo\rthree\u2028four", "\n one \n\n \u3000\ntwo\n\n"),
+        *("", "\n\n", "\u200b\n", "alone"),
+    ]
+    expected = ["one\ntwo", "one\ntwo\nthree\nfour", "one\n\n\ntwo", *[""] * 3, "alone"]
+    assert lines_of(pieces, *texts) == expected
+    long = "\n".join([" ".join(ENGLISH[:6]), "", " ".join(ENGLISH[6:9])])
+    assert lines_of(pieces, "x", long) == ["x", long]
+    assert lines_of(pieces) == []
 
 
 @pytest.mark.parametrize(

@@ -133,9 +133,10 @@ def test_pieces_are_drawn_as_often_as_sentencepiece_draws_them(fit, algorithm, a
     lengths, expected = (
         np.array([len(ids) for ids in rows]).reshape(20, 200) for rows in (drawn, other)
     )
+    # Of all draws, since those of one text differ more than the two ways of drawing.
     # sentencepiece leaves out a merge for good, and not for one step, with bpe.
-    tolerance = 0.05 if algorithm == "unigram" else 0.2
-    np.testing.assert_allclose(lengths.mean(1), expected.mean(1), rtol=tolerance)
+    tolerance = 0.02 if algorithm == "unigram" else 0.15
+    assert lengths.mean() == pytest.approx(expected.mean(), rel=tolerance)
     assert (lengths.std(1) > 0.5 * expected.std(1)).all()
 
 
@@ -370,7 +371,12 @@ def test_subwords_are_described(joint):
 
 
 @pytest.mark.parametrize(
-    "values", [{"algorithm": "wordpiece"}, {"vocabulary_size": 259}, {"pieces": 1}]
+    "values",
+    [
+        *({"algorithm": "wordpiece"}, {"vocabulary_size": 259}, {"pieces": 1}),
+        # sentencepiece takes no less.
+        {"character_coverage": 0.97},
+    ],
 )
 def test_values_that_are_refused(values):
     with pytest.raises(UserError, match=next(iter(values))):

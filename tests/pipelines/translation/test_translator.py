@@ -243,6 +243,20 @@ def test_a_long_text_is_its_sentences_translated(one, translator):
         assert joined.split() == space.join(single).split()
 
 
+def test_a_text_is_translated_line_by_line(one):
+    lines = sorted(ENGLISH, key=len)[:3]
+    each, scores = one.translate(lines)
+    (together,), (score,) = one.translate(["\r\n".join([*lines[:2], "", lines[2]])])
+    assert together.splitlines() == [*each[:2], "", each[2]]
+    np.testing.assert_allclose(score, scores.mean(), rtol=1e-3)
+
+
+def test_as_many_translations_as_texts_are_scored(one):
+    for texts, translations in ((["a", "b"], ["x"]), (["a"], ["x", "y"])):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="as many transl"):
+            one.score(texts, translations)
+
+
 def test_alignments_are_of_the_pieces_said(one):
     texts = sorted(ENGLISH, key=len)[:3]
     for text, found in zip(texts, one.align(texts), strict=True):
