@@ -8,13 +8,14 @@ import contextlib
 import inspect
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from recurra.pipelines.core.errors import UserError
+from recurra.pipelines.core.errors import Interrupted, UserError
 from recurra.pipelines.core.registry import (
     TaskDefinition,
     definitions,
@@ -31,6 +32,10 @@ from .console import (
 from .options import command, field_options
 from .tensorflow_import import import_tensorflow_quietly
 
+if TYPE_CHECKING:
+    from recurra.pipelines.core.exported_model import ExportedModel
+    from recurra.pipelines.data.description import DataDescription
+
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="One key of the configuration."),
@@ -42,6 +47,18 @@ SettingsAfterTraining = Annotated[
         metavar="KEY=VALUE",
         help="One key that a trained model does not depend on, such as decoding.*",
     ),
+]
+Unfinished = Annotated[
+    bool,
+    typer.Option(
+        "--unfinished",
+        help="Of a run that is not finished, the best epoch so far.",
+    ),
+]
+ShownSpec = Annotated[str, typer.Argument(help="sample, tfds:NAME, file or folder.")]
+ShownTask = Annotated[
+    str | None,
+    typer.Option(help="The task to read for; classes of texts if left out."),
 ]
 Runs = Annotated[
     list[Path],
@@ -93,7 +110,12 @@ def train(
         Path | None, typer.Option(help="Run directory; runs/TASK-N if left out.")
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with a run that was stopped.")
+        bool,
+        typer.Option(
+            "--resume",
+            help="Go on with a run that was stopped, or train it for more epochs by "
+            "--set training.epochs=N.",
+        ),
     ] = False,
     **data: Any,
 ) -> None:
@@ -103,8 +125,7 @@ def train(
     import_tensorflow_quietly()
     from recurra.pipelines import train as train_model
     from recurra.pipelines.core.progress import TrainingProgress
-    from recurra.pipelines.core.runs import next_free
-    from recurra.pipelines.core.training import Interrupted
+    from recurra.pipelines.core.runs import Run, next_free
 
     show_log()
     path = run or next_free(Path("runs"), definition.name)
@@ -123,15 +144,17 @@ def train(
             **data,
         )
     except Interrupted as stop:
-        _say(
-            f"{stop}. Go on with: recurra train {definition.name} --run "
-            f"{shlex.quote(str(path))} --resume"
-        )
+        _say(f"{stop}. Go on with: {Run.open(path).resume_command}")
         raise typer.Exit(130) from None
     finally:
         progress.close()
     output.print(metrics_table(finished.metrics))
-    _say(f"Run: {finished.path}, report: {finished.report}")
+    where = f"Run: {finished.path}"
+    if finished.report.is_file():
+        where += f", report: {finished.report}"
+    _say(where)
+    if finished.failed:
+        _say(f"Repeat what failed with: {finished.resume_command}")
 
 
 def _train_app(arguments: Sequence[str]) -> typer.Typer:
@@ -164,6 +187,7 @@ def evaluate(
         typer.Option(help="Also write the prediction for each row to this CSV file."),
     ] = None,
     settings: SettingsAfterTraining = None,
+    unfinished: Unfinished = False,
     **options: Any,
 ) -> None:
     """Evaluate a finished run and its baselines; with --data, every row is the test.
@@ -178,7 +202,14 @@ def evaluate(
 
     show_log()
     opened = [Run.open(run) for run in runs]
-    result = evaluate_runs(opened, data, split, settings=settings or (), **options)
+    result = evaluate_runs(
+        opened,
+        data,
+        split,
+        settings=settings or (),
+        unfinished=unfinished,
+        **options,
+    )
     if isinstance(result, RowScores):
         if predictions is not None:
             raise UserError("--predictions: nothing is predicted; leave it out")
@@ -224,6 +255,7 @@ def export(
         str | None, typer.Option(help="The model's name; the first run's if left out.")
     ] = None,
     settings: SettingsAfterTraining = None,
+    unfinished: Unfinished = False,
 ) -> None:
     """Export a finished run as the next version of a SavedModel."""
     import_tensorflow_quietly()
@@ -233,7 +265,8 @@ def export(
 
     show_log()
     opened = [Run.open(run) for run in runs]
-    version = export_runs(opened, to, name, parse_assignments(settings or ()))
+    changes = parse_assignments(settings or ())
+    version = export_runs(opened, to, name, changes, unfinished=unfinished)
     output.print(str(version), markup=False, soft_wrap=True)
 
 
@@ -254,6 +287,13 @@ def predict(
     as_json: Annotated[
         bool, typer.Option("--json", help="A JSON array, one answer a line.")
     ] = False,
+    unfinished: Annotated[
+        bool,
+        typer.Option(
+            "--unfinished",
+            help="MODEL is a run, finished or not: predict by its best epoch so far.",
+        ),
+    ] = False,
     **options: Any,
 ) -> None:
     """Predict with an exported model alone.
@@ -263,13 +303,41 @@ def predict(
     if bool(inputs) == (file is not None):
         raise UserError("predict: give texts, or a file by --file; one of the two")
     import_tensorflow_quietly()
-    from recurra.pipelines import load_model
+    from .answers.kinds import handler_of, options_of
 
-    from .answers.kinds import handler_of
+    with _opened_model(model, unfinished) as loaded:
+        kind = loaded.answer.kind
+        known = {parameter.name for parameter in options_of(kind)}
+        for name in options.keys() - known:
+            raise UserError(
+                f"--{name.replace('_', '-')}: a model of kind {kind} has no use for "
+                "it; leave it out"
+            )
+        handler = handler_of(kind)
+        handler.predict(loaded, inputs or (), file, as_json, **options)
 
-    loaded = load_model(model)
-    handler = handler_of(loaded.answer.kind)
-    handler.predict(loaded, inputs or (), file, as_json, **options)
+
+@contextlib.contextmanager
+def _opened_model(path: Path, unfinished: bool) -> Iterator["ExportedModel"]:
+    """The exported model at the path, or that of a run, exported for this time."""
+    if unfinished:
+        from recurra.pipelines import export as export_model
+        from recurra.pipelines.core.runs import Run
+
+        show_log()
+        run = Run.open(path)
+        with tempfile.TemporaryDirectory(prefix="recurra-") as folder:
+            yield export_model([run], folder, "model", unfinished=True)
+    elif (path / "run.json").is_file():
+        raise UserError(
+            f"{path}: is a run and no exported model; export it with: recurra export "
+            f"{shlex.quote(str(path))}, or predict by its best epoch so far by "
+            "--unfinished"
+        )
+    else:
+        from recurra.pipelines import load_model
+
+        yield load_model(path)
 
 
 def _prediction_options(arguments: Sequence[str]) -> list[inspect.Parameter]:
@@ -290,12 +358,14 @@ def _data_app(arguments: Sequence[str]) -> typer.Typer:
         no_args_is_help=True, help="Look at data as the pipelines see them."
     )
     app.command("list")(data_list)
-    definition = _shown_task(arguments[1:]) if arguments[:1] == ["show"] else None
+    looks = arguments[:1] in (["show"], ["write"])
+    definition = _shown_task(arguments[1:]) if looks else None
     options = []
     if definition is not None:
         names = definition.shown_options or definition.reading_options
         options = _reading_options(definition, names)
     app.command("show")(command(data_show, options))
+    app.command("write")(command(data_write, options))
     return app
 
 
@@ -307,30 +377,60 @@ def data_list() -> None:
 
 
 def data_show(
-    spec: Annotated[str, typer.Argument(help="sample, tfds:NAME, file or folder.")],
-    task: Annotated[
-        str | None,
-        typer.Option(help="The task to read for; classes of texts if left out."),
-    ] = None,
+    spec: ShownSpec,
+    task: ShownTask = None,
+    settings: Settings = None,
+    rows: Annotated[
+        int, typer.Option(min=0, help="So many first rows, as the pipeline sees them.")
+    ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
     **reading: Any,
 ) -> None:
-    """What the pipeline sees: rows, classes, series or pairs, repairs, bad rows.
+    """What the pipeline sees: how files are read, rows, classes, series or pairs.
 
     Further options are those of the task: give --task before --help.
     """
-    from recurra.pipelines.core.configuration import make_configuration
-
     from .data_view import print_description
+
+    description = _described(spec, task, settings, reading)
+    print_description(description, as_json=as_json, rows=rows)
+
+
+def data_write(
+    spec: ShownSpec,
+    to: Annotated[Path, typer.Option(help="A new file: .csv, .csv.gz or .parquet.")],
+    task: ShownTask = None,
+    settings: Settings = None,
+    **reading: Any,
+) -> None:
+    """Write all rows as the pipeline sees them: repaired, resampled, in one form.
+
+    Further options are those of the task: give --task before --help.
+    """
+    from .data_view import write_rows
+
+    write_rows(_described(spec, task, settings, reading), to)
+    output.print(str(to), markup=False, soft_wrap=True)
+
+
+def _described(
+    spec: str,
+    task: str | None,
+    settings: Sequence[str] | None,
+    reading: Mapping[str, Any],
+) -> "DataDescription":
+    from recurra.pipelines.core.configuration import (
+        make_configuration,
+        parse_assignments,
+    )
 
     if spec.startswith("tfds"):
         import_tensorflow_quietly()
     definition = find_definition(task) if task else _first_shown()
     values = {"data": {"spec": spec, **reading}}
-    configuration = make_configuration(
-        definition.config_class, [("command line", values)]
-    )
-    print_description(definition.describe(configuration.data), as_json=as_json)
+    layers = [("command line", values), ("--set", parse_assignments(settings or ()))]
+    configuration = make_configuration(definition.config_class, layers)
+    return definition.describe(configuration.data)
 
 
 def _shown_task(arguments: Sequence[str]) -> TaskDefinition | None:

@@ -1,14 +1,18 @@
 """What the command line shows: messages and tables."""
 
 import logging
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import rich.box
 import rich.console
 import rich.logging
+import rich.progress
 import rich.table
 from rich.text import Text
+
+from recurra.pipelines.core.progress import duration
 
 if TYPE_CHECKING:
     from recurra.pipelines.data.description import DescriptionTable
@@ -47,7 +51,67 @@ def metrics_table(evaluation: Mapping[str, Any]) -> rich.table.Table:
         table.add_row(
             metric, *("" if value is None else f"{value:.4f}" for value in values)
         )
+    table.caption = Text("\n".join(_remarks(evaluation)))
+    table.caption_justify = "left"
     return table
+
+
+def _remarks(evaluation: Mapping[str, Any]) -> Iterator[str]:
+    for name, unfinished in evaluation.get("unfinished", {}).items():
+        yield (
+            f"{name}: training is not finished; the best epoch so far is "
+            f"{unfinished['epoch']} of {unfinished['epochs']}"
+        )
+    for name, reason in evaluation.get("failed", {}).items():
+        yield f"{name} failed and is left out ({reason})"
+
+
+class RowProgress:
+    """Rows, rows a second and the time left, on a terminal.
+
+    The first rows, with which a graph is made, count in no speed.
+
+    Args:
+        console: Where it is shown.
+        enabled: Whether it is shown.
+    """
+
+    def __init__(self, console: rich.console.Console, enabled: bool):
+        self._bar = rich.progress.Progress(
+            rich.progress.BarColumn(),
+            rich.progress.TextColumn("{task.description}"),
+            console=console,
+            transient=True,
+            disable=not enabled,
+        )
+        self._task = self._bar.add_task("", total=None)
+        self._rows = 0
+        self._begin: tuple[float, int, int] | None = None
+
+    def __enter__(self) -> "RowProgress":
+        self._bar.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._bar.stop()
+
+    def advance(self, rows: int, position: int, size: int) -> None:
+        """So many rows more are done; `position` of `size` of the file is read."""
+        self._rows += rows
+        now = time.monotonic()
+        shown = f"{self._rows:,} rows"
+        if self._begin is None:
+            self._begin = now, self._rows, position
+        else:
+            begun, rows_before, read_before = self._begin
+            seconds = max(now - begun, 1e-3)
+            shown += f", {(self._rows - rows_before) / seconds:,.0f} rows/s"
+            if position > read_before:
+                left = seconds * (size - position) / (position - read_before)
+                shown += f", {duration(left)} left"
+        self._bar.update(
+            self._task, completed=position, total=max(size, 1), description=shown
+        )
 
 
 def as_table(table: "DescriptionTable", title: str | None = None) -> rich.table.Table:

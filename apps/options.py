@@ -87,6 +87,8 @@ def _plain_type(field: FieldInfo) -> Any:
     parts = [annotation]
     if typing.get_origin(annotation) in (types.UnionType, typing.Union):
         parts = [part for part in typing.get_args(annotation) if part is not type(None)]
+        # What is told for all is an option; what is told by column is set by `--set`.
+        parts = [part for part in parts if typing.get_origin(part) is not dict]
     if len(parts) != 1:
         return None
     (part,) = parts

@@ -7,14 +7,14 @@ It is for the tests of a task, of this package or of another one:
 """
 
 import contextlib
+import importlib.metadata
 import importlib.util
+import io
 import json
 import math
 import shutil
-import signal
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -36,7 +36,7 @@ from .core.workflow import open_task, trained_model
 
 #: Of numbers from one graph, in memory and exported.
 TOLERANCE = 1e-5
-# That a process may take to start or to answer.
+# That a server may take to answer.
 _SECONDS = 120.0
 
 
@@ -123,21 +123,38 @@ def check_run(run: Run) -> None:
     assert not list(run.path.rglob(".partial-*"))
 
 
+class _Killed(BaseException):
+    """Ends training as a kill does: nothing is written any more."""
+
+
+class _Killer:
+    """Kills training at the first step after a saved state."""
+
+    def __init__(self, state: Path):
+        self._state = state
+
+    def epoch_started(self, epoch: int, epochs: int, step: int, steps: int) -> None:
+        pass
+
+    def step_done(self, step: int, loss: float) -> None:
+        if self._state.is_file():
+            raise _Killed
+
+    def epoch_ended(self, row: Mapping[str, float], best: bool) -> None:
+        pass
+
+
 def check_resume(run: Run, data: Any, path: Path, **how: Any) -> None:
-    """A run that is killed comes to the same result as one that is not."""
-    command = [sys.executable, "-m", "recurra.apps.main", "train", run.task]
-    command += ["--data", str(data), "--run", str(path)]
-    command += ["--set", "training.checkpoint_seconds=0.001"]
-    if how.get("recipe"):
-        command += ["--recipe", how["recipe"]]
-    for setting in how.get("settings", ()):
-        command += ["--set", setting]
-    for key, value in how.items():
-        if key not in ("recipe", "settings"):
-            command += [f"--{key.replace('_', '-')}", str(value)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        _wait(lambda: (path / "checkpoints" / "last.json").is_file(), process)
-        process.send_signal(signal.SIGKILL)
+    """A run that is killed comes to the same result as one that is not.
+
+    All that a run writes is there whole or not at all, so an exception that nothing
+    handles leaves what a killed process does.
+    """
+    settings = [*how.pop("settings", ()), "training.checkpoint_seconds=0.001"]
+    killer = _Killer(path / "checkpoints" / "last.json")
+    with contextlib.suppress(_Killed):
+        train(run.task, data, run=path, settings=settings, progress=killer, **how)
+        raise AssertionError("training ended before it could be killed")
     resumed = train(run.task, run=path, resume=True, progress=False)
     _assert_close(
         resumed.metrics["model"], run.metrics["model"], "metrics of the model"
@@ -193,25 +210,23 @@ def check_export(run: Run, models: Path) -> tuple[ExportedModel, Mapping[str, An
 
 
 def check_prediction(model: ExportedModel) -> None:
-    """The command line predicts by the exported folder alone."""
+    """The command line gives the answers that Python gives."""
     if isinstance(model.answer, ForecastAnswer):
         return
     texts = ["One text.", "And another one, somewhat longer than the first!", ""]
     answers = model.predict(texts)
     assert len(answers) == len(texts)
-    command = [sys.executable, "-m", "recurra.apps.main", "predict", str(model.folder)]
-    ended = subprocess.run(
-        [*command, *texts, "--json"], capture_output=True, text=True, check=True
-    )
-    for printed, answer, text in zip(
-        json.loads(ended.stdout), answers, texts, strict=True
-    ):
-        assert printed["text"] == text
-        _assert_close({**printed, "text": 0}, {**answer, "text": 0}, "predictions")
+    printed = _printed_by_command("predict", str(model.folder), *texts, "--json")
+    for shown, answer, text in zip(json.loads(printed), answers, texts, strict=True):
+        assert shown["text"] == text
+        _assert_close({**shown, "text": 0}, {**answer, "text": 0}, "predictions")
 
 
 def check_served(model: ExportedModel, example: Mapping[str, Any]) -> None:
-    """`recurra serve` gives the answers of the model, and a page to try it."""
+    """`recurra serve` gives the answers of the model, and a page to try it.
+
+    It runs in a process of its own, which has seen neither task nor training.
+    """
     with _server(model.folder.parents[1]) as address:
         body = json.dumps({"inputs": {key: _listed(example[key]) for key in example}})
         url = f"{address}/v1/models/{model.card.name}"
@@ -332,9 +347,15 @@ def _server(models: Path) -> Iterator[str]:
             process.terminate()
 
 
-def _wait(is_there: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    until = time.monotonic() + _SECONDS
-    while not is_there():
-        assert process.poll() is None, f"the process ended: {process.communicate()[1]}"
-        assert time.monotonic() < until, "the process takes too long"
-        time.sleep(0.02)
+def _printed_by_command(*arguments: str) -> str:
+    """What the installed command prints, run in this process."""
+    (command,) = importlib.metadata.entry_points(
+        group="console_scripts", name="recurra"
+    )
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        try:
+            command.load()(arguments)
+        except SystemExit as end:
+            assert not end.code, f"recurra {arguments[0]} ended with {end.code}"
+    return printed.getvalue()

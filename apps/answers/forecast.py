@@ -13,7 +13,7 @@ from recurra.pipelines.data.series.forecasting import (
     forecast_table,
 )
 
-from ..console import messages, output
+from ..console import messages, output, show_log
 from .forecast_figure import save_forecast
 from .texts import print_json
 
@@ -41,9 +41,15 @@ def predict(
         raise UserError(
             "--to: with --json no file is written; leave one of the two out"
         )
-    series, forecasts = forecast(model.run, answer, file, **reading)
-    for repair in series.repairs:
-        messages.print(f"repaired: {repair}", markup=False, soft_wrap=True)
+    show_log()
+    plan = model.card.reading_plan
+    series, forecasts = forecast(model.run, answer, file, plan, **reading)
+    remarks = [f"repaired: {repair}" for repair in series.repairs]
+    remarks += [
+        f"{each.station}: {line}" for each in forecasts for line in each.remarks
+    ]
+    for line in remarks:
+        messages.print(line, markup=False, soft_wrap=True)
     if as_json:
         table = forecast_table(answer, forecasts)
         table["time"] = table["time"].astype(str)

@@ -18,6 +18,7 @@ from recurra.pipelines.data.series.forecasting import (
     forecast,
     forecast_table,
 )
+from recurra.pipelines.data.series.steps import parse_step
 
 from ..serving.errors import invalid
 from ..serving.models.loading import LoadedModel
@@ -111,7 +112,7 @@ def sample(model: LoadedModel) -> str:
             pd.date_range(
                 end=start,
                 periods=answer.history_steps,
-                freq=pd.Timedelta(seconds=answer.step_seconds),
+                freq=answer.calendar_step or pd.Timedelta(seconds=answer.step_seconds),
             ),
             name="time",
         ),
@@ -138,20 +139,30 @@ def answer_html(model: LoadedModel, path: Path) -> str:
         ServingError: If the file does not fit.
     """
     answer = _answer(model)
+    plan = None if model.card is None else model.card.reading_plan
 
     def run(inputs: Mapping[str, Any]) -> Mapping[str, np.ndarray]:
-        return model.signature("").run(dict(inputs))
+        signature = model.signature("")
+        types = {
+            name: info.dtype.as_numpy_dtype for name, info in signature.inputs.items()
+        }
+        return signature.run(
+            {name: np.asarray(value, types[name]) for name, value in inputs.items()}
+        )
 
     try:
-        series, forecasts = forecast(run, answer, path)
+        series, forecasts = forecast(run, answer, path, plan)
     except UserError as error:
         # Where the server keeps the file is nobody's business.
         raise invalid(str(error).replace(str(path), path.name)) from None
-    repairs = [str(repair) for repair in series.repairs]
+    lines = [
+        line.replace(str(path), path.name) for line in series.reading_plan.warnings
+    ]
+    lines += [f"Repaired: {repair}." for repair in series.repairs]
     table = forecast_table(answer, forecasts)
     return (
         "".join(_station_html(answer, each) for each in forecasts[:MOST_STATIONS])
-        + _remarks(answer, forecasts, repairs)
+        + _remarks(answer, forecasts, lines)
         + markup.download(
             "Download the forecast (CSV)",
             "forecast.csv",
@@ -204,17 +215,14 @@ def _panels(answer: ForecastAnswer, station: StationForecast) -> Iterator[str]:
 
 
 def _remarks(
-    answer: ForecastAnswer, forecasts: Sequence[StationForecast], repairs: list[str]
+    answer: ForecastAnswer, forecasts: Sequence[StationForecast], lines: list[str]
 ) -> str:
-    """What the forecast had to do without, what was repaired, what is not drawn."""
-    steps, remarks = answer.history_steps, []
-    for station in forecasts[:MOST_STATIONS]:
-        rows = station.history_rows
-        if rows < steps:
-            remarks.append(f"The file has {rows} of the {steps} rows that are read.")
-        holes = int(np.isnan(station.history[steps - rows :]).sum())
-        if holes:
-            remarks.append(f"Values missing in the rows that are read: {holes}.")
+    """What the forecast had to do without, how the file was read, what is not drawn."""
+    remarks = [
+        f"{station.station}: {line}."
+        for station in forecasts[:MOST_STATIONS]
+        for line in station.remarks
+    ]
     if len(answer.targets) > MOST_PANELS:
         remarks.append(
             f"Of {len(answer.targets)} variables, the first {MOST_PANELS} are drawn."
@@ -223,7 +231,7 @@ def _remarks(
         remarks.append(
             f"Of {len(forecasts)} stations, the first {MOST_STATIONS} are shown."
         )
-    remarks += [f"Repaired: {repair}." for repair in repairs]
+    remarks += lines
     return note(" ".join(remarks)) if remarks else ""
 
 
@@ -259,7 +267,9 @@ def _shown(time: Any) -> str:
 
 
 def _shown_step(answer: ForecastAnswer) -> str:
-    """In words: 1 hour, 10 minutes."""
+    """In words: 1 hour, 10 minutes, a quarter."""
+    if answer.calendar_step:
+        return f"a {parse_step(answer.calendar_step)}"
     seconds = answer.step_seconds
     for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
         if seconds % size == 0:

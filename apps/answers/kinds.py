@@ -42,6 +42,12 @@ _OF_TEXTS = (
         str,
         "Column of the texts in FILE; found by usual names if left out.",
     ),
+    option(
+        "to",
+        Path,
+        "The file to write: FILE's columns and the answers, as .csv, .tsv, .jsonl "
+        "(each also .gz) or .parquet. If left out, answers are printed.",
+    ),
 )
 _OF_SERIES = (
     option("time_column", str, "Column of the times in FILE; found if left out."),

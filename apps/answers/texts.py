@@ -1,16 +1,19 @@
 """Answers to texts on the command line, whatever their kind."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recurra.pipelines.cards import LabelsAnswer, NumberAnswer, TextAnswer
+from recurra.pipelines.core.errors import UserError
 
-from ..console import output
+from ..console import RowProgress, messages, output
 
 if TYPE_CHECKING:
     from recurra.pipelines.core.exported_model import ExportedModel
+
+    from ..inputs import TextRows
 
 
 def predict(
@@ -19,28 +22,65 @@ def predict(
     file: Path | None,
     as_json: bool,
     text_column: str | None = None,
+    to: Path | None = None,
 ) -> None:
-    """Prints an answer a line; of a kind that has no line of its own, JSON."""
-    texts = [_as_utf_8(text) for text in inputs]
-    if file is not None:
-        from ..inputs import read_texts
+    """Answers texts, or those of a file a part at a time, in their order.
 
-        texts = read_texts(file, text_column)
-    answers = model.predict_texts(texts)
-    kind = model.answer
-    if as_json or not isinstance(kind, LabelsAnswer | NumberAnswer | TextAnswer):
-        print_json(
-            {"text": text, **answer}
-            for text, answer in zip(texts, answers, strict=True)
-        )
+    With `to` the rows go to a file, each with its answer. Otherwise an answer a line is
+    printed; of a kind that has no line of its own, JSON.
+    """
+    if to is not None:
+        from ..outputs import check_output, written_answers
+
+        if as_json:
+            raise UserError("--json: with --to a file is written; leave one out")
+        check_output(to)
+    parts = _arguments(inputs) if file is None else _file(model, file, text_column, to)
+    answered = ((part, model.predict_texts(part.texts)) for part in parts)
+    if to is not None:
+        with written_answers(to) as write:
+            for part, answers in answered:
+                write(part.rows, answers)
         return
-    for text, answer in zip(texts, answers, strict=True):
+    kind = model.answer
+    pairs = (
+        (text, answer)
+        for part, answers in answered
+        for text, answer in zip(part.texts, answers, strict=True)
+    )
+    if as_json or not isinstance(kind, LabelsAnswer | NumberAnswer | TextAnswer):
+        print_json({"text": text, **answer} for text, answer in pairs)
+        return
+    for text, answer in pairs:
         if isinstance(kind, LabelsAnswer):
             print(f"{answer['label']}\t{answer['score']:.4f}\t{_on_one_line(text)}")
         elif isinstance(kind, NumberAnswer):
             print(f"{answer['value']:.4g}\t{_on_one_line(text)}")
         else:
             print(answer[kind.output])
+
+
+def _arguments(texts: Sequence[str]) -> Iterator["TextRows"]:
+    from ..inputs import in_turn
+
+    yield from in_turn([_as_utf_8(text) for text in texts])
+
+
+def _file(
+    model: "ExportedModel", file: Path, text_column: str | None, to: Path | None
+) -> Iterator["TextRows"]:
+    from recurra.pipelines.data.files.streams import FileStream
+
+    from ..inputs import read_texts
+
+    stream = FileStream(file, model.card.reading_plan)
+    # Where answers appear on the same screen, they show how far it is.
+    is_shown = messages.is_terminal and (to is not None or not output.is_terminal)
+    with RowProgress(messages, enabled=is_shown) as progress:
+        for part in read_texts(stream, model.card, text_column):
+            yield part
+            # The part is answered when the next one is asked for.
+            progress.advance(len(part.texts), stream.position, stream.size)
 
 
 def demonstrate(model: "ExportedModel", examples: Sequence[str], folder: Path) -> None:
@@ -60,8 +100,12 @@ def demonstrate(model: "ExportedModel", examples: Sequence[str], folder: Path) -
 
 def print_json(rows: Iterable[Mapping[Any, Any]]) -> None:
     """A JSON array, a row a line."""
-    lines = (json.dumps(row, ensure_ascii=False) for row in rows)
-    print("[\n" + ",\n".join(lines) + "\n]")
+    before = "["
+    for row in rows:
+        print(before)
+        print(json.dumps(row, ensure_ascii=False), end="")
+        before = ","
+    print("[\n]" if before == "[" else "\n]")
 
 
 def _on_one_line(text: str) -> str:

@@ -19,6 +19,7 @@ from .registry import TaskDefinition, find_definition
 from .runs import Run, next_free
 from .task_config import TaskConfig
 from .training import Progress
+from .unfinished import at_best_epoch
 
 Settings = Mapping[str, Any] | Sequence[str]
 
@@ -52,7 +53,9 @@ def train(
         config: A YAML file, put over the recipe.
         settings: Keys of the configuration, put over both: nested, or a list of
             "key=value".
-        resume: Go on with a run that was stopped, by its own configuration.
+        resume: Go on with a run that was stopped, by its own configuration, or with
+            more `training.epochs` or `training.patience`; of a finished run, repeat
+            what failed.
         progress: Hears of every training step. True shows a bar, False nothing.
         command: The command line, to be written into the run.
         **options: Fields of the section `data`, such as `text_column`.
@@ -99,6 +102,7 @@ def evaluate(
     split: str | None = None,
     *,
     settings: Settings = (),
+    unfinished: bool = False,
     **options: Any,
 ) -> EvaluationResult | RowScores:
     """Evaluates a finished run and its baselines.
@@ -108,6 +112,7 @@ def evaluate(
         data: Other data, every row of which is the test; None for the run's own.
         split: Of the run's own data; the test, or validation, by default.
         settings: Keys of sections that a trained model depends on no more.
+        unfinished: Whether to take the best epoch so far of a run that is not finished.
         **options: How other data are read, such as `text_column`, and what the task's
             evaluations take, such as `backtest`.
 
@@ -116,6 +121,9 @@ def evaluate(
             task's.
     """
     runs = _runs(run)
+    if unfinished:
+        with at_best_epoch(runs) as copies:
+            return evaluate(copies, data, split, settings=settings, **options)
     definition = find_definition(runs[0].task)
     evaluation = {
         key: options.pop(key)
@@ -143,6 +151,8 @@ def export(
     to: str | Path = "saved_models",
     name: str | None = None,
     settings: Settings = (),
+    *,
+    unfinished: bool = False,
 ) -> ExportedModel:
     """Exports a finished run, or several as one, as the next version of a model.
 
@@ -151,6 +161,7 @@ def export(
         to: The folder of models.
         name: The model's name in it; the first run's by default.
         settings: Keys of sections that a trained model depends on no more.
+        unfinished: Whether to take the best epoch so far of a run that is not finished.
 
     Returns:
         The exported version, ready to predict.
@@ -159,7 +170,10 @@ def export(
         UserError: If a run is not finished, or the version cannot be written.
     """
     changes = _as_mapping(settings)
-    return ExportedModel(exporting.export_runs(_runs(runs), Path(to), name, changes))
+    version = exporting.export_runs(
+        _runs(runs), Path(to), name, changes, unfinished=unfinished
+    )
+    return ExportedModel(version)
 
 
 def open_run(path: str | Path) -> Run:

@@ -2,7 +2,7 @@
 
 import difflib
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -150,19 +150,17 @@ def write_yaml(configuration: Config) -> str:
     )
 
 
-def first_difference(one: Config, other: Config) -> str | None:
-    """The dotted key of the first value in which the two differ, or None."""
+def differences(one: Config, other: Config) -> list[str]:
+    """The dotted keys of the values in which the two differ."""
 
-    def walk(a: Any, b: Any, path: tuple[str, ...]) -> str | None:
+    def walk(a: Any, b: Any, path: tuple[str, ...]) -> Iterator[str]:
         if isinstance(a, dict) and isinstance(b, dict):
             for key in a:
-                found = walk(a[key], b.get(key), (*path, key))
-                if found:
-                    return found
-            return None
-        return None if a == b else ".".join(path)
+                yield from walk(a[key], b.get(key), (*path, key))
+        elif a != b:
+            yield ".".join(path)
 
-    return walk(one.model_dump(mode="json"), other.model_dump(mode="json"), ())
+    return list(walk(one.model_dump(mode="json"), other.model_dump(mode="json"), ()))
 
 
 def _with_todays_keys(

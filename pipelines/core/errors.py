@@ -1,4 +1,4 @@
-"""The one exception that means: the user's input is wrong."""
+"""What ends a command: wrong input of the user, or a request to stop."""
 
 
 class UserError(Exception):
@@ -10,3 +10,7 @@ class UserError(Exception):
     """
 
     exit_status = 2
+
+
+class Interrupted(Exception):
+    """Training was asked to stop (SIGINT or SIGTERM); its state is saved."""

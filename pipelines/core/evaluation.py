@@ -2,6 +2,7 @@
 
 import abc
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,12 +56,19 @@ class EvaluationResult(abc.ABC):
         split: The name of the split.
         model: Metric by name.
         baselines: The same metrics of each baseline.
+        remarks: What is to be known of them: `failed`, by name the reason why a
+            baseline or part of the report is left out; `unfinished`, by name of
+            a run whose training has not ended, the `epoch` that was taken, of `epochs`.
     """
 
     data: str
     split: str
     model: Mapping[str, float]
     baselines: Mapping[str, Mapping[str, float]]
+
+    @functools.cached_property
+    def remarks(self) -> dict[str, Any]:
+        return {}
 
     def details(self) -> Mapping[str, Any]:
         """Intervals, curves and tables, ready for JSON."""
@@ -86,6 +94,7 @@ class EvaluationResult(abc.ABC):
             "split": self.split,
             **self.metrics(),
             **self.details(),
+            **self.remarks,
         }
 
     def metrics(self) -> dict[str, Any]:

@@ -65,8 +65,14 @@ class ExportedModel:
 
     def run(self, inputs: Mapping[str, Any], signature: str = "serving_default") -> Any:
         """Runs a signature; inputs and outputs are arrays by name."""
-        tensors = {name: tf.constant(value) for name, value in inputs.items()}
-        outputs = self._loaded.signatures[signature](**tensors)
+        function = self._loaded.signatures[signature]
+        _, specs = function.structured_input_signature
+        outputs = function(
+            **{
+                name: tf.constant(value, specs[name].dtype)
+                for name, value in inputs.items()
+            }
+        )
         return {name: output.numpy() for name, output in outputs.items()}
 
     def predict(self, inputs: Any, **options: Any) -> Any:
@@ -89,7 +95,8 @@ class ExportedModel:
         if isinstance(self.answer, ForecastAnswer):
             from ..data.series.forecasting import forecast, forecast_table
 
-            _, forecasts = forecast(self.run, self.answer, inputs, **options)
+            plan = self.card.reading_plan
+            _, forecasts = forecast(self.run, self.answer, inputs, plan, **options)
             return forecast_table(self.answer, forecasts)
         if options:
             raise UserError(f"{self.folder}: a model of texts takes no {min(options)}")

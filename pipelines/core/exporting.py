@@ -21,6 +21,7 @@ from .errors import UserError
 from .files import read_json, write_json
 from .runs import Run, package_versions
 from .task import Servable
+from .unfinished import at_best_epoch
 from .workflow import open_trained
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -31,6 +32,8 @@ def export_runs(
     to: Path,
     name: str | None = None,
     changes: Mapping[str, Any] | None = None,
+    *,
+    unfinished: bool = False,
 ) -> Path:
     """Writes a finished run's model as the next version, or those of several as one.
 
@@ -40,6 +43,7 @@ def export_runs(
         name: The model's name in it; that of the first run if None.
         changes: Values over the configuration, by section, of sections that a trained
             model depends on no more.
+        unfinished: Whether to take the best epoch so far of runs that are not finished.
 
     Returns:
         The folder of the version.
@@ -47,11 +51,15 @@ def export_runs(
     Raises:
         UserError: As `open_trained` and `export` do.
     """
+    if unfinished:
+        with at_best_epoch(runs) as copies:
+            return export_runs(copies, to, name, changes)
     task, model = open_trained(runs, changes)
     metrics = [run.metrics for run in runs]
     card = {
         "task": task.definition.name,
         "training_data": read_json(task.run.metadata_file),
+        "reading_plan": task.run.reading_plan,
         "metrics": metrics[0] if len(metrics) == 1 else {"members": metrics},
         "configuration": task.configuration.model_dump(mode="json"),
     }

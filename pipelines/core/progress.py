@@ -14,7 +14,8 @@ class TrainingProgress:
     """Epoch, step, loss and time left while a model trains.
 
     A bar on a terminal and in a notebook; elsewhere a line now and then. The time left
-    is to the end of the last epoch; early stopping may end it sooner.
+    is to the end of the last epoch, as the steps of this session after its first go;
+    early stopping may end it sooner.
 
     Args:
         console: Where it is shown; where notebooks and terminals show output if None.
@@ -24,7 +25,7 @@ class TrainingProgress:
         self._console = console or rich.console.Console(highlight=False)
         self._bar: rich.progress.Progress | None = None
         self._task = rich.progress.TaskID(0)
-        self._begun = time.monotonic()
+        self._begun: float | None = None
         self._done_before = 0
         self._epoch = self._epochs = self._step = self._steps = 0
         self._loss = math.nan
@@ -32,9 +33,6 @@ class TrainingProgress:
 
     def epoch_started(self, epoch: int, epochs: int, step: int, steps: int) -> None:
         """Step `step` of `steps` of the epoch (counted from 0) is the next."""
-        if not self._epochs:
-            self._begun = time.monotonic()
-            self._done_before = epoch * steps + step
         self._epoch, self._epochs, self._step, self._steps = epoch, epochs, step, steps
         if self._console.is_terminal or self._console.is_jupyter:
             self._bar = rich.progress.Progress(
@@ -53,7 +51,7 @@ class TrainingProgress:
     def step_done(self, step: int, loss: float) -> None:
         """That many steps of the epoch are done; `loss` is its mean so far."""
         self._step, self._loss = step, loss
-        state = f"loss {loss:.4f}, {self._time_left()} left"
+        state = f"loss {loss:.4f}{self._time_left()}"
         if self._bar:
             self._bar.update(self._task, completed=step, state=state)
         elif time.monotonic() - self._said > SECONDS_BETWEEN_LINES:
@@ -86,9 +84,16 @@ class TrainingProgress:
             self._bar = None
 
     def _time_left(self) -> str:
+        if self._begun is None:
+            # The first step makes the graph, which takes as long as many steps.
+            self._begun = time.monotonic()
+            self._done_before = self._epoch * self._steps + self._step
+            return ""
         done = self._epoch * self._steps + self._step - self._done_before
         left = (self._epochs - self._epoch) * self._steps - self._step
-        seconds = (time.monotonic() - self._begun) / max(1, done) * left
-        if seconds < 90:
-            return f"{seconds:.0f} s"
-        return f"{seconds / 60:.0f} min"
+        return f", {duration((time.monotonic() - self._begun) / done * left)} left"
+
+
+def duration(seconds: float) -> str:
+    """Seconds, or minutes where they are many."""
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

@@ -6,6 +6,7 @@ RUN/
   config.yaml         every key of the configuration
   environment.json    versions of what computed it, processor, command line
   data.json           what the data were found to hold
+  reading_plan.json   how their files were read
   assets/             what preprocessing learned from the training part
   checkpoints/        the best weights, and the state to go on from
   history.csv         losses and metrics of each epoch
@@ -37,6 +38,7 @@ from .errors import UserError
 from .files import read_json, write_json, write_text
 
 if TYPE_CHECKING:
+    from ..cards import ReadingPlan
     from .exported_model import ExportedModel
 
 #: Of run directories. Those of format 1 have other names of keys, and are read.
@@ -159,13 +161,27 @@ class Run:
         self.refuse_unfinished()
         return read_json(self.metrics_file)
 
+    @property
+    def failed(self) -> dict[str, str]:
+        """Of a finished run, by name the reason why some part of it is left out."""
+        return self.metrics.get("failed", {}) if self.is_finished else {}
+
+    @property
+    def unfinished(self) -> dict[str, dict[str, int]]:
+        """Of a run at its best epoch so far, by its name that `epoch`, of `epochs`."""
+        return self.metrics.get("unfinished", {})
+
+    @property
+    def resume_command(self) -> str:
+        """The command that goes on with the run, as a shell takes it."""
+        return f"recurra train {self.task} --run {shlex.quote(str(self.path))} --resume"
+
     def refuse_unfinished(self) -> None:
         """Raises UserError if the run's training has not come to an end."""
         if not self.is_finished:
             raise UserError(
-                f"{self.path}: training is not finished; go on with "
-                f"'recurra train {self.task} --run {shlex.quote(str(self.path))} "
-                "--resume'"
+                f"{self.path}: training is not finished; take its best epoch so far "
+                f"by --unfinished, or go on with: {self.resume_command}"
             )
 
     def evaluate(self, data: Any = None, **options: Any) -> Any:
@@ -175,20 +191,26 @@ class Run:
         return evaluate(self, data, **options)
 
     def export(
-        self, to: str | Path = "saved_models", name: str | None = None
+        self,
+        to: str | Path = "saved_models",
+        name: str | None = None,
+        *,
+        unfinished: bool = False,
     ) -> "ExportedModel":
         """Exports the run as the next version of a model.
 
         Args:
             to: The folder of models.
             name: The model's name in it; the run's by default.
+            unfinished: Whether to take the best epoch so far, if training has not
+                come to its end.
 
         Returns:
             The exported version, ready to predict.
         """
         from .api import export
 
-        return export([self], to, name)
+        return export([self], to, name, unfinished=unfinished)
 
     @property
     def config_file(self) -> Path:
@@ -197,6 +219,19 @@ class Run:
     @property
     def metadata_file(self) -> Path:
         return self.path / "data.json"
+
+    @property
+    def reading_plan_file(self) -> Path:
+        return self.path / "reading_plan.json"
+
+    @property
+    def reading_plan(self) -> "ReadingPlan | None":
+        """How the files of the data were read; None where no plan was kept."""
+        if not self.reading_plan_file.is_file():
+            return None
+        from ..cards import ReadingPlan
+
+        return ReadingPlan.model_validate(read_json(self.reading_plan_file))
 
     @property
     def assets(self) -> Path:

@@ -14,7 +14,7 @@ import joblib
 import keras
 import tensorflow as tf
 
-from ..cards import Answer
+from ..cards import Answer, ReadingPlan
 from .configuration import Config
 from .errors import UserError
 from .evaluation import EvaluationResult, RowScores
@@ -111,6 +111,13 @@ class Task(abc.ABC, Generic[ConfigT, DataT, DataModuleT]):
         """
         return data.metadata()  # type: ignore[attr-defined]
 
+    def reading_plan(self, data: DataT) -> ReadingPlan | None:
+        """How the files of the data were read: `data.reading_plan`, if there is one.
+
+        `load_test` reads other data by the plan that the run has kept.
+        """
+        return getattr(data, "reading_plan", None)
+
     def splits(self, data: DataT) -> Sequence[str]:
         """The names of the splits that the data have; keys of `data.splits`."""
         return list(data.splits)  # type: ignore[attr-defined]
@@ -142,7 +149,11 @@ class Task(abc.ABC, Generic[ConfigT, DataT, DataModuleT]):
 
     @abc.abstractmethod
     def fit_baselines(self, data_module: DataModuleT) -> Any:
-        """The baselines, fitted to the training part, in a form that joblib saves."""
+        """The baselines, fitted to the training part, in a form that joblib saves.
+
+        Each is fitted by a call that `optional.of_baselines` makes: then one that
+        fails is left out, and the run comes to its end.
+        """
 
     def keep_baselines(self, data_module: DataModuleT) -> None:
         """Fits the baselines and writes them to the run, where that is not done."""

@@ -23,6 +23,7 @@ import numpy as np
 import pandas
 import tensorflow as tf
 
+from .errors import Interrupted
 from .files import read_json, write_json, written_whole
 from .runs import Run
 from .task_config import TrainingConfig
@@ -36,10 +37,6 @@ class Progress(Protocol):
     def step_done(self, step: int, loss: float) -> None: ...
 
     def epoch_ended(self, row: Mapping[str, float], best: bool) -> None: ...
-
-
-class Interrupted(Exception):
-    """Training was asked to stop (SIGINT or SIGTERM); its state is saved."""
 
 
 def learning_rate_schedule(
@@ -223,7 +220,7 @@ def fit(
     state = checkpoints.restore(model)
     watched = _Monitor(monitor, highest)
     with _stop_requests() as stop_requested:
-        while not _is_over(state, training, watched):
+        while not will_end(state.rows, training, monitor, highest):
             started = time.monotonic()
             batches = epoch_batches(state.epoch)
             steps = int(batches.cardinality())
@@ -309,9 +306,13 @@ class _Monitor:
     def best_epochs(
         self, rows: Sequence[Mapping[str, float]], number: int
     ) -> list[int]:
-        """At most so many epochs, the best first; of equal ones the earlier first."""
+        """At most so many epochs, the best first.
+
+        Of equal ones that with the smaller validation loss comes first, and of these
+        the earlier: a measure may say nothing, as BLEU does of sentences of a word.
+        """
         sign = -1.0 if self.highest else 1.0
-        values = [sign * row[self.name] for row in rows]
+        values = [(sign * row[self.name], row["val_loss"]) for row in rows]
         return sorted(range(len(rows)), key=values.__getitem__)[:number]
 
     def prefers(self, one: Mapping[str, float], other: Mapping[str, float]) -> bool:
@@ -319,13 +320,30 @@ class _Monitor:
         return self.best_epochs([other, one], 1) == [1]
 
 
-def _is_over(state: _State, training: TrainingConfig, monitor: _Monitor) -> bool:
-    if state.epoch >= training.epochs:
+def read_history(run: Run) -> list[dict[str, float]]:
+    """The rows of the run's history so far."""
+    if not run.history_file.is_file():
+        return []
+    return pandas.read_csv(run.history_file).to_dict("records")  # type: ignore[return-value]
+
+
+def best_epoch(rows: Sequence[Mapping[str, float]], monitor: str, highest: bool) -> int:
+    """The number of the best epoch, counted from 1."""
+    return 1 + _Monitor(monitor, highest).best_epochs(rows, 1)[0]
+
+
+def will_end(
+    rows: Sequence[Mapping[str, float]],
+    training: TrainingConfig,
+    monitor: str,
+    highest: bool,
+) -> bool:
+    """Whether training is over after epochs of these rows."""
+    if len(rows) >= training.epochs:
         return True
-    if not state.rows:
+    if not rows:
         return False
-    (best,) = monitor.best_epochs(state.rows, 1)
-    return len(state.rows) - 1 - best >= training.patience
+    return len(rows) - best_epoch(rows, monitor, highest) >= training.patience
 
 
 class _EpochWatcher(keras.callbacks.Callback):

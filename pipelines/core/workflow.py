@@ -9,17 +9,27 @@ from typing import Any
 import keras
 
 from ..reporting.frame import write_report
-from .configuration import Config, first_difference, make_configuration, read_yaml
+from .configuration import (
+    Config,
+    differences,
+    make_configuration,
+    read_yaml,
+    write_yaml,
+)
 from .errors import UserError
 from .evaluation import EvaluationResult, RowScores
-from .files import read_json, write_json
+from .files import read_json, write_json, write_text
+from .optional import BASELINE, collect_failures, optional
 from .registry import find_task
 from .runs import Run
 from .task import Task
 from .task_config import TaskConfig
-from .training import Progress, fit, load_best
+from .training import Progress, fit, load_best, read_history, will_end
 
 logger = logging.getLogger("recurra")
+
+# What a run that is gone on with may have more of.
+_EXTENDABLE = ("training.epochs", "training.patience")
 
 
 def train(
@@ -33,12 +43,16 @@ def train(
 ) -> Run:
     """From the data to a trained and evaluated run directory.
 
+    A baseline, a figure or the report that fails ends no run: metrics.json names it
+    under `failed`.
+
     Args:
         task_class: The task.
         configuration: Its configuration, complete.
         path: The run directory; it must not exist, unless `resume`.
         command: The command line, to be written into the run.
-        resume: Go on with a run that was stopped. The configuration must be its own.
+        resume: Go on with a run that was stopped, or repeat what failed of a finished
+            one. The configuration must be its own, but for more epochs and patience.
         progress: Hears of every training step.
 
     Raises:
@@ -52,20 +66,25 @@ def train(
         # Said before the data are read, which may take long.
         Run.refuse_existing(path)
     else:
-        _refuse_other_configuration(run, configuration)
-        if run.is_finished:
+        _take_more_epochs(task_class, run, configuration)
+        if run.is_finished and not run.failed:
             logger.info("%s is finished already", path)
             return run
+        if any(name.startswith(BASELINE) for name in run.failed):
+            run.baselines_file.unlink(missing_ok=True)
     logger.info("Reading %s", configuration.data.spec)
     data = task_class.load(configuration)
     if run is None:
         run = Run.create(path, name, configuration, command)
     task = task_class(configuration, run)
     if run.metadata_file.is_file():
-        _refuse_changed(task, data, "train anew in another --run")
+        refuse_changed(task, data, "train anew in another --run")
     else:
         logger.info("Fitting the preprocessing to the training part")
         task.fit_preprocessing(data)
+        plan = task.reading_plan(data)
+        if plan is not None:
+            write_json(run.reading_plan_file, plan.model_dump(mode="json"))
         write_json(run.metadata_file, task.metadata(data))
     data_module = task.data_module(data)
     keras.utils.set_random_seed(configuration.seed)
@@ -83,12 +102,38 @@ def train(
         further_metrics=functools.partial(task.epoch_metrics, model, data_module),
         progress=progress,
     )
+    with collect_failures() as failed:
+        result, metrics = finish(task, model, data_module, task.splits(data))
+        with optional("report"):
+            write_report(result, run.path, configuration, run.history_file)
+    # Last, since its being there says that the run is finished.
+    write_json(run.metrics_file, metrics | ({"failed": failed} if failed else {}))
+    return run
+
+
+def finish(
+    task: Task, model: keras.Model, data_module: Any, splits: Sequence[str]
+) -> tuple[EvaluationResult, dict[str, Any]]:
+    """What follows training: calibration, baselines, predictions and metrics.
+
+    Returns:
+        The evaluation on the reported split, and what metrics.json is to hold.
+    """
     task.after_training(model, data_module)
     logger.info("Fitting the baselines")
     task.keep_baselines(data_module)
     logger.info("Evaluating")
-    _write_evaluation(task, model, data_module, task.splits(data))
-    return run
+    split, options = _reported_split(splits), task.default_evaluation
+    result = task.evaluate(model, data_module, split, options)
+    assert isinstance(result, EvaluationResult)
+    result.write_predictions(task.run.predictions_file)
+    metrics = result.as_json(task.definition.name)
+    if split != "validation":
+        # What the choice of a configuration may look at, beside what it may not.
+        validation = task.evaluate(model, data_module, "validation", options)
+        assert isinstance(validation, EvaluationResult)
+        metrics["validation"] = validation.metrics()
+    return result, metrics
 
 
 def run_to_resume(task: str, path: Path) -> Run | None:
@@ -142,6 +187,11 @@ def trained_model(task: Task) -> keras.Model:
         UserError: If the run's training has not come to an end.
     """
     task.run.refuse_unfinished()
+    return best_model(task)
+
+
+def best_model(task: Task) -> keras.Model:
+    """The run's model with the best weights so far; there must be some."""
     model = task.build()
     load_best(model, task.run)
     return model
@@ -208,14 +258,22 @@ def evaluate(
         _refuse_reading_options(reading)
         data = task.load(task.configuration)
         # Carved anew from other rows, the test would hold rows that were trained on.
-        _refuse_changed(task, data, "give them as other data by --data")
+        refuse_changed(task, data, "give them as other data by --data")
         splits = task.splits(data)
         if split is None:
             split = _reported_split(splits)
         elif split not in splits:
             raise UserError(f"--split {split}: there are {', '.join(splits)}")
     options = options or task.default_evaluation
-    return task.evaluate(model, task.data_module(data), split, options)
+    with collect_failures() as failed:
+        result = task.evaluate(model, task.data_module(data), split, options)
+    if isinstance(result, EvaluationResult):
+        unfinished = {
+            name: epochs for run in runs for name, epochs in run.unfinished.items()
+        }
+        remarks = {"failed": failed, "unfinished": unfinished}
+        result.remarks.update({key: value for key, value in remarks.items() if value})
+    return result
 
 
 def _refuse_reading_options(reading: Mapping[str, Any]) -> None:
@@ -226,40 +284,62 @@ def _refuse_reading_options(reading: Mapping[str, Any]) -> None:
         )
 
 
-def _refuse_other_configuration(run: Run, configuration: TaskConfig) -> None:
-    key = first_difference(open_task(run).configuration, configuration)
-    if key is not None:
+def _take_more_epochs(
+    task_class: type[Task], run: Run, configuration: TaskConfig
+) -> None:
+    """Gives the run a configuration with more epochs or patience, if that is its own.
+
+    Raises:
+        UserError: It is another one, or training would not go on by it.
+    """
+    before = open_task(run).configuration
+    changed = differences(before, configuration)
+    other = [key for key in changed if key not in _EXTENDABLE]
+    if other:
         raise UserError(
-            f"{run.path}: was begun with another {key}; resume it without options, or "
-            "train anew in another --run"
+            f"{run.path}: was begun with another {other[0]}; resume it without "
+            "options, or train anew in another --run"
         )
+    for key in changed:
+        name = key.rpartition(".")[2]
+        was, given = (getattr(each.training, name) for each in (before, configuration))
+        if given < was:
+            raise UserError(
+                f"{run.path}: has {key}={was}, and --resume takes more, not {given}"
+            )
+    if not changed:
+        return
+    training = configuration.training
+    history = read_history(run)
+    if len(history) >= training.epochs:
+        raise UserError(
+            f"{run.path}: has trained {len(history)} epochs, all that it was to; give "
+            "more training.epochs too"
+        )
+    if will_end(history, training, task_class.monitor, task_class.monitors_highest):
+        raise UserError(
+            f"{run.path}: ended after {len(history)} epochs, the last "
+            f"{training.patience} without a better validation; give more "
+            "training.patience too"
+        )
+    if training.lr_schedule != "constant":
+        logger.info(
+            "The learning rate goes on along the %s course of %d epochs",
+            training.lr_schedule,
+            training.epochs,
+        )
+    # First, since with metrics and without a change of configuration a run is finished.
+    run.metrics_file.unlink(missing_ok=True)
+    write_text(run.config_file, write_yaml(configuration))
 
 
-def _refuse_changed(task: Task, data: Any, otherwise: str) -> None:
+def refuse_changed(task: Task, data: Any, otherwise: str) -> None:
+    """Raises UserError if the data are other ones than those of the task's run."""
     if read_json(task.run.metadata_file) != task.metadata(data):
         raise UserError(
             f"{task.configuration.data.spec}: the data have changed since "
             f"{task.run.path} was begun; restore them, or {otherwise}"
         )
-
-
-def _write_evaluation(
-    task: Task, model: keras.Model, data_module: Any, splits: Sequence[str]
-) -> None:
-    run, options = task.run, task.default_evaluation
-    split = _reported_split(splits)
-    result = task.evaluate(model, data_module, split, options)
-    assert isinstance(result, EvaluationResult)
-    result.write_predictions(run.predictions_file)
-    metrics = result.as_json(task.definition.name)
-    if split != "validation":
-        # What the choice of a configuration may look at, beside what it may not.
-        validation = task.evaluate(model, data_module, "validation", options)
-        assert isinstance(validation, EvaluationResult)
-        metrics["validation"] = validation.metrics()
-    write_report(result, run.path, task.configuration, run.history_file)
-    # Last, since its being there says that the run is finished.
-    write_json(run.metrics_file, metrics)
 
 
 def _reported_split(splits: Sequence[str]) -> str:

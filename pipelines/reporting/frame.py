@@ -1,12 +1,13 @@
 """The frame of every report: results, what follows from them, training, data."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas
 
 from ..core.configuration import Config
 from ..core.evaluation import EvaluationResult, ReportContent
+from ..core.optional import failures, optional
 from .page import Report, Scores, flattened
 from .report_training import add_training
 
@@ -18,6 +19,8 @@ def write_report(
 ) -> None:
     """Writes `report.html` and `figures/` into a folder.
 
+    A section that fails ends where it does; what failed is named below all sections.
+
     Args:
         result: What the report is about.
         folder: For example a run's.
@@ -26,15 +29,38 @@ def write_report(
     """
     content = result.report_content()
     report = Report(content.title, content.summary)
+    for add_section in _sections(result, content, history):
+        with optional(lambda: f"section {report.heading} of the report"):
+            add_section(report)
+    report.section("Configuration")
+    report.key_values("", flattened(configuration.model_dump(mode="json")))
+    if failures():
+        report.section("What failed")
+        report.key_values("", failures())
+    report.write(folder)
+
+
+def _sections(
+    result: EvaluationResult, content: ReportContent, history: Path
+) -> Iterator[Callable[[Report], None]]:
     if content.metrics:
-        report.section("Results")
-        report.metrics_table(
-            "Model and baselines", content.metrics, list(_scores(result, content))
-        )
-    for add_section in content.sections:
-        add_section(report)
+        yield lambda report: _add_results(report, result, content)
+    yield from content.sections
     if history.is_file():
-        add_training(report, pandas.read_csv(history), content.learning_curves)
+        curves = content.learning_curves
+        yield lambda report: add_training(report, pandas.read_csv(history), curves)
+    yield lambda report: _add_data(report, content)
+
+
+def _add_results(
+    report: Report, result: EvaluationResult, content: ReportContent
+) -> None:
+    report.section("Results")
+    scores = list(_scores(result, content))
+    report.metrics_table("Model and baselines", content.metrics, scores)
+
+
+def _add_data(report: Report, content: ReportContent) -> None:
     report.section("Data")
     if content.add_data:
         content.add_data(report)
@@ -50,9 +76,6 @@ def write_report(
             if number > _LISTED_BAD_ROWS
             else "",
         )
-    report.section("Configuration")
-    report.key_values("", flattened(configuration.model_dump(mode="json")))
-    report.write(folder)
 
 
 def _scores(result: EvaluationResult, content: ReportContent) -> Iterator[Scores]:

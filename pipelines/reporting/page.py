@@ -7,7 +7,7 @@ import importlib.resources
 import io
 import numbers
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ..core.files import write_text, written_whole
+from ..core.optional import optional
 
 # Told apart by readers who see few colours too (Okabe and Ito 2008).
 BLUE, ORANGE, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#767676"
@@ -145,6 +146,11 @@ class Report:
         self._sections = [_Section("", "", [])]
         self._pictures: dict[str, bytes] = {}
 
+    @property
+    def heading(self) -> str:
+        """That of the section which was begun last."""
+        return self._sections[-1].heading
+
     def section(self, heading: str) -> None:
         """Begins a section; what is added next stands in it."""
         anchor = f"section-{len(self._sections)}"
@@ -250,7 +256,7 @@ class Report:
     def figure(
         self,
         heading: str,
-        figure: Figure,
+        figure: Figure | Callable[[], Figure],
         caption: str = "",
         *,
         name: str | None = None,
@@ -258,9 +264,12 @@ class Report:
     ) -> None:
         """Adds a figure; figures in a row stand side by side where there is room.
 
+        One that cannot be drawn is left out; see `core.optional`.
+
         Args:
             heading: Above the figure.
-            figure: Is drawn now; later changes are not shown.
+            figure: Is drawn now; later changes are not shown. As a function, which
+                makes it, it may fail without harm to what else the section has.
             caption: What to see in it.
             name: Of its file, by default made of the heading.
             description: In words, for who cannot see it; by default the caption.
@@ -271,6 +280,13 @@ class Report:
         name = name or re.sub(r"\W+", "-", heading.lower()).strip("-") or "figure"
         if name in self._pictures:
             raise ValueError(f"Expected another name for each figure. Received: {name}")
+        with optional(f"figure {heading}"):
+            figure = figure() if callable(figure) else figure
+            self._add_picture(heading, figure, caption, name, description)
+
+    def _add_picture(
+        self, heading: str, figure: Figure, caption: str, name: str, description: str
+    ) -> None:
         picture = _png(figure)
         self._pictures[name] = picture
         shown = {

@@ -1,5 +1,6 @@
 """The section of a report on how training went, whatever the task."""
 
+import functools
 from collections.abc import Mapping
 
 import pandas
@@ -34,7 +35,9 @@ def add_training(
             )
             report.figure(
                 heading,
-                _draw_learning_curve(history["epoch"], lines, heading),
+                functools.partial(
+                    _draw_learning_curve, history["epoch"], lines, heading
+                ),
                 name=f"learning_curve_{column}",
                 description=f"{heading} by epoch, {len(history)} in all: {ends}.",
             )

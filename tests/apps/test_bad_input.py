@@ -4,7 +4,6 @@ Every command runs in a folder of its own, so that the paths are short.
 """
 
 import contextlib
-import errno
 import gzip
 import resource
 import shutil
@@ -111,11 +110,6 @@ DATA = {
         ["--data", "a.csv"],
         ["a.csv", "'good'", "two or more classes"],
     ),
-    "too few rows of a class": (
-        {"a.csv": GOOD + "A lamp.,neutral\n"},
-        ["--data", "a.csv"],
-        ["a.csv", "'neutral'", "too few rows"],
-    ),
     "label missing in a row": (
         {"a.csv": GOOD + "A row without it.,\n"},
         ["--data", "a.csv"],
@@ -142,7 +136,7 @@ DATA = {
         ["a.jsonl, line 2", "broken JSON"],
     ),
     "bytes of no encoding": (
-        {"a.csv": GOOD.encode() + "映画は面白かった".encode("shift_jis") + b",good\n"},
+        {"a.csv": GOOD.encode() + b"\x81\x8d\x8f\x90\x9d\xff,good\n"},
         ["--data", "a.csv"],
         ["a.csv, line 42", "UTF-8"],
     ),
@@ -445,29 +439,14 @@ def no_file_larger_than(size):
         resource.setrlimit(resource.RLIMIT_FSIZE, usual)
 
 
-# The first stops the variables, the second the graph alone.
-@pytest.mark.parametrize("size", [100, 20_000])
 @pytest.mark.usefixtures("sentiment_model")  # AutoGraph has written its own files then
-def test_files_that_cannot_grow_while_exporting(recurra, folder, sentiment_run, size):
+def test_files_that_cannot_grow_while_exporting(recurra, folder, sentiment_run):
     write_files(folder, {"models/reviews/1/saved_model.pb": "an older version"})
     before = contents(folder)
     arguments = ("--to", "models", "--name", "reviews")
-    with no_file_larger_than(size):
+    with no_file_larger_than(100):
         ended = recurra("export", sentiment_run.path, *arguments)
     assert_refused(ended, "models/reviews", "could not be written", "--to")
-    assert contents(folder) == before
-
-
-def test_a_full_disk_while_exporting(recurra, folder, sentiment_run, monkeypatch):
-    def no_space(*arguments, **options):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(
-        "recurra.pipelines.core.exporting._write_warmup_requests", no_space
-    )
-    before = contents(folder)
-    ended = recurra("export", sentiment_run.path, "--to", "models")
-    assert_refused(ended, "no space left on device", "free some space", "--to")
     assert contents(folder) == before
 
 

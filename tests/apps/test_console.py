@@ -35,3 +35,18 @@ def test_the_table_has_the_model_and_every_baseline():
     (accuracy,) = [line for line in text.splitlines() if "accuracy" in line]
     assert header.index("majority") > header.index("model")
     assert accuracy.index("0.5000") > accuracy.index("0.9123")
+
+
+def test_below_the_table_stands_what_is_to_be_known_of_it():
+    evaluation = {
+        **{"task": "stars", "data": "a.csv", "split": "test", "model": {"mae": 0.5}},
+        "baselines": {},
+        "unfinished": {"run [b]": {"epoch": 3, "epochs": 20}},
+        "failed": {"baseline ridge": "LinAlgError: Singular matrix [x]"},
+    }
+    console = rich.console.Console(file=io.StringIO(), width=100)
+    console.print(screen.metrics_table(evaluation))
+    text = " ".join(console.file.getvalue().split())
+    assert "run [b]: training is not finished; the best epoch so far is 3 of 20" in text
+    reason = "LinAlgError: Singular matrix [x]"
+    assert f"baseline ridge failed and is left out ({reason})" in text

@@ -2,6 +2,7 @@
 
 import json
 
+import pandas as pd
 import pytest
 
 from recurra.apps.main import run
@@ -91,6 +92,59 @@ def pairs(tmp_path):
     lines = ("One[/]\tUn\tCC", "no tab", "Two\t", "Three\tTrois", "Three\tTrois")
     path.write_text("\n".join(lines), encoding="utf-8")
     return path
+
+
+@pytest.fixture
+def station(tmp_path):
+    path = tmp_path / "station.csv"
+    rows = (f"2020-01-01 {hour:02}:00;{hour},5;N;dry" for hour in range(24))
+    path.write_text("\n".join(["time;T (degC);wind;sky", *rows]), encoding="utf-8")
+    return path
+
+
+WEATHER = ("--task", "weather")
+
+
+def test_show_prints_the_reading_plan(capsys, station):
+    settings = ("--set", "data.step=6h", "--set", "data.kinds={T: magnitude}")
+    status, shown, _ = show(capsys, station, *WEATHER, *settings, "--rows", 2)
+    assert status == 0
+    assert "sky ignored text such as 'dry'" in shown
+    assert "kind given" in shown and "the values of T (degC)" in shown
+    assert "station 2020-01-01 06:00:00 4.0" in shown
+
+
+def test_show_as_json_has_plan_and_rows(capsys, station):
+    arguments = ["data", "show", str(station), *WEATHER, "--json", "--rows", "1"]
+    assert run(arguments) == 0
+    described = json.loads(capsys.readouterr().out)
+    findings = {each["key"]: each["value"] for each in described["plan"]["findings"]}
+    assert findings["decimal"] == "," and findings["time_column"] == "time"
+    roles = {each["column"]: each["role"] for each in described["plan"]["columns"]}
+    assert roles == {
+        **{"time": "time", "T (degC)": "variable"},
+        **{"wind": "ignored", "sky": "ignored"},
+    }
+    assert described["first_rows"] == [
+        {"station": "station", "time": "2020-01-01T00:00:00", "T (degC)": 0.5}
+    ]
+
+
+@pytest.mark.parametrize("name", ["all.csv", "all.csv.gz", "all.parquet"])
+def test_write_writes_all_rows_as_the_pipeline_sees_them(capsys, station, name):
+    to = station.with_name(name)
+    arguments = ["data", "write", str(station), *WEATHER, "--to", str(to)]
+    assert run([*arguments, "--set", "data.step=6h"]) == 0
+    frame = pd.read_parquet(to) if to.suffix == ".parquet" else pd.read_csv(to)
+    assert list(frame) == ["station", "time", "T (degC)"]
+    assert frame["T (degC)"].iloc[1] == 4
+    assert run(arguments) == 2
+    assert "exists already" in capsys.readouterr().err
+
+
+def test_write_refuses_other_endings_and_data_without_rows(capsys, station, reviews):
+    assert run(["data", "write", str(station), *WEATHER, "--to", "all.xml"]) == 2
+    assert "ends in .csv or .parquet" in capsys.readouterr().err
 
 
 FRENCH = ("--task", "translation", "--target", "fr")

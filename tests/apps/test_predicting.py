@@ -7,12 +7,32 @@ import shutil
 import pandas
 import pytest
 
+from recurra.apps.answers import texts as texts_on_screen
 from recurra.apps.inputs import read_texts
-from recurra.pipelines.cards import CardError
+from recurra.pipelines.cards import (
+    CardError,
+    ColumnFinding,
+    ModelCard,
+    NumberAnswer,
+    ReadingPlan,
+)
 from recurra.pipelines.core.errors import UserError
 from recurra.pipelines.core.exported_model import ROWS_TOGETHER, ExportedModel
+from recurra.pipelines.data.files import streams
+from recurra.pipelines.data.files.streams import FileStream
 
 TEXTS = ["What a lovely lamp!", "The soup was really awful.", "A tedious film."]
+
+
+def card_of(answer=None, **values):
+    answer = answer or {"kind": "labels", "classes": []}
+    facts = {"name": "a", "version": 1, "created": "", "task": "a"}
+    return ModelCard(**facts, answer=answer, inputs={}, outputs={}, **values)
+
+
+def texts_of(path, text_column=None, card=None):
+    parts = read_texts(FileStream(path), card or card_of(), text_column)
+    return [text for part in parts for text in part.texts]
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +100,7 @@ def write_parquet(folder):
 
 @pytest.mark.parametrize("write", [write_text, write_csv, write_jsonl, write_parquet])
 def test_a_file_of_any_kind_is_read_in_its_order(tmp_path, write):
-    assert read_texts(write(tmp_path), None) == TEXTS
+    assert texts_of(write(tmp_path)) == TEXTS
 
 
 def test_a_file_is_answered_in_its_order(recurra, sentiment_model, exported, tmp_path):
@@ -94,7 +114,95 @@ def test_a_column_can_be_named(tmp_path):
     path = tmp_path / "texts.csv"
     frame = pandas.DataFrame({"text": ["not this"] * 3, "opinion": TEXTS})
     frame.to_csv(path, index=False)
-    assert read_texts(path, "opinion") == TEXTS
+    assert texts_of(path, "opinion") == TEXTS
+
+
+def test_the_column_is_that_of_training(tmp_path):
+    path = tmp_path / "texts.csv"
+    frame = pandas.DataFrame({"text": ["not this"] * 3, "Opinion": TEXTS})
+    frame.to_csv(path, index=False)
+    columns = [
+        ColumnFinding(column="mark", role="label", evidence=""),
+        ColumnFinding(column="opinion", role="text", evidence=""),
+    ]
+    card = card_of(reading_plan=ReadingPlan(columns=columns))
+    assert texts_of(path, card=card) == TEXTS
+    assert texts_of(path, "text", card) == ["not this"] * 3
+
+
+SOURCES = [f"The train to Rome leaves at {hour}." for hour in range(6)]
+TARGETS = [f"Der Zug nach Rom fährt um {hour}." for hour in range(6)]
+TRANSLATES = {"kind": "text", "source": "en", "target": "de"}
+
+
+def write_pairs(path, names):
+    frame = pandas.DataFrame(zip(TARGETS, SOURCES, range(6), strict=True))
+    separator = "\t" if path.suffix in (".tsv", ".txt") else ","
+    frame.columns = names or frame.columns
+    frame.to_csv(path, index=False, header=bool(names), sep=separator)
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.txt"])
+@pytest.mark.parametrize("names", [("de", "EN", "id"), ("target", "source", "n"), ()])
+def test_sources_are_found_in_what_training_reads(tmp_path, name, names):
+    path = tmp_path / name
+    write_pairs(path, names)
+    assert texts_of(path, card=card_of(TRANSLATES)) == SOURCES
+    (part,) = read_texts(FileStream(path), card_of(TRANSLATES))
+    assert part.rows.iloc[:, 0].tolist() == TARGETS
+    assert list(part.rows.columns) == list(names or ("1", "2", "3"))
+
+
+def test_sources_in_a_translation_memory_and_in_lines(tmp_path):
+    memory, lines = tmp_path / "a.tmx", tmp_path / "a.en"
+    units = "".join(
+        f"<tu><tuv xml:lang='de'><seg>{target}</seg></tuv>"
+        f"<tuv xml:lang='en'><seg>{source}</seg></tuv></tu>"
+        for source, target in zip(SOURCES, TARGETS, strict=True)
+    )
+    memory.write_text(f"<tmx><body>{units}</body></tmx>", encoding="utf-8")
+    lines.write_text("\n".join(SOURCES), encoding="utf-8")
+    for path in (memory, lines):
+        assert texts_of(path, card=card_of(TRANSLATES)) == SOURCES
+
+
+def test_a_file_is_written_with_its_columns_and_the_answers(
+    recurra, sentiment_model, exported, tmp_path
+):
+    path, to = write_csv(tmp_path), tmp_path / "answers.jsonl"
+    ended = recurra("predict", sentiment_model, "--file", path, "--to", to)
+    assert (ended.status, ended.output) == (0, ""), ended.messages
+    written = [json.loads(line) for line in to.read_text("utf-8").splitlines()]
+    assert written == [
+        {"id": number, "text": text, **answer}
+        for number, text, answer in zip(
+            ["3", "1", "2"], TEXTS, exported.predict_texts(TEXTS), strict=True
+        )
+    ]
+    again = recurra("predict", sentiment_model, "--file", path, "--to", to)
+    assert again.status == 2
+    assert "exists already" in again.messages
+
+
+def test_answers_come_before_the_file_is_read_to_its_end(tmp_path, monkeypatch, capsys):
+    """By a stub of a model, which asks how far the file is read."""
+    path = tmp_path / "texts.csv"
+    path.write_text("text,id\n" + "a lovely lamp,1\n" * 400_000)
+    stream = FileStream(path)
+    monkeypatch.setattr(streams, "FileStream", lambda file, kept: stream)
+    positions = []
+
+    class Stub:
+        card, answer = card_of(), NumberAnswer()
+
+        def predict_texts(self, texts):
+            positions.append(stream.position)
+            return [{"value": 1.0}] * len(texts)
+
+    texts_on_screen.predict(Stub(), (), path, as_json=False)
+    assert capsys.readouterr().out.count("\n") == 400_000
+    assert positions[0] < 0.4 * stream.size
+    assert len(set(positions)) > 2
 
 
 def test_empty_cells_and_empty_lines_are_texts_too(tmp_path):
@@ -104,14 +212,14 @@ def test_empty_cells_and_empty_lines_are_texts_too(tmp_path):
     for path in (lines, german):
         path.write_text("\nA lovely lamp\n", encoding="utf-8")
     for path in (table, lines, german):
-        assert read_texts(path, None) == ["", "A lovely lamp"]
+        assert texts_of(path) == ["", "A lovely lamp"]
 
 
 def test_a_line_of_a_text_file_ends_with_the_line_alone(tmp_path):
     """Signs that some call line ends too, such as U+2028, stand within a text."""
     path = tmp_path / "texts.txt"
     path.write_bytes("\ufeffone\u2028text\x0b\r\nanother\x85\n\n".encode())
-    assert read_texts(path, None) == ["one\u2028text\x0b", "another\x85", ""]
+    assert texts_of(path) == ["one\u2028text\x0b", "another\x85", ""]
 
 
 def test_many_texts_of_mixed_length_keep_their_order(exported):

@@ -104,7 +104,7 @@ REPAIRED = {
     with_text_among_numbers: "1 x text among numbers in p (mbar): made missing (a.csv,",
     with_a_shifted_clock: "1 x clock shift: moved to the nearest step (6 rows from",
     with_a_reset_clock: "1 x time far from all others: row left out (a.csv, line 301",
-    with_an_unreadable_time: "1 x unreadable time: row left out (a.csv, line 141)",
+    with_an_unreadable_time: "1 x unreadable time: row left out, it is a word (a.csv",
     with_a_line_that_is_none: "1 x row that cannot be read: left out (a.csv, line 151",
     with_daylight_saving: "if the clock follows daylight saving, name data.time_zone",
 }
@@ -162,7 +162,7 @@ def test_each_repair_is_listed(recurra, folder, spoil):
     write(folder / "a.csv", lines)
     ended = recurra("data", "show", "a.csv", "--task", "weather")
     assert ended.status == 0, ended.messages
-    assert ended.output.startswith(f"a.csv: {len(lines) - 1} rows\n")
+    assert f"a.csv: {len(lines) - 1} rows\n" in ended.output
     assert sum(REPAIRED[spoil] in line for line in ended.output.splitlines()) == 1
 
 

@@ -8,6 +8,8 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 
+from recurra.pipelines.core.optional import of_baselines
+
 
 def fit_baselines(texts: np.ndarray, stars: np.ndarray) -> dict[str, Any]:
     """Estimators of scikit-learn, fitted to the training part, by name."""
@@ -15,4 +17,4 @@ def fit_baselines(texts: np.ndarray, stars: np.ndarray) -> dict[str, Any]:
         "mean": DummyRegressor(),
         "tfidf_ridge": make_pipeline(TfidfVectorizer(ngram_range=(1, 2)), Ridge()),
     }
-    return {name: each.fit(texts, stars) for name, each in baselines.items()}
+    return of_baselines(baselines, lambda each: each.fit(texts, stars))

@@ -9,6 +9,7 @@ import numpy as np
 
 from recurra.pipelines.cards import NumberAnswer
 from recurra.pipelines.core.files import write_text
+from recurra.pipelines.core.optional import of_baselines
 from recurra.pipelines.core.task import Servable, Task
 from recurra.pipelines.data.batches import ArrayDataModule
 from recurra.pipelines.data.texts.labelled_texts import LabelledTexts
@@ -52,10 +53,8 @@ class StarsTask(Task[StarsConfig, LabelledTexts, ArrayDataModule]):
 
     def data_module(self, data: LabelledTexts) -> ArrayDataModule:
         splits = {name: rows_of(data, name) for name in data.splits}
-        batch_size, seed = (
-            self.configuration.training.batch_size,
-            self.configuration.seed,
-        )
+        batch_size = self.configuration.training.batch_size
+        seed = self.configuration.seed
         return ArrayDataModule(data, splits, self._vectorize, batch_size, seed)
 
     def fit_baselines(self, data_module: ArrayDataModule) -> dict[str, Any]:
@@ -66,8 +65,7 @@ class StarsTask(Task[StarsConfig, LabelledTexts, ArrayDataModule]):
     ) -> StarsResult:
         texts, _ = rows_of(data_module.data, split)
         answers = {"model": model.predict(data_module.batches(split), verbose=0)[:, 0]}
-        for name, baseline in self.kept_baselines().items():
-            answers[name] = baseline.predict(texts)
+        answers |= of_baselines(self.kept_baselines(), lambda each: each.predict(texts))
         return StarsResult(data_module.data, split, answers)
 
     def servable(self, model: Any) -> Servable:

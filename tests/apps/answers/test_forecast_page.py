@@ -57,9 +57,9 @@ def test_what_was_missing_is_said(models, tmp_path):
         "time,T,rain\n2020-01-01 00:00,1,0\n2020-01-01 01:00,1,0\n2020-01-01 03:00,3,\n"
     )
     shown = words(forecast_page.answer_html(models["forecast"], file))
-    assert "The file has 4 of the 6 rows that are read." in shown
+    assert "the file has 4 of the 6 rows that are read." in shown
     # The row of two o'clock, and one value of rain.
-    assert "Values missing in the rows that are read: 3." in shown
+    assert "values missing in the rows that are read: 3." in shown
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,18 @@ def test_the_highest_value_marks_the_best_epoch(tmp_path):
     assert _weight(loaded) == 1.0
 
 
+def test_of_equal_epochs_that_with_the_smallest_validation_loss_is_the_best(tmp_path):
+    training = TrainingConfig(epochs=EPOCHS, patience=1)
+    run = Run.create(tmp_path / "run", "translation", training, [])
+    model = _model()
+    history = fit(
+        model, training, run, _batches, VALIDATION,
+        monitor="bleu", highest=True, further_metrics=lambda: {"bleu": 0.0},
+    )  # fmt: skip
+    assert _weight(model) == 2.0
+    assert len(history) == 4
+
+
 @pytest.mark.parametrize("at_the_end, expected", [(6.0, (1 + 2 + 4) / 3), (4.5, 1.0)])
 def test_the_best_epochs_are_averaged_if_that_is_better(tmp_path, at_the_end, expected):
     model, _, run = _fit(tmp_path / "run", _measures(at_the_end), averaged_epochs=3)

@@ -8,8 +8,8 @@ import yaml
 
 from recurra.pipelines.core.configuration import (
     Config,
+    differences,
     find_recipe,
-    first_difference,
     make_configuration,
     parse_assignments,
     read_yaml,
@@ -446,7 +446,7 @@ def test_a_new_key_in_a_later_layer_counts(caplog):
 
 
 def test_equal_configurations_have_no_difference():
-    assert first_difference(_make(), _make(("--set", {"seed": 0}))) is None
+    assert differences(_make(), _make(("--set", {"seed": 0}))) == []
 
 
 @pytest.mark.parametrize(
@@ -461,5 +461,5 @@ def test_equal_configurations_have_no_difference():
 )
 def test_the_first_difference_is_named_by_its_key(values, key):
     other = _make(("--set", values))
-    assert first_difference(_make(), other) == key
-    assert first_difference(other, _make()) == key
+    assert differences(_make(), other)[0] == key
+    assert differences(other, _make())[0] == key
