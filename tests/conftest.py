@@ -11,6 +11,19 @@ import signal
 
 import pytest
 
+
+def pytest_collection_modifyitems(items):
+    """Leaves out half precision where oneDNN is held back by the variable.
+
+    TensorFlow asks the processor, and not the variable, what oneDNN can do with
+    bfloat16 and float16, and crashes where it cannot.
+    """
+    if "ONEDNN_MAX_CPU_ISA" in os.environ:
+        for item in items:
+            if "float16" in item.nodeid:
+                item.add_marker(pytest.mark.skip(reason="oneDNN is held back"))
+
+
 SUBJECTS = ("soup", "film", "hotel", "novel", "phone", "garden", "concert", "lamp")
 SENTENCES = (
     "The {subject} was {manner} {quality}.",

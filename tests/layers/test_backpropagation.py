@@ -169,7 +169,7 @@ class LSTMWithoutMemory(LSTMCell):
         LSTMCell(UNITS, activation="relu"),
         LSTMCell(UNITS, layer_norm=True),
         # The layer computes in float32.
-        LSTMCell(UNITS, dtype="mixed_bfloat16"),
+        pytest.param(LSTMCell(UNITS, dtype="mixed_bfloat16"), id="bfloat16"),
         LeakyCell(UNITS),
         GRUCell(UNITS, reset_after=False),
         keras.layers.LSTMCell(UNITS),
