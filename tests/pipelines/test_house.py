@@ -20,10 +20,15 @@ def _files():
 
 
 def _is_example_or_source(line):
-    """Examples in documentation and titles of papers may."""
-    titles = ("Machine Translation", "Translation System")
+    """Examples in documentation, titles of papers and headers of users' files may."""
+    words = (
+        "Machine Translation",
+        "Translation System",
+        '"translation"',
+        "weathercode",
+    )
     return line.lstrip().startswith((">>>", "...")) or any(
-        title in line for title in titles
+        word in line for word in words
     )
 
 
