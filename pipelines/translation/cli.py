@@ -83,6 +83,7 @@ def describe(data: TranslationDataConfig) -> DataDescription:
             *_checks(pairs.checks),
         ],
         plan=pairs.reading_plan,
+        frame=pairs.frame,
         bad_rows=[
             f"{row.file}, line {row.line}: {row.reason}" for row in pairs.bad_rows
         ],

@@ -103,6 +103,7 @@ def station(tmp_path):
 
 
 WEATHER = ("--task", "weather")
+FRENCH = ("--task", "translation", "--target", "fr")
 
 
 def test_show_prints_the_reading_plan(capsys, station):
@@ -142,12 +143,23 @@ def test_write_writes_all_rows_as_the_pipeline_sees_them(capsys, station, name):
     assert "exists already" in capsys.readouterr().err
 
 
-def test_write_refuses_other_endings_and_data_without_rows(capsys, station, reviews):
+def test_write_writes_texts_and_pairs(capsys, reviews, pairs):
+    to = reviews.with_name("texts.parquet")
+    assert run(["data", "write", str(reviews), "--to", str(to)]) == 0
+    frame = pd.read_parquet(to)
+    assert list(frame) == ["split", "text", "label"]
+    assert frame.iloc[1].tolist() == ["train", "Dull and [/] long", "bad"]
+    assert len(frame) == 4
+    to = pairs.with_name("all.csv")
+    assert run(["data", "write", str(pairs), *FRENCH, "--to", str(to)]) == 0
+    frame = pd.read_csv(to)
+    assert list(frame) == ["split", "source", "target"]
+    assert frame.iloc[0].tolist() == ["train", "One[/]", "Un"]
+
+
+def test_write_refuses_other_endings(capsys, station):
     assert run(["data", "write", str(station), *WEATHER, "--to", "all.xml"]) == 2
     assert "ends in .csv or .parquet" in capsys.readouterr().err
-
-
-FRENCH = ("--task", "translation", "--target", "fr")
 
 
 def test_show_of_pairs_prints_lengths_checks_and_bad_rows(capsys, pairs):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from ...cards import ReadingPlan
 from ...core.errors import UserError
@@ -85,6 +86,17 @@ class LabelledTexts:
         labels = self.splits[split].labels
         counts = np.bincount(labels, minlength=len(self.classes)).tolist()
         return dict(zip(self.classes, counts, strict=True))
+
+    def frame(self) -> pd.DataFrame:
+        """All rows: `split`, `text`, `label` by name, and `group` if there is one."""
+        parts = []
+        for name, split in self.splits.items():
+            labels = np.array(self.classes, object)[split.labels]
+            part = {"split": name, "text": split.texts, "label": labels}
+            if split.groups is not None:
+                part["group"] = split.groups
+            parts.append(pd.DataFrame(part))
+        return pd.concat(parts, ignore_index=True)
 
     def metadata(self) -> dict[str, Any]:
         """What the data hold, with a hash of each split, for JSON."""
@@ -300,6 +312,7 @@ def describe_labelled_texts(
             for text in train.texts[train.labels == number][:examples]
         ],
         plan=_with_names(plan.plan(), texts.columns),
+        frame=texts.frame,
     )
 
 

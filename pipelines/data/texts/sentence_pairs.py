@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from ...cards import ReadingPlan
 from ...core.errors import UserError
@@ -67,6 +68,14 @@ class SentencePairs:
     def test_sets(self) -> tuple[str, ...]:
         """The names of the test sets."""
         return tuple(name for name in self.splits if is_test(name))
+
+    def frame(self) -> pd.DataFrame:
+        """All pairs: `split`, `source` and `target`."""
+        parts = [
+            pd.DataFrame({"split": name, **vars(split)})
+            for name, split in self.splits.items()
+        ]
+        return pd.concat(parts, ignore_index=True)
 
     def as_dict(self) -> dict[str, Any]:
         """What the data hold, for JSON."""

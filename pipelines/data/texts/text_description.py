@@ -1,10 +1,11 @@
 """What labelled texts look like to the pipeline, in numbers that serialise to JSON."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from ...cards import ReadingPlan
 from ..description import DataDescription, DescriptionTable
@@ -49,6 +50,7 @@ class TextDescription:
         examples: "label" and "text" of a few rows of each class, on one line and cut
             to 120 characters.
         plan: how the files are read.
+        frame: makes all rows; no part of ``as_dict``.
     """
 
     spec: str
@@ -62,16 +64,20 @@ class TextDescription:
     encodings: dict[str, int]
     examples: list[dict[str, str]]
     plan: ReadingPlan
+    frame: Callable[[], pd.DataFrame] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain dicts, lists, strings and integers, for JSON."""
-        return asdict(self) | {"plan": self.plan.model_dump(mode="json")}
+        values = asdict(replace(self, frame=None))
+        del values["frame"]
+        return values | {"plan": self.plan.model_dump(mode="json")}
 
     def shown(self) -> DataDescription:
         """The same as `recurra data show` prints it."""
         return DataDescription(
             values=self.as_dict(),
             plan=self.plan,
+            frame=self.frame,
             blocks=[*_lines(self), _splits(self), _lengths(self)],
             bad_rows=[
                 f"{row['file']}, line {row['line']}: {row['reason']}"
