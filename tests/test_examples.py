@@ -64,7 +64,7 @@ def test_a_label_that_is_no_number_is_refused(stars_package, tmp_path):
     from recurra.pipelines import UserError, train
 
     path = tmp_path / "reviews.csv"
-    path.write_text("text,stars\nfine,5\nawful,none\n" * 20)
+    path.write_text("text,stars\n" + "fine,5\nawful,none\n" * 20)
     with pytest.raises(UserError, match="reviews.csv, stars: .*'none'"):
         train("stars", path, run=tmp_path / "run")
     assert not (tmp_path / "run").exists()
