@@ -59,13 +59,7 @@ def _parts(
         yield from read_sources(stream, sides)
     elif is_table(stream.path):
         column = None
-        for table in stream.tables():
-            if table.bad_rows:
-                bad, *others = table.bad_rows
-                raise UserError(
-                    f"{bad} ({1 + len(others)} such rows); mend or remove them, so "
-                    "that each row gets its answer"
-                )
+        for table in stream.whole_tables():
             table.frame.columns = pd.Index([str(name) for name in table.frame.columns])
             if column is None:
                 names = list(table.frame.columns)

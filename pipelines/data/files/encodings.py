@@ -12,6 +12,8 @@ from ...core.errors import UserError
 from ..reading import Decision
 
 UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+#: Of a file in one of these each line may be in the other.
+BY_LINE = ("utf-8", "cp1252")
 _UTF_8_MARK = b"\xef\xbb\xbf"
 #: Why a line or file cannot be read.
 UNDECODABLE = (

@@ -24,6 +24,7 @@ from ...cards import ReadingPlan
 from ...core.errors import UserError
 from ..reading import PlanBuilder
 from .compression import inner_name
+from .encodings import BY_LINE, UTF_16_MARKS
 from .tables import Table, read_lines, read_table
 
 #: Bytes of a part, and rows of one of Parquet.
@@ -37,8 +38,6 @@ _OPENERS: dict[str, Callable[[Any], Any]] = {
     ".bz2": bz2.open,
     ".xz": lzma.open,
 }
-_BY_LINE = ("utf-8", "cp1252")
-_UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 # Where a quotation mark may open a field and close it, whichever the delimiter.
 _OPENING = re.compile(rb'(?:^|[,;|\s])"')
 _CLOSING = re.compile(rb'"+(?=[,;|\s]|$)')
@@ -82,6 +81,22 @@ class FileStream:
         else:
             yield self._whole()
             self.position = self.size
+
+    def whole_tables(self) -> Iterator[Table]:
+        """The parts of a table of which every row can be read.
+
+        Raises:
+            UserError: as ``read_table`` does; or a row cannot be read: an answer for
+                each row is promised, so none is left out.
+        """
+        for table in self.tables():
+            if table.bad_rows:
+                bad, *others = table.bad_rows
+                raise UserError(
+                    f"{bad} ({1 + len(others)} such rows); mend or remove them, so "
+                    "that each row gets its answer"
+                )
+            yield table
 
     def lines(self) -> Iterator[list[str]]:
         """The lines of a text file, a part at a time.
@@ -199,7 +214,7 @@ class FileStream:
             return False
         with self._opened() as (file, _):
             head = file.read(PART_BYTES)
-        return b"\n" in head and not head.startswith(_UTF_16_MARKS)
+        return b"\n" in head and not head.startswith(UTF_16_MARKS)
 
     @contextmanager
     def _opened(self) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
@@ -225,8 +240,8 @@ class FileStream:
 def _settled(plan: PlanBuilder) -> PlanBuilder:
     """The plan for the parts below the first, which has decided on the layout."""
     values = plan.plan().values()
-    if values.get("encoding") in _BY_LINE:
-        # Each line is in one of them, and the next part may have others.
+    if values.get("encoding") in BY_LINE:
+        # The next part may have lines in the other.
         del values["encoding"]
     return PlanBuilder(given=values)
 

@@ -3,7 +3,7 @@
 import itertools
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from ...core.errors import UserError
@@ -33,6 +33,9 @@ _UNIT = re.compile(
 )
 _SIGN_OF_UNIT = re.compile(r"[^\W\d_]|[%°]")
 
+#: Whether the first fields name the columns of the rows below; None if unsure.
+NamesColumns = Callable[[Sequence[str], Sequence[Sequence[str]]], bool | None]
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -61,13 +64,19 @@ class _Head:
     is_sure: bool = True
 
 
-def decide_layout(records: Sequence[Record], plan: PlanBuilder, file: str) -> Layout:
+def decide_layout(
+    records: Sequence[Record],
+    plan: PlanBuilder,
+    file: str,
+    names_columns: NamesColumns | None = None,
+) -> Layout:
     """Finds the header of a table; the plan decides ``skip_rows`` and ``header``.
 
     Args:
         records: the first ones of the file, at least one.
         plan: takes the decisions.
         file: its name, for messages.
+        names_columns: knows more of headers than is known here.
 
     Raises:
         UserError: the header is broken, or names a column twice.
@@ -87,6 +96,11 @@ def decide_layout(records: Sequence[Record], plan: PlanBuilder, file: str) -> La
             raise UserError(f"{file}: data.skip_rows {skipped} leaves no line")
         rest = _find_head(records[top:])
         head = _Head(top, rest.lines if not rest.top else 1, rest.evidence)
+    if names_columns and not records[top].fault:
+        below = [record.fields for record in records[top + 1 :] if not record.fault]
+        said = names_columns(records[top].fields, below)
+        if said is not None:
+            head = _Head(top, int(said), "by the words of the first line")
     lines = plan.decide(
         "header",
         lambda: _told(head, plan, f"{file}, line {records[top].first_line}"),

@@ -29,7 +29,7 @@ from .delimited import (
 from .encodings import UNDECODABLE, DecodedText, decode_text
 from .json_tables import read_json
 from .spreadsheets import SHEET_SUFFIXES, read_sheet
-from .table_layout import Layout, decide_layout
+from .table_layout import Layout, NamesColumns, decide_layout
 from .text_files import TextLines, read_lines, read_text
 
 __all__ = [
@@ -131,7 +131,11 @@ def find_column(names: Sequence[str], asked: str | int) -> str | None:
 
 
 def read_table(
-    path: Path, *, rescue: bool = False, plan: PlanBuilder | None = None
+    path: Path,
+    *,
+    rescue: bool = False,
+    plan: PlanBuilder | None = None,
+    names_columns: NamesColumns | None = None,
 ) -> Table:
     """Reads a table: text with delimiters, JSON, Parquet, or a spreadsheet.
 
@@ -171,6 +175,8 @@ def read_table(
             read where another delimiter parts it into as many. That is sure of
             numbers, and not of texts.
         plan: takes the decisions, and brings those that the user or training took.
+        names_columns: says whether the first fields name the columns of the rows below,
+            where the reader of the table knows more of their words; None if unsure.
 
     Raises:
         UserError: the file is missing, empty, a folder, has no rows below its header,
@@ -182,7 +188,7 @@ def read_table(
         return _read_parquet(path)
     rows, columns, text = Rows(path), None, DecodedText("")
     if suffix in SHEET_SUFFIXES:
-        columns = _read_records(read_sheet(path), plan, rows)
+        columns = _read_records(read_sheet(path), plan, rows, names_columns)
     else:
         text = read_text(path, plan)
         if not text.text.strip():
@@ -190,7 +196,7 @@ def read_table(
         if suffix in _JSON:
             read_json(text.text, text.undecodable, rows, is_one_value=suffix == ".json")
         else:
-            columns = _read_delimited(text, suffix, rescue, plan, rows)
+            columns = _read_delimited(text, suffix, rescue, plan, rows, names_columns)
     if not rows.values:
         raise UserError(
             f"{rows.bad[0]}; not one row of the file can be read ({len(rows.bad)} bad)"
@@ -250,7 +256,12 @@ def _is_tabular(text: str) -> bool:
 
 
 def _read_delimited(
-    text: DecodedText, suffix: str, rescue: bool, plan: PlanBuilder, rows: Rows
+    text: DecodedText,
+    suffix: str,
+    rescue: bool,
+    plan: PlanBuilder,
+    rows: Rows,
+    names_columns: NamesColumns | None,
 ) -> list[str]:
     """Reads the rows and returns the header."""
     dialect = decide_dialect(text.text, suffix, plan, rows.path.name)
@@ -261,6 +272,7 @@ def _read_delimited(
             dialect.records(lines),
             plan,
             rows,
+            names_columns,
             _Rescue(lines, others if rescue else [], text.undecodable),
         )
 
@@ -278,6 +290,7 @@ def _read_records(
     records: Iterable[Record],
     plan: PlanBuilder,
     rows: Rows,
+    names_columns: NamesColumns | None,
     rescue: _Rescue | None = None,
 ) -> list[str]:
     """Reads the rows and returns the header."""
@@ -287,7 +300,7 @@ def _read_records(
         _without_undecodable(record, rescue.undecodable)
         for record in itertools.islice(records, _SAMPLED_ROWS)
     ]
-    layout = decide_layout(first, plan, str(rows.path))
+    layout = decide_layout(first, plan, str(rows.path), names_columns)
     for record in itertools.chain(first[layout.begin :], records):
         _add_record(
             _without_undecodable(record, rescue.undecodable), layout, rescue, rows

@@ -7,6 +7,7 @@ from ...core.errors import UserError
 from ..reading import Decision, PlanBuilder
 from .compression import read_bytes
 from .encodings import (
+    BY_LINE,
     DecodedText,
     check_encoding,
     decode_lines,
@@ -85,7 +86,7 @@ def _decode(data: bytes, path: Path, plan: PlanBuilder) -> DecodedText:
             file=path.name,
         )
     )
-    by_line = plan.given("encoding") is None and encoding in ("utf-8", "cp1252")
+    by_line = plan.given("encoding") is None and encoding in BY_LINE
     return decode_lines(data, None if by_line else encoding)
 
 

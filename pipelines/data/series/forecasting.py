@@ -35,7 +35,6 @@ class StationForecast:
         station: Its name.
         history_times: datetime64 `[L]`; the last is the origin.
         history: `[L, F]`, NaN where missing.
-        history_rows: So many of the `L` steps the data have, the last ones.
         times: datetime64 `[H]`.
         point: `[H, T]`.
         quantiles: `[H, T, Q]`, None where the model states none.
@@ -45,7 +44,6 @@ class StationForecast:
     station: str
     history_times: np.ndarray
     history: np.ndarray
-    history_rows: int
     times: np.ndarray
     point: np.ndarray
     quantiles: np.ndarray | None
@@ -115,7 +113,6 @@ def _forecast(
         station.name,
         _times(answer, start, np.arange(1 - steps, 1)),
         history,
-        len(values),
         _times(answer, start, leads),
         outputs["forecast"][0],
         outputs["quantiles"][0] if "quantiles" in outputs else None,

@@ -28,6 +28,9 @@ from .time_stamps import (
 )
 from .time_text import NO_STAMP
 
+# Rows without a time that are looked at for names of columns.
+_MOST_LOST = 1_000
+
 
 @dataclass(frozen=True)
 class StationReading:
@@ -214,8 +217,6 @@ def _sentinels(
 
 
 # Kinds of repair that make a row bad, and what to do about them.
-# Rows without a time that are looked at for names of columns.
-_MOST_LOST = 1_000
 _HINTS = {
     RepairKind.UNREADABLE_TIME: "mend the file",
     RepairKind.FAR_TIME: "mend the file",

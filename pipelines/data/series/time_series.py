@@ -173,9 +173,9 @@ def load_time_series(
 
     Args:
         spec: ``sample`` (hourly) or ``sample:10min``, the embedded generator; ``jena``,
-            the public file of 2009 to 2016; or a path to a CSV, TSV, JSON Lines (each
-            also .gz), Parquet or npz file, or to a folder with a file for every
-            station.
+            the public file of 2009 to 2016; or a path to a table (see
+            ``files.tables.read_table``) or npz file, or to a folder with a file for
+            every station.
         time_column: otherwise found; see ``time_stamps.find_time_columns``.
         station_column: parts the rows of the files into stations.
         variable_column: names the variable of each row, in a long form.
@@ -252,7 +252,7 @@ def load_time_series(
                 station.series,
                 values,
                 variables,
-                step,
+                reading.step,
                 min_fraction,
             )
         )
@@ -387,13 +387,13 @@ def _station(
     series: GridSeries,
     values: np.ndarray,
     variables: Sequence[Variable],
-    step: str | None,
+    step: Step | None,
     min_fraction: float,
 ) -> StationSeries:
     series = replace(series, values=values)
     if step is not None:
         rules = [variable.rule for variable in variables]
-        series = resampled(series, parse_step(step), rules, min_fraction)
+        series = resampled(series, step, rules, min_fraction)
     stamps = series.stamps
     return StationSeries(
         name,

@@ -1,20 +1,19 @@
 """Pairs of sentences in a user's files: parallel text, tables, and TMX."""
 
-import itertools
+import functools
 import logging
 import re
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from ...core.errors import UserError
-from ..files.delimited import guess_dialect
 from ..files.parallel_text import SEGMENTED, read_parallel_lines
 from ..files.tables import UNDECODABLE, BadRow, is_table, read_lines, read_table
 from ..files.tmx import is_tmx, languages_of, read_tmx
-from ..reading import Decision, PlanBuilder
+from ..reading import Decision
 from ..sources import Spec
 from ..splits import in_order, is_test, split_of_name
 from .languages import find_language, find_languages
@@ -49,7 +48,6 @@ _SIDE_OF_SET = re.compile(r"[-._](?:src|ref)$")
 _ENOUGH_LINES = 100
 # Rows that say that quotation marks are none of the texts.
 _FEWEST_QUOTED = 5
-_SAMPLED_ROWS = 1_000
 
 logger = logging.getLogger("recurra")
 
@@ -543,7 +541,11 @@ def _columns(
 
 
 def _read_columns(path: Path, sides: Sides, pairs: PairSource, rows: PairRows) -> None:
-    table = read_table(path, plan=_WithHeader(sides, path))
+    table = read_table(
+        path,
+        plan=sides.plan,
+        names_columns=functools.partial(_names_columns, sides=sides),
+    )
     frame = table.frame
     names = [str(name) for name in frame.columns]
     values = [frame.iloc[:, number].tolist() for number in range(len(names))]
@@ -568,58 +570,17 @@ def _read_columns(path: Path, sides: Sides, pairs: PairSource, rows: PairRows) -
     pairs.bad_rows += sorted(bad_rows, key=lambda row: row.line or 0)
 
 
-class _WithHeader(PlanBuilder):
-    """A plan that knows whether a table of sentences has a header.
+def _names_columns(
+    first: Sequence[str], rows: Sequence[Sequence[str]], sides: Sides
+) -> bool | None:
+    """Whether a first line is a header; None where its words do not say.
 
-    To one who knows no languages, its first line is a row of words like the others.
+    To one who knows no languages, it is a row of words like the others.
     """
-
-    def __init__(self, sides: Sides, path: Path):
-        self._sides = sides
-        self._path = path
-
-    def given(self, key: str) -> Any:
-        return self._sides.plan.given(key)
-
-    def kept(self, key: str) -> Any:
-        return self._sides.plan.kept(key)
-
-    def warn(self, line: str) -> None:
-        self._sides.plan.warn(line)
-
-    def decide(
-        self,
-        key: str,
-        guess: Callable[[], Decision],
-        *,
-        fits: Callable[[Any], bool] = lambda value: True,
-        file: str = "",
-    ) -> Any:
-        decided = self._header() if key == "header" else None
-        if decided is not None:
-            lines = decided.value
-            return self._sides.plan.decide(
-                key, lambda: decided, fits=lambda kept: kept == lines, file=file
-            )
-        return self._sides.plan.decide(key, guess, fits=fits, file=file)
-
-    def _header(self) -> Decision | None:
-        """Whether the first record is a header; None where its words do not say."""
-        if _ending(self._path).lower() not in ("csv", "tsv"):
-            return None
-        lines = [line for line in read_lines(self._path).lines if line.strip()]
-        dialect = guess_dialect(lines, f".{_ending(self._path).lower()}")
-        records = list(itertools.islice(dialect.records(lines), _SAMPLED_ROWS))
-        rows = [record.fields for record in records if not record.fault]
-        if not rows or records[0].fault:
-            return None
-        below = _columns(rows[1:], len(rows[0]), None)
-        decided = is_header(rows[0], below, self._sides)
-        if decided is None and find_named(rows[0], self._sides) != (None, None):
-            decided = True
-        if decided is None:
-            return None
-        return Decision(int(decided), "by the words of the first line")
+    decided = is_header(first, _columns(rows, len(first), None), sides)
+    if decided is None and find_named(first, sides) != (None, None):
+        return True
+    return decided
 
 
 def _pair_column(names: Sequence[str], sides: Sides) -> int | None:

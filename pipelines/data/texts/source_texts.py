@@ -50,13 +50,7 @@ def _table_sources(
     stream: FileStream, sides: Sides
 ) -> Iterator[tuple[list[str], pd.DataFrame]]:
     number = None
-    for table in stream.tables():
-        if table.bad_rows:
-            bad, *others = table.bad_rows
-            raise UserError(
-                f"{bad} ({1 + len(others)} such rows); mend or remove them, so that "
-                "each row gets its answer"
-            )
+    for table in stream.whole_tables():
         frame = table.frame
         names = [str(name) for name in frame.columns]
         numbers = [str(each) for each in range(1, len(names) + 1)]
