@@ -3,15 +3,16 @@
 import contextlib
 import gc
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from recurra.pipelines.cards import CARD_FILE, CardError, ModelCard, read_card
 
-from ..errors import first_line, invalid
+from ..errors import first_line, invalid, timed_out
 from ..settings import Settings
 from .batching import QUEUES_OF_SHAPES, join
 from .restoring import fill_by_objects
@@ -137,8 +138,18 @@ class LoadedModel:
         )
 
     def _call(self, feeds: list[str], fetches: list[str]) -> GraphCall:
+        """Runs part of the graph; nothing but the limit on time ends it early."""
         seconds = self._settings.limits.seconds
-        return make_call(self._session, feeds, fetches, seconds)
+        call = make_call(self._session, feeds, fetches, seconds)
+
+        def in_time(*arrays: np.ndarray) -> Sequence[np.ndarray]:
+            try:
+                return call(*arrays)
+            # The second of the two comes out of a loop, or of a joined run.
+            except (tf.errors.DeadlineExceededError, tf.errors.CancelledError):
+                raise timed_out(seconds) from None
+
+        return in_time
 
     def signature(self, name: str) -> Signature:
         """The signature of that name, or for "" the default one.

@@ -376,6 +376,7 @@ def test_the_published_windows_of_the_long_horizon_benchmark():
         keep_sentinels=True,
         history=336,
         horizon=96,
+        kinds={"wd": "number"},
     )
     data = load_weather_data(config)
     assert len(data.shape.targets) == 21
