@@ -23,10 +23,9 @@ UV = UV_SYSTEM_CERTS=1 \
 demo: .venv/with-translation
 	$(BIN)/recurra demo
 
-# One process per core, and the order is random. The tests of a file stay together,
-# since they share models.
+# One process per core, and the order is random but for the groups of tests/conftest.py.
 test: .venv/with-dev
-	$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile
+	$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadgroup
 
 # The layers on the other backends.
 test-jax: .venv-jax/installed

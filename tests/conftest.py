@@ -13,11 +13,16 @@ import pytest
 
 
 def pytest_collection_modifyitems(items):
-    """Leaves out half precision where oneDNN is held back by the variable.
+    """Puts together what one process runs, and leaves out what this one cannot.
 
-    TensorFlow asks the processor, and not the variable, what oneDNN can do with
-    bfloat16 and float16, and crashes where it cannot.
+    The tests of a file share models, and some files share a trained run.
     """
+    with_run = {item.path for item in items if "sentiment_run" in item.fixturenames}
+    for item in items:
+        group = "sentiment_run" if item.path in with_run else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+    # TensorFlow asks the processor, and not the variable, what oneDNN can do with
+    # bfloat16 and float16, and crashes where it cannot.
     if "ONEDNN_MAX_CPU_ISA" in os.environ:
         for item in items:
             if "float16" in item.nodeid:

@@ -26,11 +26,16 @@ def load_model(path: str | Path) -> "ExportedModel":
         UserError: If there is none, or it cannot be loaded.
         CardError: If it has no model card.
     """
-    return ExportedModel(Path(path))
+    model = ExportedModel(Path(path))
+    model.load()
+    return model
 
 
 class ExportedModel:
     """A version of an exported model.
+
+    Its graph is loaded when it first runs, so that input that cannot be read is refused
+    at once.
 
     Attributes:
         folder: Of the version.
@@ -40,13 +45,21 @@ class ExportedModel:
         folder: The version's folder, or the model's, whose latest version is taken.
 
     Raises:
-        UserError: No exported model stands there, or it cannot be loaded.
+        UserError: No exported model stands there.
         CardError: It has no model card.
     """
 
     def __init__(self, folder: Path):
         self.folder = version_folder(folder)
         self.card = read_card(self.folder)
+        self._loaded: Any = None
+
+    def load(self) -> None:
+        """Loads the graph.
+
+        Raises:
+            UserError: It cannot be loaded.
+        """
         for package in self.card.requires:
             # Makes known to TensorFlow what such a graph is made of.
             importlib.import_module(package)
@@ -65,6 +78,8 @@ class ExportedModel:
 
     def run(self, inputs: Mapping[str, Any], signature: str = "serving_default") -> Any:
         """Runs a signature; inputs and outputs are arrays by name."""
+        if self._loaded is None:
+            self.load()
         function = self._loaded.signatures[signature]
         _, specs = function.structured_input_signature
         outputs = function(

@@ -24,6 +24,12 @@ _HANGUL = range(_SYLLABLES, _SYLLABLES + _LEADINGS * _VOWEL_COUNT * _TRAILINGS)
 _CODE_BITS = 21
 
 
+# Traced once for all the graphs that it stands in, since that takes a while.
+@functools.partial(
+    tf.function,
+    input_signature=[tf.TensorSpec([None], tf.string)],
+    autograph=False,
+)
 def visible_text(text: tf.Tensor) -> tf.Tensor:
     """Texts as they are seen.
 

@@ -17,7 +17,11 @@ from recurra.pipelines.cards import (
     ReadingPlan,
 )
 from recurra.pipelines.core.errors import UserError
-from recurra.pipelines.core.exported_model import ROWS_TOGETHER, ExportedModel
+from recurra.pipelines.core.exported_model import (
+    ROWS_TOGETHER,
+    ExportedModel,
+    load_model,
+)
 from recurra.pipelines.data.files import streams
 from recurra.pipelines.data.files.streams import FileStream
 
@@ -288,6 +292,6 @@ def test_a_broken_export_is_refused_in_one_line(
     shutil.copytree(sentiment_model, folder)
     (folder / broken).write_bytes(b"\x0bnonsense")
     with pytest.raises((UserError, CardError), match=message) as error:
-        ExportedModel(folder)
+        load_model(folder)
     assert "\n" not in str(error.value)
     assert str(folder) in str(error.value)
