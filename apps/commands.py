@@ -398,7 +398,12 @@ def data_show(
 
 def data_write(
     spec: ShownSpec,
-    to: Annotated[Path, typer.Option(help="A new file: .csv, .csv.gz or .parquet.")],
+    to: Annotated[
+        Path,
+        typer.Option(
+            help="A new file: .csv, .tsv, .jsonl (each also .gz) or .parquet."
+        ),
+    ],
     task: ShownTask = None,
     settings: Settings = None,
     **reading: Any,

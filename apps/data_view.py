@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from recurra.pipelines.cards import ReadingPlan
 from recurra.pipelines.core.errors import UserError
-from recurra.pipelines.core.files import written_whole
 from recurra.pipelines.core.registry import TaskDefinition
 from recurra.pipelines.data.description import DataDescription, DescriptionTable
 
@@ -72,27 +71,14 @@ def print_description(
 
 
 def write_rows(description: DataDescription, to: Path) -> None:
-    """Writes all rows as the pipeline sees them, as CSV or Parquet.
+    """Writes all rows as the pipeline sees them.
 
     Raises:
-        UserError: There are none, the file is there already, has another suffix, or
-            cannot be written.
+        UserError: There are none, or the file is not written, as `write_table` says.
     """
-    frame = frame_of(description)
-    name = to.name.lower()
-    if not name.endswith((".csv", ".csv.gz", ".parquet")):
-        raise UserError(f"--to {to}: expected a name that ends in .csv or .parquet")
-    if to.exists():
-        raise UserError(f"{to}: exists already and is left as it is; give another --to")
-    try:
-        with written_whole(to) as partial:
-            if name.endswith(".parquet"):
-                frame.to_parquet(partial, index=False)
-            else:
-                # Its ending says whether it is compressed.
-                frame.to_csv(partial, index=False)
-    except OSError as error:
-        raise UserError(f"--to {to}: cannot be written: {error.strerror}") from None
+    from .outputs import write_table
+
+    write_table(to, frame_of(description))
 
 
 def frame_of(description: DataDescription) -> "pd.DataFrame":

@@ -1,4 +1,4 @@
-"""Answers written to a file, beside the rows that they are to."""
+"""Tables written to a file of any kind: rows, and the answers to them."""
 
 import contextlib
 import csv
@@ -60,6 +60,12 @@ def written_answers(to: Path) -> Iterator[Write]:
         raise UserError(f"--to {to}: cannot be written: {error.strerror}") from None
 
 
+def write_table(to: Path, table: pd.DataFrame) -> None:
+    """Writes a table that is there whole, as `written_answers` does."""
+    with written_answers(to) as write:
+        write(table, [{}] * len(table))
+
+
 def _writer_of(to: Path) -> Callable[[Path], Any] | None:
     name = to.name.lower()
     suffix = Path(name.removesuffix(".gz")).suffix
@@ -108,12 +114,13 @@ def _json_lines(path: Path) -> Iterator[Write]:
 
         def write(rows: pd.DataFrame, answers: Answers) -> None:
             taken = set(rows.columns)
+            may_lack = {name for name in rows if is_object_dtype(rows[name])}
             for row, answer in zip(rows.to_dict("records"), answers, strict=True):
                 # A key that a JSON object lacks is NaN among those of others.
                 given = {
-                    str(name): value
+                    str(name): None if is_missing(value) else value
                     for name, value in row.items()
-                    if value is None or not is_missing(value)
+                    if value is None or name not in may_lack or not is_missing(value)
                 }
                 named = {_free(name, taken): value for name, value in answer.items()}
                 file.write(_json(given | named) + "\n")

@@ -1,4 +1,4 @@
-"""Forecasts on the command line: a CSV file and a picture for each station."""
+"""Forecasts on the command line: a table and a picture for each station."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +14,7 @@ from recurra.pipelines.data.series.forecasting import (
 )
 
 from ..console import messages, output, show_log
+from ..outputs import check_output, write_table
 from .forecast_figure import save_forecast
 from .texts import print_json
 
@@ -41,6 +42,8 @@ def predict(
         raise UserError(
             "--to: with --json no file is written; leave one of the two out"
         )
+    if to is not None:
+        check_output(to)
     show_log()
     plan = model.card.reading_plan
     series, forecasts = forecast(model.run, answer, file, plan, **reading)
@@ -70,25 +73,24 @@ def demonstrate(model: "ExportedModel", examples: Sequence[str], folder: Path) -
 def write_forecasts(
     answer: ForecastAnswer, forecasts: Sequence[StationForecast], to: Path
 ) -> list[Path]:
-    """Writes the table as CSV, and beside it a picture for each of the first stations.
+    """Writes the table, and beside it a picture for each of the first stations.
 
     Raises:
-        UserError: The file is there already, or cannot be written.
+        UserError: One of the files is there already, or cannot be written.
     """
-    if to.suffix.lower() == ".png":
-        raise UserError(f"{to}: the forecasts are CSV; give a --to that ends in .csv")
+    stem = Path(to.name.removesuffix(".gz")).stem
     pictures = [
-        to.with_name(f"{to.stem}{f'-{number + 1}' if number else ''}.png")
+        to.with_name(f"{stem}{f'-{number + 1}' if number else ''}.png")
         for number in range(min(DRAWN, len(forecasts)))
     ]
-    for path in (to, *pictures):
+    check_output(to)
+    for path in pictures:
         if path.exists():
             raise UserError(
                 f"{path}: exists already and is left as it is; give another --to"
             )
+    write_table(to, forecast_table(answer, forecasts))
     try:
-        with written_whole(to) as partial:
-            forecast_table(answer, forecasts).to_csv(partial, index=False)
         for path, drawn in zip(pictures, forecasts, strict=False):
             with written_whole(path) as partial:
                 targets = answer.targets[:DRAWN]

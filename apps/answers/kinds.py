@@ -55,8 +55,8 @@ _OF_SERIES = (
     option(
         "to",
         Path,
-        "The CSV file to write, a picture beside it. If left out, FILE's name with "
-        "-forecast, here.",
+        "The file to write, as .csv, .tsv, .jsonl (each also .gz) or .parquet, a "
+        "picture beside it. If left out, FILE's name with -forecast.csv, here.",
     ),
 )
 _TEXTS = _Kind("texts", _OF_TEXTS)

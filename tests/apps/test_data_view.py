@@ -131,12 +131,18 @@ def test_show_as_json_has_plan_and_rows(capsys, station):
     ]
 
 
-@pytest.mark.parametrize("name", ["all.csv", "all.csv.gz", "all.parquet"])
+def read(path):
+    if path.suffix == ".parquet":
+        return pd.read_parquet(path)
+    return pd.read_json(path, lines=True) if ".jsonl" in path.name else pd.read_csv(path)
+
+
+@pytest.mark.parametrize("name", ["all.csv", "all.csv.gz", "all.parquet", "all.jsonl"])
 def test_write_writes_all_rows_as_the_pipeline_sees_them(capsys, station, name):
     to = station.with_name(name)
     arguments = ["data", "write", str(station), *WEATHER, "--to", str(to)]
     assert run([*arguments, "--set", "data.step=6h"]) == 0
-    frame = pd.read_parquet(to) if to.suffix == ".parquet" else pd.read_csv(to)
+    frame = read(to)
     assert list(frame) == ["station", "time", "T (degC)"]
     assert frame["T (degC)"].iloc[1] == 4
     assert run(arguments) == 2
@@ -159,7 +165,7 @@ def test_write_writes_texts_and_pairs(capsys, reviews, pairs):
 
 def test_write_refuses_other_endings(capsys, station):
     assert run(["data", "write", str(station), *WEATHER, "--to", "all.xml"]) == 2
-    assert "ends in .csv or .parquet" in capsys.readouterr().err
+    assert "--to all.xml: what it is to be is not known" in capsys.readouterr().err
 
 
 def test_show_of_pairs_prints_lengths_checks_and_bad_rows(capsys, pairs):

@@ -9,6 +9,7 @@ import pytest
 
 from recurra.apps.main import run as run_command
 from recurra.pipelines.core.runs import Run
+from recurra.pipelines.data.files.tables import read_table
 
 HOURS, LEADS = 400, 6
 BASELINES = ["repeat_last", "seasonal_naive", "climatology", "ridge"]
@@ -242,8 +243,11 @@ def test_predict_writes_what_it_prints_as_json(recurra, home, model, folder):
     assert [row["time"] for row in rows] == table["time"].tolist()
     forecasts = [row["forecast"] for row in rows]
     np.testing.assert_allclose(forecasts, table["forecast"], rtol=1e-6)
-    ended = recurra("predict", model, "--file", home / "messy.csv", "--to", "next.csv")
-    assert ended.output == "next.csv\nnext.png\n"
+    for to in ("next.csv.gz", "all.jsonl", "other.parquet"):
+        ended = recurra("predict", model, "--file", home / "messy.csv", "--to", to)
+        assert ended.output == f"{to}\n{to.partition('.')[0]}.png\n", ended.messages
+        again = read_table(Path(to)).frame["forecast"].astype(float)
+        np.testing.assert_allclose(again, table["forecast"], rtol=1e-6)
 
 
 def data_of_training(monkeypatch):

@@ -256,7 +256,7 @@ def test_nothing_is_overwritten_and_nothing_left_half_written(ask, tmp_path):
     before = sorted(path.name for path in tmp_path.iterdir())
     for name, said in (
         ("recent.csv", "recent.csv: exists already"),
-        ("recent.png", "give a --to that ends in .csv"),
+        ("recent.png", "what it is to be is not known; give .csv"),
         ("absent/next.csv", "cannot be written: No such file"),
     ):
         with pytest.raises(UserError, match=said):
