@@ -256,7 +256,7 @@ def _add_lengths(report: Report, by_length: pandas.DataFrame) -> None:
     ]
     report.figure(
         "BLEU by length",
-        draw_bleu_by_length(lengths, systems),
+        functools.partial(draw_bleu_by_length, lengths, systems),
         "Pairs sorted by the words of their source, in parts of about equal size.",
         name="bleu_by_length",
         description="BLEU by words of the source; the table has the numbers.",
@@ -306,7 +306,7 @@ def _add_attention(
             )
         report.figure(
             f"Row {row + 1:,}",
-            draw_alignment(alignment),
+            functools.partial(draw_alignment, alignment),
             caption,
             name=f"attention_{row + 1}",
             description=describe_alignment(alignment),

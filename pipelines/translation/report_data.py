@@ -1,5 +1,7 @@
 """The part of a report that says what became of the sentence pairs."""
 
+import functools
+
 import numpy as np
 
 from ..data.texts.pair_rules import PairChecks
@@ -49,7 +51,7 @@ def _add_lengths(
     shown = next(iter(lengths))
     report.figure(
         f"Words of a sentence, {shown}",
-        draw_lengths(lengths[shown]),
+        functools.partial(draw_lengths, lengths[shown]),
         "The longest sentences stand in the last bar.",
         name="sentence_lengths",
         description="Words of the sentences; the table has the quantiles.",

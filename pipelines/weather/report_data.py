@@ -1,5 +1,6 @@
 """The part of a report that says what became of the raw data."""
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -43,7 +44,7 @@ def _add_missing(
     for number, missing in enumerate(worst[:_DRAWN_STATIONS]):
         report.figure(
             f"Missing values: {missing.station}",
-            draw_missing(missing, names),
+            functools.partial(draw_missing, missing, names),
             "The darker, the more is missing; where nothing is, it stays blank. Lines "
             "mark where the splits begin.",
             name=f"missing_{number + 1}",

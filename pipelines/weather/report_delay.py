@@ -1,5 +1,6 @@
 """The part of a report that tells forecasts from the last value, delayed."""
 
+import functools
 import math
 
 import numpy as np
@@ -112,7 +113,7 @@ def _add_changes(
         label = terms.drawn_labels[number]
         report.figure(
             f"{target.name}: change from the last value",
-            draw_changes(foreseen[whole], true[whole], label),
+            functools.partial(draw_changes, foreseen[whole], true[whole], label),
             "On the diagonal the change was foreseen. The last value repeated would "
             "lie on the dashed line.",
             name=f"changes_{number + 1}",
@@ -125,7 +126,7 @@ def _add_shifts(report: Report, terms: Terms, fit: ShiftedFit) -> None:
     places, unit = terms.time_axis(fit.shifts)
     report.figure(
         "Fit of the forecasts when moved in time",
-        draw_fit_by_shift(fit, terms.drawn_labels, places, unit),
+        functools.partial(draw_fit_by_shift, fit, terms.drawn_labels, places, unit),
         "Less than 0 is earlier. The dot marks the best fit; the last value repeated "
         "has it at the dashed line.",
         name="fit_by_shift",

@@ -1,5 +1,6 @@
 """The parts of a report on single forecasts: how they look, hold and err."""
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -51,7 +52,13 @@ def add_examples(
         origin = _minute(example.history_times[-1])
         report.figure(
             f"{example.station}, from {origin}",
-            draw_example(example, terms.drawn_labels, terms.levels, terms.directions),
+            functools.partial(
+                draw_example,
+                example,
+                terms.drawn_labels,
+                terms.levels,
+                terms.directions,
+            ),
             f"{names}. The dotted line marks the origin.",
             name=f"example_{number + 1}",
             description=_describe_example(terms, example, origin),
@@ -67,7 +74,9 @@ def add_examples(
     ahead = terms.duration(successive.lead)
     report.figure(
         f"{successive.station}, each forecast {ahead} ahead",
-        draw_successive(successive, terms.drawn_labels, terms.levels, drawn),
+        functools.partial(
+            draw_successive, successive, terms.drawn_labels, terms.levels, drawn
+        ),
         f"{names}. Each point was forecast from an origin of its own, {ahead} before.",
         name="successive_forecasts",
         description=(
@@ -99,7 +108,7 @@ def add_intervals(
     )
     report.figure(
         "Stated and observed levels",
-        draw_coverage(levels),
+        functools.partial(draw_coverage, levels),
         "For each quantile, the share of truths at or below it.",
         name="coverage",
         description="; ".join(
@@ -153,7 +162,7 @@ def _add_coverage_by_lead(report: Report, terms: Terms, scores: ForecastScores) 
     places, unit = terms.time_axis(terms.leads)
     report.figure(
         "Truths inside the intervals by lead time",
-        draw_coverage_by_lead(places, inside, unit),
+        functools.partial(draw_coverage_by_lead, places, inside, unit),
         "Dotted: what is stated.",
         name="coverage_by_lead",
         description="; ".join(
@@ -182,7 +191,9 @@ def add_errors(report: Report, terms: Terms, sample: ForecastSample) -> None:
         unit = shown_unit(target)
         report.figure(
             f"{target.name}: error by forecast",
-            draw_errors(point, error, terms.drawn_labels[number], bracket(unit)),
+            functools.partial(
+                draw_errors, point, error, terms.drawn_labels[number], bracket(unit)
+            ),
             "Flat lines around 0: no forecast is wrong in a way that its size shows.",
             name=f"errors_{number + 1}",
             description=f"Errors of {target.name} against its forecasts from "
@@ -191,7 +202,7 @@ def add_errors(report: Report, terms: Terms, sample: ForecastSample) -> None:
         low, middle, high = np.percentile(error, (10, 50, 90))
         report.figure(
             f"{target.name}: how large the errors are",
-            draw_error_histogram(error, bracket(unit)),
+            functools.partial(draw_error_histogram, error, bracket(unit)),
             f"Mean {quantity(float(error.mean()), unit)}, standard deviation "
             f"{quantity(float(error.std()), unit)}.",
             name=f"error_sizes_{number + 1}",

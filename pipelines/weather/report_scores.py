@@ -1,5 +1,6 @@
 """The parts of a report that compare the model with its baselines."""
 
+import functools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -167,7 +168,9 @@ def _add_leads(report: Report, terms: Terms, systems: Systems) -> None:
     names = [f"{place:.4g} {unit}" for place in places]
     report.figure(
         "Error by lead time",
-        draw_systems(places, lines, "Lead time", unit, terms.error_label),
+        functools.partial(
+            draw_systems, places, lines, "Lead time", unit, terms.error_label
+        ),
         "Lower is better.",
         name="error_by_lead",
         description=_described(terms, lines, [f"at {name}" for name in names]),
@@ -192,7 +195,8 @@ def _add_seasons_and_hours(report: Report, terms: Terms, systems: Systems) -> No
     if seasons:
         report.figure(
             "Error by season",
-            draw_systems(
+            functools.partial(
+                draw_systems,
                 seasons,
                 lines,
                 "Season of the time that is forecast",
@@ -208,7 +212,8 @@ def _add_seasons_and_hours(report: Report, terms: Terms, systems: Systems) -> No
         hourly = _lines(by_hour, hours, terms.error)
         report.figure(
             "Error by hour of day",
-            draw_systems(
+            functools.partial(
+                draw_systems,
                 np.array([int(hour) for hour in hours]),
                 hourly,
                 "Hour of the time that is forecast",

@@ -134,7 +134,9 @@ def test_show_as_json_has_plan_and_rows(capsys, station):
 def read(path):
     if path.suffix == ".parquet":
         return pd.read_parquet(path)
-    return pd.read_json(path, lines=True) if ".jsonl" in path.name else pd.read_csv(path)
+    return (
+        pd.read_json(path, lines=True) if ".jsonl" in path.name else pd.read_csv(path)
+    )
 
 
 @pytest.mark.parametrize("name", ["all.csv", "all.csv.gz", "all.parquet", "all.jsonl"])

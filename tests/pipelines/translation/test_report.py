@@ -9,6 +9,7 @@ import pytest
 
 pytest.importorskip("tensorflow_text")
 
+from recurra.pipelines.core.optional import collect_failures  # noqa: E402
 from recurra.pipelines.core.task_config import TaskConfig  # noqa: E402
 from recurra.pipelines.data.texts.sentence_pairs import (  # noqa: E402
     load_sentence_pairs,
@@ -169,6 +170,14 @@ def test_a_report_has_every_section_its_summary_and_no_other_file(sample, tmp_pa
         "learning_curve_bleu",
         "sentence_lengths",
     }
+
+
+def test_figures_that_cannot_be_drawn_end_no_section(sample, monkeypatch, tmp_path):
+    monkeypatch.setattr("recurra.pipelines.reporting.page.Figure", None)
+    with collect_failures() as failed:
+        page_of(evaluate(sample), tmp_path)
+    assert len(failed) == 7
+    assert {name.partition(" ")[0] for name in failed} == {"figure"}
 
 
 def test_long_alignments_are_passed_over_and_the_worst_sentence_is_first(

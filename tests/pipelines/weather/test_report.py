@@ -219,6 +219,14 @@ def test_the_page_has_each_part_whatever_the_names(tmp_path):
     assert all(text for text in re.findall('alt="(.*?)"', page))
 
 
+def test_figures_that_cannot_be_drawn_end_no_section(monkeypatch, tmp_path):
+    monkeypatch.setattr("recurra.pipelines.reporting.page.Figure", None)
+    with collect_failures() as failed:
+        write_report(result_of(), tmp_path, Config(), tmp_path / "history.csv")
+    assert len(failed) == 17
+    assert {name.partition(" ")[0] for name in failed} == {"figure"}
+
+
 def test_all_targets_are_listed_and_the_first_drawn():
     targets = tuple(Variable(f"v{i} (K)", f"v{i}", "K", "mean") for i in range(6))
     report = recorded(result_of(targets))
