@@ -28,6 +28,8 @@ _FARTHEST = 179.9
 _WANTED = 100
 #: Shares of a history that is missing, between which shifts of their own are fitted.
 MISSING_EDGES = (0.1, 0.35, 0.65)
+#: A spread that shifts may be multiples of, in standard deviations of the target.
+LEAST_SPREAD = 1e-3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,7 +77,9 @@ class Correction:
     - Quantiles are clipped into the bounds of their variable, shifted (split-conformal
       correction, see `quantile_shifts`; by lead, target, and how much of the history is
       missing), put in order, and clipped again. Shifts are fitted to clipped quantiles,
-      so a truth at the floor with its quantile at the floor counts as covered.
+      so a truth at the floor with its quantile at the floor counts as covered. They are
+      multiples of the spread that is stated, from the lowest quantile to the highest:
+      what is said to be certain, such as no sunshine at night, hardly moves.
     - The point follows them. With `point_loss` mae it is a median, and where .5 is
       among the levels it is that quantile; with another loss it moves into its
       innermost central interval, that of 50 % by default.
@@ -88,6 +92,8 @@ class Correction:
         shifts: `[bins, H, T, Q]`, what is added to the quantiles.
         edges: Rising shares of the history that is missing, between the bins.
         point: What becomes of the point.
+        least_spread: `[T]`, what a smaller spread counts as. None: shifts are in the
+            unit of the target, as those of points alone.
     """
 
     ranges: TargetRanges
@@ -95,6 +101,7 @@ class Correction:
     shifts: np.ndarray | None = None
     edges: tuple[float, ...] = ()
     point: PointRule = "stays"
+    least_spread: np.ndarray | None = None
 
     @classmethod
     def of_old(cls, shifts: np.ndarray | None, targets: int) -> "Correction":
@@ -120,7 +127,8 @@ class Correction:
         ranges = self.ranges
         if self.shifts is not None:
             stated = point[..., tf.newaxis] if quantiles is None else quantiles
-            moved = ranges.clip_quantiles(stated) + self._shifts_of(missing, point)
+            stated = ranges.clip_quantiles(stated)
+            moved = stated + self._shifts_of(missing, point) * self._spread(stated)
             # Each is shifted by itself, after which two might have changed places.
             quantiles = tf.sort(moved, axis=-1)
         if quantiles is None:
@@ -132,6 +140,46 @@ class Correction:
             self._on_circle(ranges.clip(point)),
             _swapped(self._on_circle(_swapped(quantiles))),
         )
+
+    def fitted_shifts(
+        self, truth: np.ndarray, point: np.ndarray, quantiles: np.ndarray | None
+    ) -> np.ndarray:
+        """The shifts for forecasts as the system makes them.
+
+        Args:
+            truth: `[N, H, T]`, NaN where missing.
+            point: `[N, H, T]`.
+            quantiles: `[N, H, T, Q]`, or None: the point stands for each.
+
+        Returns:
+            float32 `[H, T, Q]`; of few windows those of neighbouring leads together.
+        """
+        ranges = self.ranges
+        stated = point[..., np.newaxis] if quantiles is None else quantiles
+        # Within the reach of a direction's quantiles, as those that are answered.
+        stated = unwrapped_quantiles(stated, point, ranges.directions)
+        truth = unwrapped(truth, point, ranges.directions)
+        stated = np.asarray(ranges.clip_quantiles(stated))
+        spread = self._spread(stated).numpy()
+        truth, stated = truth / spread[..., 0], stated / spread
+        # So many leads before each and behind it.
+        reach = math.ceil(max(_WANTED / max(len(truth), 1) - 1, 0) / 2)
+        shifts = []
+        for lead in range(truth.shape[1]):
+            near = slice(max(lead - reach, 0), lead + reach + 1)
+            parts = (
+                _leads_as_windows(truth[:, near]),
+                _leads_as_windows(stated[:, near]),
+            )
+            shifts.append(quantile_shifts(*parts, self.levels))
+        return np.concatenate(shifts)
+
+    def _spread(self, quantiles: Any) -> Any:
+        """What shifts are multiples of, `[..., T, 1]`."""
+        if self.least_spread is None:
+            return tf.ones_like(quantiles[..., :1])
+        least = tf.cast(self.least_spread[:, np.newaxis], quantiles.dtype)
+        return tf.maximum(quantiles[..., -1:] - quantiles[..., :1], least)
 
     def _shifts_of(self, missing: Any | None, point: Any) -> Any:
         """`[N, H, T, Q]`, or what is broadcast to it."""
@@ -169,7 +217,10 @@ class Correction:
             "edges": np.array(self.edges),
             "point": np.array(self.point),
         }
-        return arrays if self.shifts is None else arrays | {"shifts": self.shifts}
+        further = {"shifts": self.shifts, "least_spread": self.least_spread}
+        return arrays | {
+            name: array for name, array in further.items() if array is not None
+        }
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "Correction":
@@ -183,6 +234,7 @@ class Correction:
             arrays.get("shifts"),
             tuple(arrays["edges"].tolist()),
             arrays["point"].item(),
+            arrays.get("least_spread"),
         )
 
 
@@ -199,40 +251,6 @@ def missing_bins() -> list[tuple[float, float]]:
 def missing_share(observed: Any) -> Any:
     """The share of each history that is missing, `[N]`, of its mask `[N, L, F]`."""
     return 1 - tf.reduce_mean(tf.cast(observed, tf.float32), axis=(1, 2))
-
-
-def fitted_shifts(
-    truth: np.ndarray,
-    point: np.ndarray,
-    quantiles: np.ndarray | None,
-    levels: Sequence[float],
-    ranges: TargetRanges,
-) -> np.ndarray:
-    """The shifts of `Correction` for forecasts as the system makes them.
-
-    Args:
-        truth: `[N, H, T]`, NaN where missing.
-        point: `[N, H, T]`.
-        quantiles: `[N, H, T, Q]`, or None: the point stands for each.
-        levels: Of the quantiles, Q.
-        ranges: Of the targets.
-
-    Returns:
-        float32 `[H, T, Q]`; of few windows those of neighbouring leads together.
-    """
-    stated = point[..., np.newaxis] if quantiles is None else quantiles
-    # Within the reach of a direction's quantiles, as those that are answered.
-    stated = unwrapped_quantiles(stated, point, ranges.directions)
-    truth = unwrapped(truth, point, ranges.directions)
-    stated = ranges.clip_quantiles(stated).numpy()
-    # So many leads before each and behind it.
-    reach = math.ceil(max(_WANTED / max(len(truth), 1) - 1, 0) / 2)
-    shifts = []
-    for lead in range(truth.shape[1]):
-        near = slice(max(lead - reach, 0), lead + reach + 1)
-        joined = _leads_as_windows(truth[:, near]), _leads_as_windows(stated[:, near])
-        shifts.append(quantile_shifts(*joined, levels))
-    return np.concatenate(shifts)
 
 
 def _leads_as_windows(values: np.ndarray) -> np.ndarray:

@@ -11,12 +11,9 @@ from ..data.series.time_series import TimeSeries
 from .baselines import Baseline
 from .correction import (
     Correction,
-    TargetRanges,
-    fitted_shifts,
     missing_bins,
     missing_share,
 )
-from .directions import unwrapped, unwrapped_quantiles
 from .forecaster import Forecaster
 from .metrics import ForecastScores
 from .model_inputs import with_hidden
@@ -169,9 +166,6 @@ def score_windows(
     parts = [{name: new_scores() for name in names} for _ in range(stretches or 0)]
     times = windows.origin_times(np.arange(len(windows)))
     starts = _stretch_starts(times, stretches or 1)
-    scaling, targets = windows.source.scaling, windows.source.shape.targets
-    directions = scaling.of(targets).directions
-    levels = {name: _ObservedLevels(directions) for name in (MODEL, UNCORRECTED)}
     kept = _Kept(windows)
     for batch in window_batches(windows, batch_size):
         stretch = np.searchsorted(starts, times[batch.numbers], side="right") - 1
@@ -183,8 +177,6 @@ def score_windows(
             for number in np.unique(stretch) if parts else ():
                 rows = stretch == number
                 _add(parts[number][name], batch, point, quantiles, rows)
-            if name in levels and quantiles is not None:
-                levels[name].add(batch.truth, point, quantiles)
             if name == MODEL:
                 kept.add(batch, point, quantiles)
     left = [name for name in names if name in (*systems, UNCORRECTED)]
@@ -192,7 +184,12 @@ def score_windows(
         {name: scores[name] for name in left},
         [{name: part[name] for name in left} for part in parts],
         starts,
-        {name: each.fractions() for name, each in levels.items() if each.count},
+        {
+            name: observed
+            for name in left
+            if name in (MODEL, UNCORRECTED)
+            and (observed := scores[name].observed_levels()) is not None
+        },
         KeptForecasts.joined(kept.sampled),
         KeptForecasts.joined(kept.successive),
     )
@@ -270,25 +267,14 @@ class ValidationForecasts:
         )
 
     def shifts(
-        self,
-        levels: Sequence[float],
-        ranges: TargetRanges,
-        rows: np.ndarray | slice = slice(None),
+        self, correction: Correction, rows: np.ndarray | slice = slice(None)
     ) -> np.ndarray:
-        """The shifts of the quantiles, `[H, T, Q]`, see `fitted_shifts`.
-
-        Args:
-            levels: Of the quantiles, Q.
-            ranges: Of the targets.
-            rows: Of the windows that count.
-        """
+        """The shifts of the correction for some of the windows, `[H, T, Q]`."""
         points, quantiles = zip(*self.answers, strict=True)
-        return fitted_shifts(
+        return correction.fitted_shifts(
             self.truth[rows],
             np.concatenate(points)[rows],
             None if quantiles[0] is None else np.concatenate(quantiles)[rows],
-            levels,
-            ranges,
         )
 
     def within(self, least: float, most: float) -> np.ndarray:
@@ -306,8 +292,7 @@ def shifts_by_missing(
     forecast: Forecast,
     windows: Windows,
     batch_size: int,
-    levels: Sequence[float],
-    ranges: TargetRanges,
+    correction: Correction,
 ) -> np.ndarray:
     """The shifts for each bin of `MISSING_EDGES`, `[bins, H, T, Q]`.
 
@@ -320,8 +305,7 @@ def shifts_by_missing(
         forecast: Of the model.
         windows: Of the validation part.
         batch_size: Windows of a batch.
-        levels: Of the quantiles, Q.
-        ranges: Of the targets.
+        correction: To be fitted.
     """
     shifts: list[np.ndarray] = []
     enough = min(_ENOUGH, len(made.truth) / 2)
@@ -331,13 +315,13 @@ def shifts_by_missing(
         if len(rows) < enough:
             share = max(least, 0.0), min(most, _MOST_MISSING)
             of_bin = ValidationForecasts.make(
-                forecast, windows, batch_size, len(levels), share
+                forecast, windows, batch_size, len(correction.levels), share
             )
             rows = of_bin.within(least, most)
         if len(rows):
-            shifts.append(of_bin.shifts(levels, ranges, rows))
+            shifts.append(of_bin.shifts(correction, rows))
         else:
-            shifts.append(shifts[-1] if shifts else made.shifts(levels, ranges))
+            shifts.append(shifts[-1] if shifts else made.shifts(correction))
     return np.stack(shifts[::-1])
 
 
@@ -427,25 +411,6 @@ class _Kept:
         is_early = batch.numbers < _SUCCESSIVE
         is_early &= batch.origins.stations == self._station
         self.successive.append(made.of(is_early, slice(-1, None)))
-
-
-class _ObservedLevels:
-    """Counts the truths at or below each quantile."""
-
-    def __init__(self, directions: Sequence[int]) -> None:
-        self.count = 0
-        self._below = np.zeros(1, np.int64)
-        self._directions = directions
-
-    def add(self, truth: np.ndarray, point: np.ndarray, quantiles: np.ndarray) -> None:
-        self.count += int(np.isfinite(truth).sum())
-        truth = unwrapped(truth, point, self._directions)
-        quantiles = unwrapped_quantiles(quantiles, point, self._directions)
-        # A comparison with NaN is false, so what is missing is not counted.
-        self._below = self._below + (truth[..., None] <= quantiles).sum(axis=(0, 1, 2))
-
-    def fractions(self) -> np.ndarray:
-        return self._below / self.count
 
 
 def _stretch_starts(times: np.ndarray, stretches: int) -> np.ndarray:

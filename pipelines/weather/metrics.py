@@ -33,8 +33,10 @@ class ForecastScores:
     - `mae_standardised`, `mse_standardised`: of errors in units of each target's
       standard deviation.
     - `coverage_80` and `width_80`: how many truths lie in the interval from the
-      quantile .1 to .9, its ends included, and how wide it is; so for each pair of
-      quantiles that lie symmetrically. Only where there are quantiles.
+      quantile .1 to .9, and how wide it is; so for each pair of quantiles that lie
+      symmetrically. Only where there are quantiles. Frequent values, such as zeros of
+      rain, count by `share_at_or_below`, so that the coverage of a right forecast is
+      what it states, for any share of zeros.
 
     Args:
         targets: T names.
@@ -62,6 +64,7 @@ class ForecastScores:
         self._quantiles = list(quantiles)
         self._intervals = central_intervals(quantiles)
         self._has_quantiles = False
+        self._at_or_below = np.zeros(len(quantiles))
         sums = _FIRST_INTERVAL + 2 * len(self._intervals)
         self._by_lead = np.zeros((sums, len(leads), len(targets)))
         self._by_time = np.zeros((sums, len(SEASONS), _HOURS, len(targets)))
@@ -98,6 +101,11 @@ class ForecastScores:
             self._by_lead[number] += term.sum(axis=0)
             of_cells = in_cell @ term.reshape(len(cells), -1)
             self._by_time[number] += of_cells.reshape(self._by_time.shape[1:])
+
+    def observed_levels(self) -> np.ndarray | None:
+        """How many of all truths lie at or below each quantile, `[Q]`, if any do."""
+        count = self._by_lead[_COUNT].sum()
+        return self._at_or_below / count if count and self._has_quantiles else None
 
     def overall(self) -> dict[str, float]:
         """Over all elements; a metric for which nothing was counted is left out."""
@@ -176,15 +184,13 @@ class ForecastScores:
             short = truth - quantiles[..., number]
             crps += np.maximum(level * short, (level - 1) * short)
         yield _CRPS, np.where(present, 2 / len(self._quantiles) * crps, 0.0)
+        share = share_at_or_below(truth, quantiles, self._quantiles)
+        self._at_or_below += share[present].sum(axis=0)
         for number, (low, high, _) in enumerate(self._intervals):
-            lower = quantiles[..., low].astype(np.float64)
-            upper = quantiles[..., high].astype(np.float64)
-            inside = present & (lower <= truth) & (truth <= upper)
-            yield _FIRST_INTERVAL + 2 * number, inside.astype(np.float64)
-            yield (
-                _FIRST_INTERVAL + 2 * number + 1,
-                np.where(present, upper - lower, 0.0),
-            )
+            width = quantiles[..., high].astype(np.float64) - quantiles[..., low]
+            inside = share[..., high] - share[..., low]
+            yield _FIRST_INTERVAL + 2 * number, np.where(present, inside, 0.0)
+            yield _FIRST_INTERVAL + 2 * number + 1, np.where(present, width, 0.0)
 
     def _metrics(
         self, sums: np.ndarray, axis: int | tuple[()]
@@ -217,6 +223,33 @@ class ForecastScores:
                 metrics[f"coverage_{stated}"] = _ratio(inside.sum(axis), number)
                 metrics[f"width_{stated}"] = _ratio(width.sum(axis), number)
         return metrics
+
+
+def share_at_or_below(
+    truth: np.ndarray, quantiles: np.ndarray, levels: Sequence[float]
+) -> np.ndarray:
+    """Whether each truth lies at or below each quantile, 1 or 0; at ties, its share.
+
+    A truth that equals quantiles lies where the forecast has a mass: of a dry hour with
+    quantiles 0, 0, 0, 2 and 4 mm at .1, .25, .5, .75 and .9 the mass reaches from level
+    0 to halfway between .5 and .75. The truth counts by the share of it that lies at or
+    below the level, here .1/.625 at .1, as if it were drawn evenly from the mass. Were
+    dry hours counted whole, an interval that holds them could cover no less than they
+    are, whatever it states. Source: Czado, Gneiting and Held 2009, "Predictive Model
+    Assessment for Count Data".
+
+    Args:
+        truth: `[...]`; where it is NaN, the result is 0.
+        quantiles: `[..., Q]`, rising.
+        levels: Of the quantiles, Q.
+    """
+    stated = np.asarray(levels, np.float64)
+    edges = np.array([0.0, *(stated[1:] + stated[:-1]) / 2, 1.0])
+    truth = truth[..., np.newaxis]
+    begin = edges[(quantiles < truth).sum(axis=-1, keepdims=True)]
+    end = edges[(quantiles <= truth).sum(axis=-1, keepdims=True)]
+    share = (stated - begin) / np.where(end > begin, end - begin, 1.0)
+    return np.where(quantiles == truth, share, truth < quantiles)
 
 
 def central_intervals(quantiles: Sequence[float]) -> list[tuple[int, int, str]]:

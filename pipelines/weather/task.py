@@ -19,6 +19,7 @@ from .baselines import Baseline, fit_baselines, season_steps
 from .cli import TASK
 from .config import EvaluationConfig, WeatherConfig
 from .correction import (
+    LEAST_SPREAD,
     MISSING_EDGES,
     Correction,
     PointRule,
@@ -273,19 +274,19 @@ class WeatherTask(Task[WeatherConfig, WeatherData, WindowDataModule]):
         correction: Correction,
     ) -> Correction:
         """With what makes a system's quantiles cover on validation."""
-        levels, ranges = correction.levels, correction.ranges
-        windows, batch_size = (
-            data_module.evaluation("validation"),
-            data_module.batch_size,
-        )
-        made = ValidationForecasts.make(forecast, windows, batch_size, len(levels))
+        windows = data_module.evaluation("validation")
+        batch_size, levels = data_module.batch_size, len(correction.levels)
+        made = ValidationForecasts.make(forecast, windows, batch_size, levels)
         if made.is_whole:
             self._validation[key, data_module] = made
         if isinstance(key, str):
             # Baselines read the series, from which nothing can be left out.
-            shifts = made.shifts(levels, ranges)[np.newaxis]
+            shifts = made.shifts(correction)[np.newaxis]
             return dataclasses.replace(correction, shifts=shifts)
-        shifts = shifts_by_missing(made, forecast, windows, batch_size, levels, ranges)
+        correction = dataclasses.replace(
+            correction, least_spread=LEAST_SPREAD * self._scaling_of_targets.scale
+        )
+        shifts = shifts_by_missing(made, forecast, windows, batch_size, correction)
         return dataclasses.replace(correction, shifts=shifts, edges=MISSING_EDGES)
 
     def _model_forecast(self, model: keras.Model) -> Forecast:

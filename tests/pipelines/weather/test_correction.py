@@ -1,5 +1,7 @@
 """From a model's forecasts to answers: bounds, ties, the point, and what is missing."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -9,7 +11,6 @@ from recurra.pipelines.weather.correction import (
     MISSING_EDGES,
     Correction,
     TargetRanges,
-    fitted_shifts,
     missing_bins,
     missing_share,
 )
@@ -44,7 +45,7 @@ def rain_and_forecasts(windows, seed, drift=0.0):
 def test_dry_hours_lie_in_the_interval(drift):
     """Also where the model's quantiles move a little after validation."""
     ranges = TargetRanges.of([RAIN])
-    shifts = fitted_shifts(*rain_and_forecasts(1000, 0), LEVELS, ranges)
+    shifts = Correction(ranges, LEVELS).fitted_shifts(*rain_and_forecasts(1000, 0))
     truth, point, quantiles = rain_and_forecasts(1000, 1, drift)
     correction = Correction(ranges, LEVELS, shifts[None], point="median")
     point, quantiles = applied(correction, point, quantiles)
@@ -110,7 +111,8 @@ def test_shifts_of_a_direction_are_those_round_the_circle():
     true_offset = rng.normal(0, 10, (4000, 1, 1))
     point = rng.uniform(0, 360, (4000, 1, 1))
     truth = (point + true_offset) % 360
-    shifts = fitted_shifts(truth, point, None, LEVELS, TargetRanges.of([WIND]))
+    correction = Correction(TargetRanges.of([WIND]), LEVELS)
+    shifts = correction.fitted_shifts(truth, point, None)
     expected = np.quantile(true_offset, LEVELS)
     np.testing.assert_allclose(shifts[0, 0], expected, atol=0.1)
 
@@ -119,12 +121,35 @@ def test_of_few_windows_neighbouring_leads_are_taken_together():
     rng = np.random.default_rng(0)
     ranges = TargetRanges.of([T])
     few = rng.normal(size=(9, 24, 1))
-    shifts = fitted_shifts(few, np.zeros_like(few), None, (0.9,), ranges)[:, 0, 0]
+    correction = Correction(ranges, (0.9,))
+    shifts = correction.fitted_shifts(few, np.zeros_like(few), None)[:, 0, 0]
     # The 90 % quantile of a normal distribution; of 9 the largest would stand for it.
     assert np.abs(shifts - 1.28).mean() < 0.3 < few.max(axis=0).mean() - 1.28 + 0.3
     many = rng.normal(size=(200, 2, 1)) + [[0], [5]]
-    shifts = fitted_shifts(many, np.zeros_like(many), None, (0.5,), ranges)[:, 0, 0]
+    correction = Correction(ranges, (0.5,))
+    shifts = correction.fitted_shifts(many, np.zeros_like(many), None)[:, 0, 0]
     np.testing.assert_allclose(shifts, [0, 5], atol=0.3)
+
+
+def test_what_is_said_to_be_certain_hardly_moves():
+    """Sunshine: the nights are known, and the days stated half as wide as they are."""
+    rng = np.random.default_rng(0)
+    is_day = np.arange(4000)[:, None, None] % 2
+    truth = is_day * rng.normal(500, 100, (4000, 1, 1))
+    point = 500.0 * is_day
+    offsets = np.array([-64, -34, 0, 34, 64]) + np.zeros((1, 1, 1, 5))
+    quantiles = point[..., None] + is_day[..., None] * offsets
+    correction = Correction(
+        TargetRanges.of([RAIN]), LEVELS, least_spread=np.array([1e-3])
+    )
+    shifts = correction.fitted_shifts(truth, point, quantiles)
+    correction = dataclasses.replace(correction, shifts=shifts[None])
+    _, moved = applied(correction, point, quantiles)
+    assert np.abs(moved[::2]).max() < 0.01
+    day = truth[1::2]
+    inside = (day >= moved[1::2, ..., 0]) & (day <= moved[1::2, ..., 4])
+    stated = (day >= quantiles[1::2, ..., 0]) & (day <= quantiles[1::2, ..., 4])
+    assert inside.mean() > stated.mean() + 0.05
 
 
 def test_shifts_go_by_what_is_missing():
@@ -148,6 +173,7 @@ def test_kept_and_loaded(tmp_path):
         rng.normal(size=(4, 3, 2, 5)).astype("float32"),
         MISSING_EDGES,
         "inside",
+        np.array([0.1, 0.2]),
     )
     np.savez(tmp_path / "c.npz", **correction.as_arrays())
     with np.load(tmp_path / "c.npz") as file:

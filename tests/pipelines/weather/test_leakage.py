@@ -10,7 +10,7 @@ from recurra.pipelines.core.configuration import make_configuration
 from recurra.pipelines.core.files import read_json
 from recurra.pipelines.core.runs import Run
 from recurra.pipelines.weather.config import WeatherConfig
-from recurra.pipelines.weather.correction import TargetRanges
+from recurra.pipelines.weather.correction import Correction, TargetRanges
 from recurra.pipelines.weather.data import WindowDataModule, load_weather_data
 from recurra.pipelines.weather.evaluation import (
     ValidationForecasts,
@@ -163,7 +163,7 @@ def test_the_test_part_changes_no_correction(system_of, future, tmp_path):
         )
         made = ValidationForecasts.make(system.forecast, windows, 32, len(levels))
         ranges = TargetRanges.of(windows.source.series.variables[:2])
-        shifts.append(made.shifts(levels, ranges) / SCALE[:, None])
+        shifts.append(made.shifts(Correction(ranges, levels)) / SCALE[:, None])
     assert np.abs(shifts[0]).max() > 0.1
     np.testing.assert_allclose(*shifts, atol=ROUNDING)
 

@@ -174,16 +174,44 @@ def test_a_point_stands_for_its_quantiles():
     assert of_equal["width_80"] == 0
 
 
-def test_the_ends_of_an_interval_belong_to_it():
-    truth = np.array([1.0, 2.0, 3.0, 3.5]).reshape(-1, 1, 1)
-    quantiles = np.tile([1.0, 3.0], (4, 1)).reshape(4, 1, 1, 2)
-    times = np.full((4, 1), np.datetime64("2020-01-01", "s"))
+def scores_of_one(truth, quantiles, levels=LEVELS):
+    truth = np.asarray(truth, float).reshape(-1, 1, 1)
     scores = ForecastScores(
-        ["T"], [1], scale=np.ones(1), naive_error=np.ones(1), quantiles=[0.025, 0.975]
+        ["T"], [1], scale=np.ones(1), naive_error=np.ones(1), quantiles=levels
     )
-    scores.add(truth, np.full((4, 1, 1), 2.0), quantiles, times)
-    overall = scores.overall()
-    assert overall["coverage_95"] == 0.75 and overall["width_95"] == 2
+    every = np.broadcast_to(quantiles, (*truth.shape, len(levels)))
+    times = np.full(truth.shape[:2], np.datetime64("2020-01-01", "s"))
+    scores.add(truth, np.zeros_like(truth), every, times)
+    return scores
+
+
+@pytest.mark.parametrize(
+    ("truth", "covered"),
+    [
+        ([3], 1),
+        ([5], 0),
+        # The zeros reach from level 0 to .625, and .525 of it lie above level .1.
+        ([0], 0.525 / 0.625),
+        # The end of the interval, from .825 to 1.
+        ([4], 0.075 / 0.175),
+        ([0, 5, 3, NAN], (1 + 0.525 / 0.625) / 3),
+    ],
+)
+def test_zeros_count_by_the_share_of_their_mass(truth, covered):
+    scores = scores_of_one(truth, [0, 0, 0, 2, 4])
+    assert scores.overall()["coverage_80"] == pytest.approx(covered)
+    observed = scores.observed_levels()
+    assert observed[4] - observed[0] == pytest.approx(covered)
+
+
+@pytest.mark.parametrize("dry", [0.0, 0.2, 0.6, 0.8, 0.97])
+def test_the_coverage_of_a_right_forecast_is_what_it_states(dry):
+    rng = np.random.default_rng(0)
+    amounts = rng.exponential(size=20_000)
+    truth = np.where(rng.random(20_000) < dry, 0, amounts)
+    right = [max(0, -np.log((1 - level) / (1 - dry))) for level in LEVELS]
+    overall = scores_of_one(truth, right).overall()
+    assert overall["coverage_80"] == pytest.approx(0.8, abs=0.03)
 
 
 @pytest.mark.parametrize(
