@@ -1,20 +1,29 @@
-"""That times written in any usual way are read as what they are, or a person is told.
+"""That tables written in any usual way are read as what they are, or a person is told.
 
 Hypothesis writes columns of times: in any order of day, month and year, with any
 separator, names of months in four languages, two-digit years, 12-hour clocks, clocks in
 a column of their own, offsets, numbers; newest first, with gaps, with midnights written
-as 24:00 or as bare dates. Each is read, and what comes out is what was written, or a
-refusal, or a warning that names the key which decides; anything else is an error.
+as 24:00 or as bare dates. Whole tables have columns of values beside such times, with
+decimal and thousands signs, units in the header or below it, words for missing values,
+comments, repeated headers, columns that stand twice, in any delimiter and encoding.
+Each is read, and what comes out is what was written, or a refusal, or a warning that
+names the key which decides; anything else is an error.
 
     python benchmarks/reading_fuzz.py
-    python benchmarks/reading_fuzz.py --examples 100000 --seed 1
+    python benchmarks/reading_fuzz.py --times --examples 100000 --seed 1
 """
 
 import argparse
+import csv
 import datetime
+import io
 import logging
+import tempfile
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import hypothesis
 import numpy as np
@@ -24,6 +33,7 @@ from hypothesis import strategies as st
 from recurra.pipelines.core.errors import UserError
 from recurra.pipelines.data.reading import PlanBuilder
 from recurra.pipelines.data.series.repairs import RepairLog
+from recurra.pipelines.data.series.time_series import load_time_series
 from recurra.pipelines.data.series.time_stamps import (
     TimeSource,
     decide_times,
@@ -267,12 +277,171 @@ def outcome(written: WrittenTimes) -> str:
     return "told" if plan.plan().warnings else "wrong"
 
 
+@dataclass(frozen=True)
+class WrittenTable:
+    """A file with times and values, and what they are.
+
+    Attributes:
+        times: How the times are written, and what they are.
+        form: How the rest is written, for people.
+        suffix: Of the file.
+        data: Its bytes.
+        values: Of each row, by column, `[rows]`, NaN where missing.
+    """
+
+    times: WrittenTimes
+    form: str
+    suffix: str
+    data: bytes
+    values: dict[str, np.ndarray]
+
+    def __repr__(self) -> str:
+        return f"{self.times.form} | {self.form}: {self.data[:300]!r}"
+
+
+@st.composite
+def written_tables(draw: st.DrawFn) -> WrittenTable:
+    """A table of values beside times in one of all forms."""
+    times = draw(written_times())
+    rows = len(times.seconds)
+    delimiter = draw(st.sampled_from([",", ",", ";", "\t", "|"]))
+    # As people and programs have them: a decimal comma stands beside a comma seldom.
+    decimal = draw(st.sampled_from([".", ","] if delimiter != "," else [".", ".", ","]))
+    other = "," if decimal == "." else "."
+    thousands = draw(st.sampled_from(["", "", other, " ", "'"]))
+    missing = draw(
+        st.sampled_from(["", "NA", "NaN", "-", "null", "-9999", "n/a", "---"])
+    )
+    fraction = draw(st.sampled_from([0.0, 0.0, 0.2, 0.6]))
+    header, units, values, cells = [], [], {}, []
+    names = ["T", "p", "flow", "x1", "Luftdruck", "sales", "humidity"]
+    for name in draw(
+        st.lists(st.sampled_from(names), min_size=1, max_size=3, unique=True)
+    ):
+        numbers, written = _values(draw, rows, decimal, thousands)
+        is_missing = [draw(st.floats(0, 1)) < fraction for _ in range(rows)]
+        header.append(name)
+        units.append(draw(st.sampled_from(["", "", "°C", "hPa", "m³/h", "%"])))
+        values[name] = np.where(is_missing, np.nan, numbers)
+        cells.append(
+            [
+                missing if absent else cell
+                for absent, cell in zip(is_missing, written, strict=True)
+            ]
+        )
+    place = draw(st.sampled_from(["none", "behind", "below"]))
+    lines = [[*times.columns, *header]]
+    if place == "behind":
+        pairs = zip(header, units, strict=True)
+        lines = [[*times.columns, *(f"{n} ({u})" if u else n for n, u in pairs)]]
+    elif place == "below" and all(units):
+        lines.append([*("" for _ in times.columns), *units])
+    if draw(st.sampled_from([False] * 19 + [True])):
+        # A column that stands twice, with other values.
+        lines = [[*line, line[-1]] for line in lines]
+        cells.append(cells[-1][::-1])
+    table = [list(row) for row in zip(*times.columns.values(), *cells, strict=True)]
+    again = draw(st.sampled_from([0, 0, 0, rows // 2]))
+    if again:
+        table = [*table[:again], *lines, *table[again:]]
+    above = draw(
+        st.sampled_from(["", "", "# Station A, 12 m\n# raw\n", "Station A\n\n"])
+    )
+    text = above + _delimited([*lines, *table], delimiter)
+    encoding = draw(st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "cp1252"]))
+    end = draw(st.sampled_from(["\n", "\r\n"]))
+    form = f"{delimiter!r} {decimal!r} {thousands!r} {missing!r} {place} {encoding}"
+    return WrittenTable(
+        times,
+        form + (", header again" if again else ""),
+        ".tsv" if delimiter == "\t" else ".csv",
+        text.replace("\n", end).encode(encoding),
+        values,
+    )
+
+
+def _values(
+    draw: st.DrawFn, rows: int, decimal: str, thousands: str
+) -> tuple[list[float], list[str]]:
+    """Numbers of a column, and how they are written."""
+    places = draw(st.sampled_from([0, 1, 1, 2, 3]))
+    most = draw(st.sampled_from([9, 90, 4_000, 3_000_000]))
+    least = draw(st.sampled_from([0, -most]))
+    start = draw(st.integers(least * 10**places, most * 10**places))
+    jump = draw(st.integers(1, 997 * 10**places))
+    span = (most - least) * 10**places + 1
+    whole = [(start - least + row * jump) % span + least for row in range(rows)]
+    numbers = [each / 10**places for each in whole]
+    written = [
+        f"{each:,.{places}f}".translate({44: thousands, 46: decimal})
+        for each in numbers
+    ]
+    return numbers, written
+
+
+def _delimited(rows: list[list[str]], delimiter: str) -> str:
+    out = io.StringIO()
+    csv.writer(out, delimiter=delimiter, lineterminator="\n").writerows(rows)
+    return out.getvalue()
+
+
+def table_outcome(written: WrittenTable) -> str:
+    """What becomes of a file: "read", "refused", "told" or "wrong"."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"station{written.suffix}"
+        path.write_bytes(written.data)
+        try:
+            series = load_time_series(str(path))
+        except UserError:
+            return "refused"
+    (station,) = series.stations
+    steps = station.times().astype(np.int64)
+    order = np.argsort(written.times.seconds)
+    seconds = written.times.seconds[order]
+    found = np.searchsorted(steps, seconds).clip(0, len(steps) - 1)
+    is_read = bool((steps[found] == seconds).all())
+    read = [variable.name for variable in series.variables]
+    columns = dict(zip(read, station.values.T, strict=True))
+    for name, values in written.values.items():
+        if name not in columns:
+            is_read = is_read and bool(np.isnan(values).all())
+        elif is_read:
+            same = np.isclose(
+                columns[name][found],
+                values[order],
+                rtol=1e-6,
+                atol=1e-6,
+                equal_nan=True,
+            )
+            is_read = bool(same.all())
+    if is_read:
+        return "read"
+    return "told" if series.reading_plan.warnings else "wrong"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--examples", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--times", action="store_true", help="columns of times alone")
+    parser.add_argument("--tables", action="store_true", help="whole tables alone")
     arguments = parser.parse_args()
     logging.getLogger("recurra").setLevel(logging.ERROR)
+    wrong = 0
+    if not arguments.tables:
+        wrong += run("times", written_times(), outcome, arguments)
+    if not arguments.times:
+        wrong += run("whole tables", written_tables(), table_outcome, arguments)
+    raise SystemExit(wrong > 0)
+
+
+def run(
+    what: str,
+    written: st.SearchStrategy,
+    outcome_of: Callable[[Any], str],
+    arguments: argparse.Namespace,
+) -> int:
+    """Prints what becomes of so many examples, and returns how many are wrong."""
     counts: Counter[str] = Counter()
     refused: Counter[str] = Counter()
 
@@ -284,23 +453,23 @@ def main() -> None:
         phases=[hypothesis.Phase.generate],
         suppress_health_check=list(hypothesis.HealthCheck),
     )
-    @hypothesis.given(written_times())
-    def read(written: WrittenTimes) -> None:
-        result = outcome(written)
+    @hypothesis.given(written)
+    def read(example: Any) -> None:
+        result = outcome_of(example)
         counts[result] += 1
         if result == "refused":
-            refused[written.form] += 1
+            refused[example.form] += 1
         if result == "wrong":
-            print("wrong:", written)
+            print("wrong:", example)
 
     read()
     total = sum(counts.values())
-    print(f"{total} tables of times")
+    print(f"{total} {what}")
     for result in ("read", "told", "refused", "wrong"):
         print(f"{result:8} {counts[result]:7}  {counts[result] / total:.2%}")
     for form, count in refused.most_common(10):
         print(f"refused: {form} ({count})")
-    raise SystemExit(counts["wrong"] > 0)
+    return counts["wrong"]
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ from .delimited import COMMENT_MARKS, Record
 _MOSTLY = 0.6
 # Of rows that have as many fields as most, where fewer are a block above the table.
 _REGULAR = 0.8
+# Of rows below a header that may stand again, so many do not repeat it.
+_OTHER_ROWS = 0.75
 _MOST_HEADER_LINES = 3
 _MOST_LINES_ABOVE = 30
 # In a name of a column, but for questions that are asked.
@@ -24,7 +26,7 @@ _ENOUGH_ROWS = 4
 _UNIT = re.compile(
     r"[(\[{<].*[)\]}>]|[-–]|°|°?\s*[CFK]|deg\.?\s?[CFT]?|degrees?|%|percent|[kKhMm]?Pa|"
     r"m?bars?|mb|inHg|[ncmµkμ]?m|in(?:ch)?|ft|mi|"
-    r"(?:m|km|cm|mm|l|mi|ft)\s?(?:/|\*|\s|\.)?\s?(?:s|h|hr|min|d|m2|m²)(?:\^?-1|⁻¹)?|"
+    r"(?:m|km|cm|mm|l|L|mi|ft|m3|m³)\s?(?:/|\*|\s|\.)?\s?(?:s|h|hr|min|d|m2|m²)(?:\^?-1|⁻¹)?|"
     r"kn|kts?|knots?|mph|kph|[kM]?W(?:h|/m2|/m²|/m\^2| m-2)?|[kM]?J(?:/m2|/m²|/cm2)?|"
     r"m?V|m?A|Hz|lux?|ppm|ppb|[mµuμ]g/m(?:3|³|\^3)|g/kg|g/m(?:3|³)|h|hr|hours?|s|sec|"
     r"min|minutes?|ms|days?|UTC|GMT|local|TS|RN|Smp|Avg|Min|Max|Tot|WVc|"
@@ -46,12 +48,21 @@ class Layout:
         begin: the number of the record that is its first row.
         ends_in_delimiter: whether its rows end in a delimiter that parts nothing.
         has_comments: whether lines between its rows may be comments.
+        header: the fields of each line of the header.
     """
 
     names: list[str]
     begin: int
     ends_in_delimiter: bool = False
     has_comments: bool = False
+    header: tuple[list[str], ...] = ()
+
+    def repeats_header(self, fields: Sequence[str]) -> bool:
+        """Whether a line of the header stands again, as in files that were joined.
+
+        A single word may as well be a value.
+        """
+        return len(fields) > 1 and _bare(fields) in self.header
 
 
 @dataclass(frozen=True)
@@ -109,7 +120,13 @@ def decide_layout(
     )
     begin = top + (lines or head.lines * records[top].is_comment)
     names, is_cut = _names(records, top, lines, file)
-    return Layout(names, begin, is_cut, _has_comments(records[:begin], records[begin:]))
+    return Layout(
+        names,
+        begin,
+        is_cut,
+        _has_comments(records[:begin], records[begin:]),
+        tuple(_bare(record.fields) for record in records[begin - lines : begin]),
+    )
 
 
 def check_names(names: Sequence[str], place: str) -> list[str]:
@@ -283,6 +300,10 @@ def _top_of_header(
         named = [run[0]] if _are_numbers_of_rows(records[run[-1] + 1 :]) else []
     if not named:
         return None
+    top = named[0] - 1
+    if top in fields and _are_units(fields[named[0]], fields[top]):
+        # Names that are words for no value, such as "T", above their units.
+        named.insert(0, top)
     above = [i for i in run if i < named[-1]]
     has_values = any(_matches(fields[i], kinds)[0] for i in above)
     return named[-1] if width == 2 and has_values else named[0]
@@ -305,8 +326,11 @@ def _may_name(
     fields: Sequence[str], kinds: Sequence[Kind], below: Sequence[Record]
 ) -> bool:
     """Whether words for no value, such as "T" or "NA", stand above figures alone."""
+    rows = [r.fields for r in below if len(r.fields) == len(fields)]
+    # A header may stand again.
+    rows = [row for row in rows if _bare(row) != _bare(fields)]
     for position, (cell, kind) in enumerate(zip(fields, kinds, strict=False)):
-        others = (r.fields[position] for r in below if len(r.fields) == len(fields))
+        others = (row[position] for row in rows)
         if kind and cell.strip().isalpha() and cell not in others:
             return True
     return False
@@ -380,6 +404,10 @@ def _head_above_words(records: Sequence[Record], width: int, is_regular: bool) -
         top = next(i for i, r in enumerate(records) if i == top or not r.is_comment)
         first = _without_mark(records[top])
     rows = [r.fields for r in records[top + 1 :] if len(r.fields) == width]
+    others = [fields for fields in rows if _bare(fields) != _bare(first)]
+    if len(others) > _OTHER_ROWS * len(rows) and not _has_again(first, others):
+        # Where the first line stands again as a whole alone, files were joined.
+        rows = others
     if len(first) != width or width < 2 or len(rows) < _ENOUGH_ROWS:
         is_sure = not any(is_figure(cell) or _is_long(cell) for cell in first)
         is_sure = is_sure and not _has_again(first, rows)
@@ -436,6 +464,10 @@ def _votes(first: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[int, in
             usual = sum(map(len, cells)) / len(cells)
             as_name += len(cell) < usual / 2 and len(cell.split()) <= 3
     return as_name, as_row
+
+
+def _bare(fields: Sequence[str]) -> list[str]:
+    return [field.strip() for field in fields]
 
 
 def _without_mark(record: Record) -> list[str]:

@@ -167,7 +167,8 @@ def read_table(
 
     Blank lines are no rows, nor are comments between rows that begin with figures.
     Rows with another number of fields than the header, with broken quotes, with broken
-    JSON or undecodable bytes are ``bad_rows``.
+    JSON or undecodable bytes are ``bad_rows``; so are lines that repeat the header, as
+    in files that were joined.
 
     Args:
         path: the file.
@@ -320,6 +321,8 @@ def _add_record(record: Record, layout: Layout, rescue: _Rescue, rows: Rows) -> 
         fields = fields[:-1]
     if record.fault is not None:
         rows.bad.append(rows.bad_row(number, record.fault))
+    elif layout.repeats_header(fields):
+        rows.bad.append(rows.bad_row(number, "the header stands here again"))
     elif len(fields) == width:
         rows.add(number, fields)
     elif not (layout.has_comments and record.is_comment):

@@ -9,10 +9,13 @@ The key is `data.time_zone`:
   on;
 - "offsets": every stamp states its offset from UTC, and they change over the year.
 
-Stamps with an offset are brought to UTC, except by the station's clock.
+Stamps with an offset are brought to UTC, except by the station's clock. An offset in
+the name of their column, "Date Time, GMT+01:00", is that of all that state none.
 """
 
+import dataclasses
 import datetime
+import re
 from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
@@ -27,6 +30,12 @@ from .time_text import NO_STAMP, Moments
 
 STATION = "station"
 OFFSETS = "offsets"
+
+_IN_NAME = re.compile(
+    r"(?i)(?<![a-z])(?:utc|gmt)(?![a-z])"
+    r"\s*(?:(?P<sign>[+\-\u2212])\s?(?P<hours>\d{1,2})(?::?(?P<minutes>\d\d))?)?"
+)
+_DAY = 86_400
 
 
 def decide_clock(moments: Sequence[Moments], plan: PlanBuilder, file: str) -> str:
@@ -92,6 +101,28 @@ def on_clock(moments: Moments, zone: str, log: RepairLog) -> np.ndarray:
     if wall.any():
         in_utc[wall] = _from_wall_clock(seconds[wall], _zone(zone), log)
     return in_utc
+
+
+def stated_offset(columns: Sequence[str]) -> int | None:
+    """Seconds east of UTC that names of columns of time state, None without any."""
+    for found in filter(None, map(_IN_NAME.search, columns)):
+        minutes = 60 * int(found["hours"] or 0) + int(found["minutes"] or 0)
+        return 60 * minutes * (1 if found["sign"] in (None, "+") else -1)
+    return None
+
+
+def with_stated_offset(moments: Moments, columns: Sequence[str]) -> Moments:
+    """The moments with the offset that their columns' names state.
+
+    Days, which have no clock, stay what they are.
+    """
+    offset = stated_offset(columns)
+    is_bare = moments.read & (moments.offsets == NO_STAMP)
+    if offset is None or not (moments.seconds[moments.read] % _DAY).any():
+        return moments
+    return dataclasses.replace(
+        moments, offsets=np.where(is_bare, offset, moments.offsets)
+    )
 
 
 def offset_name(seconds: int) -> str:

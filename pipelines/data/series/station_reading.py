@@ -9,6 +9,7 @@ import numpy as np
 from ...core.errors import UserError
 from ..files.tables import find_column, show_location
 from ..reading import Decision, PlanBuilder
+from .clocks import offset_name, stated_offset
 from .column_findings import loses_steps, note_columns, warn_of_values
 from .column_formats import ColumnFormat, column_formats
 from .measured_values import read_values
@@ -125,7 +126,10 @@ def _time_columns(table: RawTable, plan: PlanBuilder) -> TimeColumns:
             file=file,
         )
     for column in found.columns:
-        plan.column(column, "time", "given" if asked else "its name and its values")
+        offset = stated_offset([column])
+        stated = {} if offset is None else {"offset": offset_name(offset)}
+        since = "given" if asked else "its name and its values"
+        plan.column(column, "time", since, **stated)
     return found
 
 

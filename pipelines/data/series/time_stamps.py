@@ -16,7 +16,7 @@ import pandas as pd
 
 from ...core.errors import UserError
 from ..reading import Decision, PlanBuilder
-from .clocks import STATION, decide_clock, on_clock
+from .clocks import STATION, decide_clock, on_clock, with_stated_offset
 from .loss_patterns import check_pattern
 from .repairs import EXAMPLES, RepairKind, RepairLog
 from .time_columns import (
@@ -193,11 +193,16 @@ class _Column:
             self.text = TimeText(as_text(self.values))
 
     def moments(self, rules: TimeRules) -> Moments:
-        """What the rows say."""
+        """What the rows say, and the names of their columns."""
         if self.source.columns.parts:
-            return _assembled(self.source)
-        moments = self._read(rules) if self.is_written else _of_datetimes(self.values)
-        return moments if self.clock is None else self._joined(moments)
+            moments = _assembled(self.source)
+        elif self.is_written:
+            moments = self._read(rules)
+        else:
+            moments = _of_datetimes(self.values)
+        if self.clock is not None:
+            moments = self._joined(moments)
+        return with_stated_offset(moments, self.source.columns.columns)
 
     def reasons(self, lost: np.ndarray) -> np.ndarray:
         """Why each lost row has no time, of all rows; None for the others."""

@@ -49,6 +49,7 @@ def read_with(folder: Path, content: str | bytes, name: str, plan) -> Table:
         ("# from X\n# time, t, p\n#\n", ["time", "t", "p"]),
         ("# from X\n", ["1", "2", "3"]),
         ("time,t,p\n,°C,hPa\n", ["time", "t (°C)", "p (hPa)"]),
+        ("time,T,T2\n,%,m³/h\n", ["time", "T (%)", "T2 (m³/h)"]),
         ("time,t,p\n(UTC),[degC],(mm)\n", ["time (UTC)", "t (degC)", "p (mm)"]),
         ("time,t,p\nstring,float,float\n", ["time (string)", "t (float)", "p (float)"]),
         ("X\ntime,t,p\nTS,Deg C,%\n,Avg,Smp\n", ["time (TS)", "t (Deg C)", "p (%)"]),
@@ -452,3 +453,28 @@ def test_the_encoding_of_training_holds_for_few_letters(tmp_path: Path) -> None:
     assert plan.plan().warnings == []
     table = read_with(tmp_path, "a,b\nда,1\n", "a.csv", PlanBuilder(kept=kept))
     assert table.frame["a"].tolist() == ["да"]
+
+
+REVIEWS = "".join(f"a text of {n} words,{('bad', 'good')[n % 2]}\n" for n in range(20))
+
+
+@pytest.mark.parametrize(
+    ("content", "lines"),
+    [
+        (f"text,label\n{REVIEWS}text,label\n{REVIEWS}text,label\n", [22, 43]),
+        (f"time,t,p\n{ROWS}time , t,p\n{ROWS}", [30]),
+        (f"time,t,p\n,°C,hPa\n{ROWS}time,t,p\n,°C,hPa\n{ROWS}", [31, 32]),
+        ("en,de\n" + "hello,hallo\nday,Tag\n" * 3 + "en,de\nbye,ade\n", [8]),
+    ],
+)
+def test_a_header_that_stands_again_is_no_row(tmp_path, content, lines):
+    table = read(tmp_path, content)
+    assert [bad.line for bad in table.bad_rows] == lines
+    assert {bad.reason for bad in table.bad_rows} == {"the header stands here again"}
+    assert len(table.frame) == content.count("\n") - len(lines) - (table.lines[0] - 1)
+
+
+def test_a_first_row_that_stands_again_is_no_header(tmp_path):
+    for content in (REVIEWS * 2, "good,pos\nnice,pos\nbad,neg\n" * 9):
+        table = read(tmp_path, content)
+        assert len(table.frame) == content.count("\n") and not table.bad_rows

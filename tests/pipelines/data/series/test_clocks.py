@@ -20,9 +20,9 @@ BARE = list(TIMES.strftime("%Y-%m-%dT%H:%M"))
 AHEAD = [f"{time}+02:00" for time in BARE]
 
 
-def read(values, plan=None):
+def read(values, plan=None, name="t"):
     plan = plan or PlanBuilder()
-    frame, columns = pd.DataFrame({"t": values}), TimeColumns(("t",))
+    frame, columns = pd.DataFrame({name: values}), TimeColumns((name,))
     rules = decide_times([TimeSource(frame, columns, "a.csv")], plan)
     stamps = read_stamps(frame, columns, None, RepairLog(""), "a.csv", rules=rules)
     return stamps, plan.plan()
@@ -98,3 +98,27 @@ def test_the_doubled_hour_by_the_direction_of_the_file(newest_first, form):
     stamps, _ = read(wall, PlanBuilder({"time_zone": "Europe/Berlin"}))
     expected = utc.tz_localize(None).to_numpy("datetime64[s]").astype(np.int64)
     assert (stamps == expected).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "clock", "hours"),
+    [
+        ("Time (UTC+1)", "+01:00", 1),
+        ("Date Time, GMT-03:30", "-03:30", -3.5),
+        ("time_gmt+02:00", "+02:00", 2),
+        ("valid_utc", "UTC", 0),
+        ("Date/Time LST", "station", 0),
+        ("utcoffset", "station", 0),
+    ],
+)
+def test_an_offset_in_the_name_of_the_column_is_that_of_its_times(name, clock, hours):
+    stamps, plan = read(BARE, name=name)
+    assert clock_of(plan) == clock
+    assert (stamps == SECONDS - 3600 * hours).all()
+    as_it_stands, _ = read(BARE, PlanBuilder({"time_zone": "station"}), name)
+    assert (as_it_stands == SECONDS).all()
+    # What the values state counts more, and days have no clock.
+    assert (read(AHEAD, name=name)[0] == SECONDS - 7200).all()
+    days = pd.date_range("2015-03-01", periods=9, freq="1D")
+    stamps, plan = read(days.strftime("%Y-%m-%d"), name=name)
+    assert clock_of(plan) == "station" and (stamps % 86_400 == 0).all()
