@@ -3,10 +3,12 @@
 import gzip
 import json
 import shutil
+import weakref
 
 import pandas
 import pytest
 
+from recurra.apps import inputs
 from recurra.apps.answers import texts as texts_on_screen
 from recurra.apps.inputs import read_texts
 from recurra.pipelines.cards import (
@@ -295,3 +297,40 @@ def test_a_broken_export_is_refused_in_one_line(
         load_model(folder)
     assert "\n" not in str(error.value)
     assert str(folder) in str(error.value)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "txt", "jsonl"])
+def test_a_file_is_never_in_memory_as_a_whole(tmp_path, monkeypatch, suffix):
+    """Counted are the parts that anybody still holds when one is answered."""
+    monkeypatch.setattr(streams, "PART_BYTES", 2_000)
+    parts, most = [], 0
+    in_turn = inputs.in_turn
+
+    def tracked(*arguments):
+        for part in in_turn(*arguments):
+            parts.append(weakref.ref(part.rows))
+            yield part
+
+    class Model:
+        card = card_of(NumberAnswer())
+        answer = card.answer
+
+        def predict_texts(self, texts):
+            nonlocal most
+            most = max(most, sum(part() is not None for part in parts))
+            return [{"value": float(text.split()[-1])} for text in texts]
+
+    monkeypatch.setattr(inputs, "in_turn", tracked)
+    texts = [f"a text of some words {number}" for number in range(2_000)]
+    lines = {
+        "csv": ["text", *texts],
+        "txt": texts,
+        "jsonl": [json.dumps({"text": text}) for text in texts],
+    }
+    path, to = tmp_path / f"a.{suffix}", tmp_path / "out.csv"
+    path.write_text("\n".join(lines[suffix]), encoding="utf-8")
+    texts_on_screen.predict(Model(), (), path, False, to=to)
+    answered = pandas.read_csv(to)
+    assert answered["value"].tolist() == list(range(2_000))
+    assert answered["text"].tolist() == texts
+    assert len(parts) > 20 and most <= 3

@@ -8,7 +8,8 @@ import pytest
 import tensorflow as tf
 
 from recurra.pipelines.data.texts.labelled_texts import LabelledTexts, Split
-from recurra.pipelines.sentiment.config import SentimentConfig
+from recurra.pipelines.sentiment.cli import describe
+from recurra.pipelines.sentiment.config import SentimentConfig, SentimentDataConfig
 from recurra.pipelines.sentiment.data import (
     EvaluationBatches,
     TextDataModule,
@@ -18,6 +19,7 @@ from recurra.pipelines.sentiment.preprocessing import (
     PADDING,
     Preprocessing,
     ngram_fingerprints,
+    tokenize,
 )
 
 WORDS = [f"w{number}" for number in range(1000)]
@@ -282,3 +284,21 @@ def test_texts_are_evaluated_on_the_ratios_of_all_texts(with_ngrams):
             ids = ngram_numbers(split.texts[length - 1])
             np.testing.assert_allclose(found[row, :length], RATIOS[0, ids])
             assert not found[row, length:].any()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The soup (no. 0) wasn't bad, not at all!",
+        "ซุปไม่อร่อยเลยครับ 0",
+        "味道很差。而且服务很慢",
+        "co\u00adoperate &amp; <b>win</b> 3.5 e-mails",
+    ],
+)
+def test_data_show_counts_the_tokens_that_the_model_is_given(tmp_path, text):
+    rows = "".join(f'"{text}",{label}\n' for label in ("bad", "good") * 3)
+    path = tmp_path / "a.csv"
+    path.write_text(f"text,label\n{rows}", encoding="utf-8")
+    described = describe(SentimentDataConfig(spec=str(path)))
+    shown = described.values["splits"]["train"]["tokens"]["100"]
+    assert shown == tokenize(tf.constant([text]), True).row_lengths()[0]
