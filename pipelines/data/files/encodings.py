@@ -14,6 +14,7 @@ from ..reading import Decision
 UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 #: Of a file in one of these each line may be in the other.
 BY_LINE = ("utf-8", "cp1252")
+_JAPANESE_ESCAPE = b"\x1b$"
 _UTF_8_MARK = b"\xef\xbb\xbf"
 #: Why a line or file cannot be read.
 UNDECODABLE = (
@@ -45,6 +46,19 @@ _SLAVIC = (re.compile(r"[šžŠŽ]"), re.compile(r"[èìùøòæÈÌÙØÒÆ]"))
 _NOT_SLAVIC = re.compile(r"[åÅäÄ]")
 _HUNGARIAN = (re.compile(r"[õÕ]"), re.compile(r"[öüÖÜ]"), re.compile(r"[áéÁÉ]"))
 _NOT_HUNGARIAN = re.compile(r"[ãçàâêñäÃÇÀÂÊÑÄ]")
+# What Western texts seldom have, and others do that are read as cp1252: Turkish and
+# Baltic letters as Icelandic ones, Romanian and Hungarian as Portuguese ones elsewhere
+# than these stand, Slavic ones as Italian and Danish ones, signs and capitals in words.
+_DOUBTFUL = [
+    re.compile(pattern, re.DOTALL)
+    for pattern in (
+        r"(?=.*[ðþýÐÞÝ])(?:.*[àèëøûùçâãü]|[^áíóúæÁÍÓÚÆ]*$)",
+        r".*ã(?![oes\W])",
+        r"(?=.*[õÕ](?!e))(?=.*[áéíóú])",
+        r"(?=.*[šžŠŽ])(?!.*[åøäöÅØÄÖ]).*(?:è\w|æ)",
+        r".*(?:[^\W\d_][¹º][^\W\d_]|(?<!\w)[¾¼¹³][^\W\d_]|[a-z][ŠŒŽŸ][a-z])",
+    )
+]
 _BEYOND_ASCII = re.compile(r"[^\W\d_a-zA-Z]")
 # Of the letters beyond ASCII, so many are of such a kind.
 _OF_LETTERS = 0.08
@@ -139,6 +153,8 @@ def guess_encoding(data: bytes) -> Decision:
     """
     if data.startswith(UTF_16_MARKS):
         return Decision("utf-16", "its byte-order mark")
+    if _JAPANESE_ESCAPE in data and _decoded(data, "iso2022_jp") is not None:
+        return Decision("iso2022_jp", "its escape sequences")
     if _decoded(data, "utf-8") is not None:
         return Decision("utf-8", "all bytes")
     lines = [line for line in _byte_lines(data) if not line.isascii()]
@@ -146,10 +162,8 @@ def guess_encoding(data: bytes) -> Decision:
     sample = _joined(lines)
     high = sum(byte > 127 for byte in sample)
     if in_utf_8 or high < _FEWEST_BYTES:
-        return Decision(
-            "utf-8" if in_utf_8 else "cp1252",
-            f"{in_utf_8:,} of {len(lines):,} lines beyond ASCII are UTF-8",
-        )
+        evidence = f"{in_utf_8:,} of {len(lines):,} lines beyond ASCII are UTF-8"
+        return Decision("utf-8", evidence) if in_utf_8 else _western(sample, evidence)
     return _guess_by_letters(sample)
 
 
@@ -171,7 +185,7 @@ def _guess_by_letters(sample: bytes) -> Decision:
     if _may_be_western(sample):
         usual = coherence.get("cp1252", 1.0)
         if coherence.get(best, 0.0) < usual + _CLEARLY:
-            return Decision("cp1252", "letters of Western Europe")
+            return _western(sample, "letters of Western Europe")
         return _guessed(best, coherence)
     coherence.pop("cp1252", None)
     best = next(iter(coherence), "")
@@ -181,6 +195,16 @@ def _guess_by_letters(sample: bytes) -> Decision:
             f"data.encoding says it, such as {', '.join(list(coherence)[:3]) or 'gbk'}"
         )
     return _guessed(best, coherence)
+
+
+def _western(sample: bytes, evidence: str) -> Decision:
+    """cp1252, and the others that it might be where its letters leave a doubt."""
+    text = sample.decode("cp1252", errors="replace")
+    is_doubtful = _SIGN_IN_WORD.search(text) or any(
+        each.match(text) for each in _DOUBTFUL
+    )
+    others = "cp1250 or cp1254 or cp1257 or cp850 (data.encoding chooses)"
+    return Decision("cp1252", evidence, others if is_doubtful else "")
 
 
 def _by_script(sample: bytes) -> str | None:

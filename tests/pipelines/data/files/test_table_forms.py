@@ -13,6 +13,7 @@ import pytest
 
 from recurra.pipelines.cards import Finding, ReadingPlan
 from recurra.pipelines.core.errors import UserError
+from recurra.pipelines.data.files.encodings import guess_encoding
 from recurra.pipelines.data.files.tables import (
     Table,
     find_column,
@@ -374,6 +375,7 @@ def test_columns_are_found_by_name_case_or_number() -> None:
 TEXTS = {
     "gbk": "味道很差而且服务很慢 这部电影很好看 非常喜欢这家餐厅的菜",
     "big5": "味道很差而且服務很慢 這部電影很好看 非常喜歡這家餐廳的菜",
+    "iso2022_jp": "この映画は退屈だ 味はひどい とても良い店でした",
     "shift_jis": "この映画は退屈だ 味はひどい とても良い店でした",
     "euc_jp": "この映画は退屈だ 味はひどい とても良い店でした",
     "euc_kr": "정말 좋은 영화였다 지루하고 길다 다시 보고 싶다",
@@ -396,7 +398,9 @@ def test_encodings_are_guessed_with_a_word_or_refused(
     plan = PlanBuilder()
     table = read_with(tmp_path, content, "a.csv", plan)
     assert table.frame["text"].tolist() == [text] * 10
-    assert ("data.encoding" in "".join(plan.plan().warnings)) == (encoding != "cp1252")
+    assert ("data.encoding" in "".join(plan.plan().warnings)) == (
+        encoding not in ("cp1252", "iso2022_jp")
+    )
     given = read(tmp_path, content, encoding=encoding)
     assert given.frame["text"].tolist() == [text] * 10
 
@@ -425,6 +429,46 @@ def test_letters_of_central_europe_are_not_taken_for_western_ones(
     assert ("data.encoding" in "".join(plan.plan().warnings)) == is_told
     if encoding != "cp850":
         assert table.frame["text"].tolist() == [text] * 10
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("Ovaj film je odličan, gluma je izvrsna. Žao mi je, škoda", "iso8859-2"),
+        ("Zelo dober film, priporočam. Žal je bil konec slab, škoda", "cp1250"),
+        ("Nagyon jó film, mindenkinek ajánlom. Őszintén, túl hosszú", "cp1250"),
+        ("Un film foarte bun, îl recomand tuturor. Muzica frumoasă", "iso8859-2"),
+        ("Çok güzel bir film, öneririm. Sonu zayıftı, şarkılar ağır", "cp1254"),
+        ("Labai geras filmas, rekomenduoju. Žiūrėjau su šeima, ačiū", "cp1257"),
+        ("Ļoti laba filma, iesaku visiem. Beigas bija vājas, žēl", "cp1257"),
+        ("Très bon film, à voir, où est passé l'été, ça déçoit", "cp850"),
+    ],
+)
+def test_letters_that_may_be_others_are_never_taken_in_silence(text, encoding):
+    data = f"{text}\n".encode(encoding)
+    found = guess_encoding(data)
+    assert found.alternative or data.decode(found.value) == f"{text}\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Très bon film, où est passé l'été, ça déçoit, « Noël » à l'œil",
+        "Sehr schöner Film für alle, größer, Übermaß, äußerst öde",
+        "Una película muy buena, ¿dónde está el niño? ¡Año! 1º, vergüenza",
+        "Não é bom, mas são lições à mão; questões, irmã, pães, avô",
+        "Però è più bella, perché la città è così, caffè, Škoda",
+        "Smørrebrød på ærlig vis, også børn, Citroën",
+        "Mycket bra, fantastisk för både små och stora, idé",
+        "Hyvä elokuva, pääosa näyttelee hyvin, mutta liian pitkä yö",
+        "Mjög góð mynd, ég mæli með henni. Þetta var gaman, maðurinn fór út",
+        "Héél goed, de coëfficiënt van één café, ruïne",
+        "El pingüí és aquí, la col·lecció, avorrida però bona, ça",
+    ],
+)
+def test_western_letters_raise_no_doubt(text):
+    found = guess_encoding(f"{text}\n".encode("cp1252"))
+    assert (found.value, found.alternative) == ("cp1252", "")
 
 
 def test_an_encoding_that_letters_do_not_tell(tmp_path: Path) -> None:
