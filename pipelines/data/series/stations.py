@@ -38,7 +38,8 @@ _VARIABLE_NAMES = (
     "datatype",
 )
 _VALUE_NAMES = ("state", "value")
-_HOUR_OF_A_DAY = re.compile(r"(?i)(?:he?|hr|hour)[ _]?(\d{1,2})|(\d{1,2}):00")
+_HOUR_OF_A_DAY = re.compile(r"(?i)(?:he?|hr|hour)[ _]?\d{1,2}")
+_CLOCK_TIME = re.compile(r"\d{1,2}:\d\d(?::\d\d)?")
 _UNIT_NAMES = ("unit", "units", "unit_of_measurement", "uom", "einheit")
 
 
@@ -67,8 +68,13 @@ def _warn_of_times_side_by_side(table: RawTable, plan: PlanBuilder) -> None:
     names = [str(name).strip() for name in table.frame.columns]
     months = [name for name in names if name.lower().rstrip(".") in MONTHS]
     hours = [name for name in names if _HOUR_OF_A_DAY.fullmatch(name)]
-    for found, count, what in ((months, 12, "months"), (hours, 24, "hours")):
-        if len(found) >= count:
+    clocks = [name for name in names if _CLOCK_TIME.fullmatch(name)]
+    for found, fewest, what in (
+        (months, 12, "months"),
+        (hours, 24, "hours"),
+        (clocks, 3, "clock times"),
+    ):
+        if len(found) >= fewest:
             plan.warn(
                 f"{table.files[0]}: the {what} {found[0]} to {found[-1]} stand side by "
                 "side and are read as a variable each; a series of them needs a row "

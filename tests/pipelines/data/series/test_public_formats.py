@@ -422,3 +422,6 @@ def test_months_and_hours_side_by_side_are_told(load, caplog):
     days = [f"2020-01-{day}," + ",".join("1" * 24) for day in range(10, 30)]
     load("hours.csv", ["Date," + ",".join(f"H{h}" for h in range(1, 25)), *days])
     assert "the hours H1 to H24 stand side by side" in caplog.text
+    days = [f"2020-01-{day},1,2,3,4" for day in range(10, 30)]
+    load("clocks.csv", ["Date,00:00,06:00,12:00,18:00", *days])
+    assert "the clock times 00:00 to 18:00 stand side by side" in caplog.text
