@@ -83,11 +83,29 @@ class _LinearSchedule(keras.optimizers.schedules.LearningRateSchedule):
         }
 
 
+class Adam(keras.optimizers.Adam):
+    """Keras's Adam, of gradients whose equal rows are summed.
+
+    The gradient of an embedding table is a list of rows, and a word that a batch names
+    k times is k of them. Keras takes squares, of the global norm and of the second
+    moments, of each by itself, so that the norm is too large and the steps of frequent
+    words are too long. It updates every row of a table at each step either way, so
+    whole gradients cost no more.
+    """
+
+    def apply(self, grads: Sequence[Any], trainable_variables: Any = None) -> None:
+        whole = [
+            gradient if gradient is None else tf.convert_to_tensor(gradient)
+            for gradient in grads
+        ]
+        super().apply(whole, trainable_variables)
+
+
 def make_optimizer(
     training: TrainingConfig, steps_per_epoch: int
 ) -> keras.optimizers.Optimizer:
     """Adam with the schedule, clipping and, if there is any, decoupled weight decay."""
-    return keras.optimizers.Adam(
+    return Adam(
         learning_rate_schedule(training, steps_per_epoch),
         # Of zero, Keras would still take a round over all weights at each step.
         weight_decay=training.weight_decay or None,

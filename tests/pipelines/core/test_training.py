@@ -191,6 +191,30 @@ def test_the_optimizer_follows_the_schedule(unbroken):
     )
 
 
+def _words_of(rows, optimizer):
+    """A table of word vectors and the optimizer's moments after one step on rows."""
+    table = keras.Variable(np.zeros((3, 2), "float32"))
+    optimizer.build([table])
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(keras.ops.take(table, tf.constant(rows), axis=0))
+    optimizer.apply([tape.gradient(loss, table.value)], [table])
+    names = ("momentum", "velocity")
+    return [
+        keras.ops.convert_to_numpy(variable)
+        for variable in optimizer.variables
+        if variable.name.endswith(names)
+    ]
+
+
+def test_a_word_that_a_batch_names_often_has_the_sum_of_its_gradients():
+    optimizer = make_optimizer(TrainingConfig(clip_norm=1.0), 10)
+    first, second = _words_of([1, 1, 1, 1, 2, 2, 2], optimizer)
+    # Of (0, 0), (4, 4), (3, 3), clipped to the norm 1.
+    clipped = np.array([[0, 0], [4, 4], [3, 3]]) / math.sqrt(50)
+    np.testing.assert_allclose(first, (1 - optimizer.beta_1) * clipped, rtol=1e-5)
+    np.testing.assert_allclose(second, (1 - optimizer.beta_2) * clipped**2, rtol=1e-5)
+
+
 # History, best weights, early stopping
 
 
