@@ -117,6 +117,12 @@ def train(
             "--set training.epochs=N.",
         ),
     ] = False,
+    workers: Annotated[
+        int,
+        typer.Option(
+            min=1, help="Processes that train it together, to the result of one."
+        ),
+    ] = 1,
     **data: Any,
 ) -> None:
     """Train and evaluate a model: from data to a run directory with a report."""
@@ -139,12 +145,16 @@ def train(
             config=config,
             settings=settings or (),
             resume=resume,
+            workers=workers,
             progress=progress,
             command=["recurra", *sys.argv[1:]],
             **data,
         )
     except Interrupted as stop:
-        _say(f"{stop}. Go on with: {Run.open(path).resume_command}")
+        again = Run.open(path).resume_command
+        if workers > 1:
+            again += f" --workers {workers}"
+        _say(f"{stop}. Go on with: {again}")
         raise typer.Exit(130) from None
     finally:
         progress.close()

@@ -33,6 +33,7 @@ def train(
     config: str | Path | None = None,
     settings: Settings = (),
     resume: bool = False,
+    workers: int = 1,
     progress: Progress | bool = True,
     command: Sequence[str] = (),
     **options: Any,
@@ -56,6 +57,8 @@ def train(
         resume: Go on with a run that was stopped, by its own configuration, or with
             more `training.epochs` or `training.patience`; of a finished run, repeat
             what failed.
+        workers: Processes of this machine that train the model together, to the result
+            of one. Each gets its part of the cores.
         progress: Hears of every training step. True shows a bar, False nothing.
         command: The command line, to be written into the run.
         **options: Fields of the section `data`, such as `text_column`.
@@ -63,7 +66,10 @@ def train(
     Raises:
         UserError: For wrong data or configuration, or a run directory that exists.
         Interrupted: If training was asked to stop; its state is saved.
+        WorkerLost: If one of several workers has died; resume the run.
     """
+    if workers < 1:
+        raise UserError(f"workers: is {workers}; give 1 or more")
     definition = find_definition(task)
     if resume and run is None:
         raise UserError("resume: name the run to go on with")
@@ -93,6 +99,7 @@ def train(
             command=command,
             resume=resume,
             progress=hearer,
+            number_of_workers=workers,
         )
 
 

@@ -14,3 +14,9 @@ class UserError(Exception):
 
 class Interrupted(Exception):
     """Training was asked to stop (SIGINT or SIGTERM); its state is saved."""
+
+
+class WorkerLost(Exception):
+    """One of several workers of a training has died; the last saved state is kept."""
+
+    exit_status = 1

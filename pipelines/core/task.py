@@ -22,6 +22,7 @@ from .files import written_whole
 from .registry import TaskDefinition
 from .runs import Run
 from .task_config import TaskConfig
+from .training import number_of_rows
 
 ConfigT = TypeVar("ConfigT", bound=TaskConfig)
 DataT = TypeVar("DataT")
@@ -137,6 +138,14 @@ class Task(abc.ABC, Generic[ConfigT, DataT, DataModuleT]):
     @abc.abstractmethod
     def data_module(self, data: DataT) -> DataModuleT:
         """The data as batches, by the fitted preprocessing."""
+
+    def loss_weight(self, batch: Any) -> tf.Tensor:
+        """What a training batch, or rows of one, count in the mean that its loss is.
+
+        Where several processes train, each has rows of every batch, and its gradients
+        count by this: by default the number of rows.
+        """
+        return number_of_rows(batch)
 
     def epoch_metrics(
         self, model: keras.Model, data_module: DataModuleT

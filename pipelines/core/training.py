@@ -25,6 +25,7 @@ import tensorflow as tf
 
 from .errors import Interrupted
 from .files import read_json, write_json, written_whole
+from .parallel.workers import Workers
 from .runs import Run
 from .task_config import TrainingConfig
 
@@ -127,14 +128,22 @@ class _Checkpoints:
 
     A state is a weights file and, written after it, the small file that names it; so
     whatever moment the process is killed at, the last whole state is found again.
+
+    Args:
+        folder: Of the run.
+        writes: Whether this process saves, or leaves that to another one, whose model
+            is the same.
     """
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, *, writes: bool = True):
         self.folder = folder
+        self._writes = writes
         self.best = folder / "best.weights.h5"
         self._pointer = folder / "last.json"
 
     def save(self, model: keras.Model, state: _State) -> None:
+        if not self._writes:
+            return
         name = f"epoch-{state.epoch:04d}-step-{state.step:06d}.weights.h5"
         with written_whole(self.folder / name) as partial:
             model.save_weights(partial)
@@ -148,6 +157,8 @@ class _Checkpoints:
                 old.unlink()
 
     def save_best(self, model: keras.Model) -> None:
+        if not self._writes:
+            return
         with written_whole(self.best) as partial:
             model.save_weights(partial)
 
@@ -155,6 +166,8 @@ class _Checkpoints:
         self, model: keras.Model, epoch: int, best_epochs: Sequence[int]
     ) -> None:
         """Keeps the weights of the best epochs; the model has those of `epoch`."""
+        if not self._writes:
+            return
         if epoch in best_epochs:
             with written_whole(self._of_epoch(epoch)) as partial:
                 model.save_weights(partial)
@@ -209,11 +222,14 @@ def fit(
     highest: bool = False,
     further_metrics: Callable[[], Mapping[str, float]] = dict,
     progress: Progress | None = None,
+    workers: Workers | None = None,
+    loss_weight: Callable[[Any], tf.Tensor] | None = None,
 ) -> pandas.DataFrame:
     """Trains the compiled model, and leaves it with its best weights.
 
     These are those of the best epoch, or the mean of those of the best
-    `averaged_epochs`, if validation finds that better.
+    `averaged_epochs`, if validation finds that better. Of several workers the first
+    alone writes, is told and is left with these weights.
 
     Args:
         model: Compiled and built.
@@ -226,6 +242,9 @@ def fit(
         highest: Whether its highest value does so instead.
         further_metrics: Further columns, measured after each epoch.
         progress: Told of each step.
+        workers: Which of several processes this one is; alone if None.
+        loss_weight: What a batch, or rows of one, count in the mean that the loss is:
+            their number if None.
 
     Returns:
         The history: a row per epoch with `epoch`, `seconds` and Keras's logs.
@@ -234,10 +253,12 @@ def fit(
         Interrupted: After SIGINT or SIGTERM, when the state is saved.
         FloatingPointError: If the loss stops being a finite number.
     """
-    checkpoints = _Checkpoints(run.checkpoints)
+    workers = workers or Workers()
+    workers.distribute(model, loss_weight or number_of_rows)
+    checkpoints = _Checkpoints(run.checkpoints, writes=workers.is_first)
     state = checkpoints.restore(model)
     watched = _Monitor(monitor, highest)
-    with _stop_requests() as stop_requested:
+    with stop_requests() as stop_requested:
         while not will_end(state.rows, training, monitor, highest):
             started = time.monotonic()
             batches = epoch_batches(state.epoch)
@@ -251,21 +272,25 @@ def fit(
                 training.checkpoint_seconds,
                 stop_requested,
                 progress,
+                workers,
             )
             history = model.fit(
-                batches.skip(state.step),
+                workers.rows_of(batches.skip(state.step)),
                 initial_epoch=state.epoch,
                 epochs=state.epoch + 1,
-                validation_data=validation_batches,
                 callbacks=[watcher],
                 shuffle=False,  # the batches come shuffled
                 verbose=0,
             ).history
+            row = workers.logs(
+                model, {name: each[-1] for name, each in history.items()}
+            )
+            row |= _validated(model, validation_batches, workers)
             row = {
                 "epoch": state.epoch + 1,
                 "seconds": round(time.monotonic() - started, 2),
-                **{name: float(values[-1]) for name, values in history.items()},
-                **further_metrics(),
+                **row,
+                **workers.from_first(lambda: dict(further_metrics())),
             }
             _refuse_no_numbers(row)
             state.rows.append(row)
@@ -276,26 +301,45 @@ def fit(
             if training.averaged_epochs > 1:
                 checkpoints.keep_among_best(model, state.epoch, best_epochs)
             state.epoch, state.step = state.epoch + 1, 0
-            with written_whole(run.history_file) as partial:
-                pandas.DataFrame(state.rows).to_csv(partial, index=False)
+            if workers.is_first:
+                with written_whole(run.history_file) as partial:
+                    pandas.DataFrame(state.rows).to_csv(partial, index=False)
             # Last, since what it says is done is not done again.
             checkpoints.save(model, state)
             if progress:
                 progress.epoch_ended(row, is_best)
-            if stop_requested.is_set():
+            if workers.any(stop_requested.is_set()):
                 raise Interrupted(
                     f"stopped after epoch {state.epoch}; the state is saved"
                 )
+    if not workers.is_first:
+        return pandas.DataFrame(state.rows)
     if training.averaged_epochs > 1:
         best_epochs = watched.best_epochs(state.rows, training.averaged_epochs)
         checkpoints.average(model, best_epochs)
-        measured = model.evaluate(validation_batches, return_dict=True, verbose=0)
-        row = {f"val_{name}": float(value) for name, value in measured.items()}
+        row = _validated(model, validation_batches, Workers())
         row |= further_metrics()
         if watched.prefers(row, state.rows[best_epochs[0]]):
             checkpoints.save_best(model)
     model.load_weights(checkpoints.best)
     return pandas.DataFrame(state.rows)
+
+
+def number_of_rows(batch: Any) -> tf.Tensor:
+    """What a batch counts in a loss that is a mean over rows."""
+    return tf.shape(tf.nest.flatten(batch)[0])[0]
+
+
+def _validated(
+    model: keras.Model, batches: tf.data.Dataset, workers: Workers
+) -> dict[str, float]:
+    """The model's metrics on the validation part."""
+    model.reset_metrics()
+    mine = workers.some_of(batches)
+    # There may be fewer batches than workers, and Keras evaluates at least one.
+    is_empty = int(mine.cardinality()) == 0
+    logs = {} if is_empty else model.evaluate(mine, return_dict=True, verbose=0)
+    return {f"val_{name}": value for name, value in workers.logs(model, logs).items()}
 
 
 def load_best(model: keras.Model, run: Run) -> None:
@@ -375,6 +419,7 @@ class _EpochWatcher(keras.callbacks.Callback):
         seconds_between_saves: float,
         stop_requested: threading.Event,
         progress: Progress | None,
+        workers: Workers,
     ):
         super().__init__()
         self._checkpoints = checkpoints
@@ -383,6 +428,7 @@ class _EpochWatcher(keras.callbacks.Callback):
         self._seconds = seconds_between_saves
         self._stop_requested = stop_requested
         self._progress = progress
+        self._workers = workers
         self._saved = time.monotonic()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
@@ -396,10 +442,10 @@ class _EpochWatcher(keras.callbacks.Callback):
             )
         if self._progress:
             self._progress.step_done(self._state.step, loss)
+        stop = self._workers.any_at_step(self._stop_requested.is_set())
         if self._state.step == self._steps:
             # The epoch is saved as a whole, after validation.
             return
-        stop = self._stop_requested.is_set()
         if stop or time.monotonic() - self._saved > self._seconds:
             self._checkpoints.save(self.model, self._state)
             self._saved = time.monotonic()
@@ -411,7 +457,7 @@ class _EpochWatcher(keras.callbacks.Callback):
 
 
 @contextmanager
-def _stop_requests() -> Iterator[threading.Event]:
+def stop_requests() -> Iterator[threading.Event]:
     """An event that the first SIGINT or SIGTERM sets; a second one acts as usual."""
     requested = threading.Event()
     if threading.current_thread() is not threading.main_thread():

@@ -20,6 +20,8 @@ from .errors import UserError
 from .evaluation import EvaluationResult, RowScores
 from .files import read_json, write_json, write_text
 from .optional import BASELINE, collect_failures, optional
+from .parallel.processes import train_in_processes
+from .parallel.workers import Workers, broken_connections, connect
 from .registry import find_task
 from .runs import Run
 from .task import Task
@@ -40,11 +42,15 @@ def train(
     command: Sequence[str] = (),
     resume: bool = False,
     progress: Progress | None = None,
+    number_of_workers: int = 1,
 ) -> Run:
     """From the data to a trained and evaluated run directory.
 
     A baseline, a figure or the report that fails ends no run: metrics.json names it
     under `failed`.
+
+    In a process that the variable TF_CONFIG makes one of several, the first does so
+    with the others' help in training, and these return when it has.
 
     Args:
         task_class: The task.
@@ -54,12 +60,49 @@ def train(
         resume: Go on with a run that was stopped, or repeat what failed of a finished
             one. The configuration must be its own, but for more epochs and patience.
         progress: Hears of every training step.
+        number_of_workers: Processes of this machine that the model is trained by.
 
     Raises:
         UserError: If the data are wrong (then no run directory is made), or the run
             directory exists, or its configuration is another.
         Interrupted: If training was asked to stop; its state is saved.
+        WorkerLost: If one of several workers has died.
     """
+    workers = connect()
+    if workers.number > 1 and number_of_workers > 1:
+        raise UserError(
+            f"--workers {number_of_workers}: the variable TF_CONFIG makes this process "
+            f"one of {workers.number} workers already; leave out one of the two"
+        )
+    with broken_connections():
+        if not workers.is_first:
+            return _assist(workers)
+        run = _train(
+            task_class,
+            configuration,
+            path,
+            command=command,
+            resume=resume,
+            progress=progress,
+            workers=workers,
+            number_of_workers=number_of_workers,
+        )
+        # The others wait for this, so that none is missed before.
+        workers.from_first(lambda: "finished")
+        return run
+
+
+def _train(
+    task_class: type[Task],
+    configuration: TaskConfig,
+    path: Path,
+    *,
+    command: Sequence[str],
+    resume: bool,
+    progress: Progress | None,
+    workers: Workers,
+    number_of_workers: int,
+) -> Run:
     name = task_class.definition.name
     run = run_to_resume(name, path) if resume else None
     if run is None:
@@ -69,13 +112,51 @@ def train(
         _take_more_epochs(task_class, run, configuration)
         if run.is_finished and not run.failed:
             logger.info("%s is finished already", path)
+            workers.from_first(lambda: [str(path), False])
             return run
         if any(name.startswith(BASELINE) for name in run.failed):
             run.baselines_file.unlink(missing_ok=True)
+    task, data = prepare(task_class, configuration, path, run, command)
+    data_module = task.data_module(data)
+    if number_of_workers > 1:
+        logger.info("Training by %d workers", number_of_workers)
+        train_in_processes(task.run, number_of_workers, progress)
+        model = best_model(task)
+    else:
+        workers.from_first(lambda: [str(path), True])
+        model = _fit(task, data_module, workers, progress)
+    with collect_failures() as failed:
+        result, metrics = finish(task, model, data_module, task.splits(data))
+        with optional("report"):
+            write_report(result, path, configuration, task.run.history_file)
+    # Last, since its being there says that the run is finished.
+    write_json(task.run.metrics_file, metrics | ({"failed": failed} if failed else {}))
+    return task.run
+
+
+def prepare(
+    task_class: type[Task],
+    configuration: TaskConfig,
+    path: Path,
+    run: Run | None,
+    command: Sequence[str],
+) -> tuple[Task, Any]:
+    """Reads the data and fits the preprocessing, where that is not done.
+
+    Args:
+        task_class: The task.
+        configuration: Its configuration.
+        path: Where a run is made, if `run` is None.
+        run: The run, if it was begun.
+        command: The command line, to be written into a run that is made.
+
+    Returns:
+        The task, bound to the run, and its data.
+    """
     logger.info("Reading %s", configuration.data.spec)
     data = task_class.load(configuration)
     if run is None:
-        run = Run.create(path, name, configuration, command)
+        run = Run.create(path, task_class.definition.name, configuration, command)
     task = task_class(configuration, run)
     if run.metadata_file.is_file():
         refuse_changed(task, data, "train anew in another --run")
@@ -86,7 +167,14 @@ def train(
         if plan is not None:
             write_json(run.reading_plan_file, plan.model_dump(mode="json"))
         write_json(run.metadata_file, task.metadata(data))
-    data_module = task.data_module(data)
+    return task, data
+
+
+def _fit(
+    task: Task, data_module: Any, workers: Workers, progress: Progress | None
+) -> keras.Model:
+    """Builds the task's model and trains it."""
+    configuration = task.configuration
     keras.utils.set_random_seed(configuration.seed)
     model = task.build()
     task.compile(model, int(data_module.training_batches(0).cardinality()))
@@ -94,20 +182,49 @@ def train(
     fit(
         model,
         configuration.training,
-        run,
+        task.run,
         data_module.training_batches,
         data_module.validation_batches(),
         monitor=task.monitor,
         highest=task.monitors_highest,
         further_metrics=functools.partial(task.epoch_metrics, model, data_module),
         progress=progress,
+        workers=workers,
+        loss_weight=task.loss_weight,
     )
-    with collect_failures() as failed:
-        result, metrics = finish(task, model, data_module, task.splits(data))
-        with optional("report"):
-            write_report(result, run.path, configuration, run.history_file)
-    # Last, since its being there says that the run is finished.
-    write_json(run.metrics_file, metrics | ({"failed": failed} if failed else {}))
+    return model
+
+
+def train_part(run: Run, workers: Workers, progress: Progress | None = None) -> None:
+    """Trains the model of a run as one of its workers.
+
+    Args:
+        run: With its preprocessing fitted; on storage that all workers share.
+        workers: This process and the others.
+        progress: Hears of every step, of the first worker.
+
+    Raises:
+        UserError: If this worker has other data than the run.
+    """
+    task = open_task(run)
+    data = task.load(task.configuration)
+    refuse_changed(task, data, "give all workers the same")
+    _fit(task, task.data_module(data), workers, progress)
+
+
+def _assist(workers: Workers) -> Run:
+    """What a worker but the first does, from its start to the run's end."""
+    path, is_to_train = workers.from_first(lambda: None)
+    try:
+        run = Run.open(Path(path))
+    except UserError as error:
+        raise UserError(
+            f"{error}; worker {workers.rank} needs the folder that worker 0 writes, on "
+            "storage that they share"
+        ) from None
+    if is_to_train:
+        train_part(run, workers)
+    workers.from_first(lambda: None)
     return run
 
 

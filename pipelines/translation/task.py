@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import keras
 import numpy as np
 import pandas
+import tensorflow as tf
 
 from ..cards import TextAnswer
 from ..core.errors import UserError
@@ -33,7 +34,7 @@ from .config import (
     TranslationConfig,
     TranslationEvaluationConfig,
 )
-from .data import PairDataModule
+from .data import Batch, PairDataModule
 from .metrics import corpus_bleu
 from .model import TranslationModel, build_model, compile_model
 from .report import TranslationResult
@@ -158,6 +159,11 @@ class TranslationTask(Task[TranslationConfig, SentencePairs, PairDataModule]):
         references = [pairs.target[rows].tolist()]
         bleu = corpus_bleu(translations, references, data_module.data.target)
         return {"val_bleu": bleu}
+
+    def loss_weight(self, batch: Batch) -> tf.Tensor:
+        """The real pieces of the target, over which the loss is a mean."""
+        _, _, weights = batch
+        return tf.reduce_sum(weights)
 
     def after_training(self, model: keras.Model, data_module: PairDataModule) -> None:
         """Writes the padded fraction; probabilities are not calibrated."""

@@ -1,0 +1,263 @@
+"""Several processes come to the weights of one, stopped or killed or not."""
+
+import json
+import math
+import os
+import shutil
+import signal
+import subprocess
+import sys
+
+import h5py
+import numpy as np
+import pandas
+import pytest
+import tensorflow as tf
+
+from recurra.pipelines.core import workflow
+from recurra.pipelines.core.configuration import make_configuration
+from recurra.pipelines.core.errors import Interrupted, UserError, WorkerLost
+from recurra.pipelines.core.parallel import processes
+from recurra.pipelines.core.parallel.processes import train_in_processes
+from recurra.pipelines.core.parallel.workers import Workers, connect
+from recurra.pipelines.core.registry import find_definition
+from recurra.pipelines.core.runs import Run
+
+# Clipping at each step, early stopping, a state after each step.
+TRAINING = {"epochs": 2, "patience": 1, "clip_norm": 0.1, "checkpoint_seconds": 1e-9}
+
+
+def _prepared(path, task, **sections):
+    """A run of the task with its preprocessing fitted."""
+    sections["training"] = {**TRAINING, **sections["training"]}
+    definition = find_definition(task)
+    configuration = make_configuration(definition.config_class, [("test", sections)])
+    bound, _ = workflow.prepare(definition.load(), configuration, path, None, ["test"])
+    return bound.run
+
+
+def _copy(run, name):
+    return Run(shutil.copytree(run.path, run.path.parent / name))
+
+
+def _weights(run):
+    """Of the best epoch, with the optimizer's moments, by name."""
+    found = {}
+
+    def keep(name, value):
+        if isinstance(value, h5py.Dataset):
+            found[name] = value[()]
+
+    with h5py.File(run.checkpoints / "best.weights.h5") as file:
+        file.visititems(keep)
+    return found
+
+
+def _assert_same(run, expected, *, broken_epoch=None):
+    """The run came to the same, training columns of a broken epoch aside."""
+    weights, others = _weights(run), _weights(expected)
+    assert weights.keys() == others.keys()
+    for name, value in weights.items():
+        np.testing.assert_allclose(value, others[name], atol=1e-5, err_msg=name)
+    history, other = (pandas.read_csv(each.history_file) for each in (run, expected))
+    assert list(history) == list(other)
+    validation = [name for name in other if name.startswith("val_")]
+    np.testing.assert_allclose(history[validation], other[validation], atol=1e-4)
+    if broken_epoch is None:
+        rows = [name for name in other if name not in ("seconds", *validation)]
+        np.testing.assert_allclose(history[rows], other[rows], atol=1e-4)
+
+
+class Recorder:
+    """Keeps the steps it is told of, and acts at one of them."""
+
+    def __init__(self, at=None, act=None):
+        self.steps, self.epoch = [], None
+        self.at, self.act = at, act
+
+    def epoch_started(self, epoch, epochs, step, steps):
+        self.epoch, self.of_epoch = epoch, steps
+
+    def step_done(self, step, loss):
+        assert math.isfinite(loss)
+        self.steps.append((self.epoch, step))
+        if (self.epoch, step) == self.at:
+            self.act()
+
+    def epoch_ended(self, row, best):
+        """Nothing is to be done then."""
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """The processes that are started during the test."""
+    found = []
+
+    class Popen(subprocess.Popen):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            found.append(self)
+
+    monkeypatch.setattr(processes.subprocess, "Popen", Popen)
+    return found
+
+
+def test_forecasting_by_two_that_are_stopped(tmp_path, started):
+    hours = np.arange(300)
+    noise = np.random.default_rng(0).normal(size=len(hours))
+    frame = pandas.DataFrame(
+        {
+            "time": pandas.date_range("2021-01-01", periods=len(hours), freq="h"),
+            "T": 10 + 5 * np.sin(hours / 24 * 2 * np.pi) + noise,
+        }
+    )
+    frame.to_csv(tmp_path / "station.csv", index=False)
+    alone = _prepared(
+        tmp_path / "alone",
+        "weather",
+        data={"spec": str(tmp_path / "station.csv"), "history": 12, "horizon": 3},
+        model={
+            **{"units": 4, "head_units": 4, "dropout": 0.2},
+            **{"recurrent_dropout": 0.2, "zoneout_hidden": 0.2},
+        },
+        training={"batch_size": 31, "averaged_epochs": 2},
+    )
+    run = _copy(alone, "two")
+    workflow.train_part(alone, Workers())
+    stopped = Recorder((1, 2), lambda: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(Interrupted, match="the state is saved"):
+        train_in_processes(run, 2, stopped)
+    resumed = Recorder()
+    # By another number of workers.
+    workflow.train_part(run, Workers(), resumed)
+    assert stopped.steps + resumed.steps == [
+        (epoch, step + 1) for epoch in (0, 1) for step in range(resumed.of_epoch)
+    ]
+    assert stopped.steps[-1] != (1, resumed.of_epoch)
+    assert [each.poll() is None for each in started] == 2 * [False]
+    _assert_same(run, alone, broken_epoch=1)
+
+
+def test_translation_by_two_of_which_one_is_killed(tmp_path, started):
+    pytest.importorskip("tensorflow_text")
+    alone = _prepared(
+        tmp_path / "alone",
+        "translation",
+        data={"spec": "sample:180"},
+        subwords={"vocabulary_size": 360, "sampling_alpha": 0.3},
+        model={
+            **{"embedding_size": 8, "encoder_units": 4, "decoder_units": 6},
+            **{"attention_units": 4, "word_dropout": 0.1, "zoneout_hidden": 0.2},
+            **{"input_dropout": 0.2, "output_dropout": 0.2, "tied_embeddings": False},
+        },
+        decoding={"max_length_ratio": 1.0, "longest_extra": 3},
+        training={"batch_size": 25, "bleu_sentences": 3, "label_smoothing": 0.1},
+    )
+    run = _copy(alone, "two")
+    workflow.train_part(alone, Workers())
+    with pytest.raises(WorkerLost) as error:
+        train_in_processes(run, 2, Recorder((1, 2), lambda: started[1].kill()))
+    lost, what_to_do = str(error.value).splitlines()
+    assert lost == "worker 2 of 2 was killed by SIGKILL"
+    assert what_to_do.endswith(f"{run.resume_command} --workers 2")
+    assert [each.poll() is None for each in started] == 2 * [False]
+    resumed = Recorder()
+    workflow.train_part(run, Workers(), resumed)
+    assert resumed.steps[0][0] == 1 and resumed.steps[0][1] > 1
+    _assert_same(run, alone, broken_epoch=1)
+
+
+def test_sentiment_by_one_that_two_of_a_launcher_go_on_with(
+    tmp_path, write_reviews, stop_at
+):
+    spec = str(write_reviews(tmp_path / "reviews.csv"))
+    alone = _prepared(
+        tmp_path / "alone",
+        "sentiment",
+        data={"spec": spec, "validation_fraction": 0.2, "test_fraction": 0.2},
+        model={
+            **{"embedding_size": 8, "units": 4, "bidirectional": False},
+            **{"word_dropout": 0.1, "input_dropout": 0.2, "zoneout_hidden": 0.2},
+        },
+        training={"batch_size": 7},
+    )
+    run = _copy(alone, "two")
+    workflow.train_part(alone, Workers())
+    with pytest.raises(Interrupted):
+        workflow.train_part(run, Workers(), stop_at(0, 3))
+    addresses = processes._free_addresses(2)
+    workers = [
+        subprocess.Popen(
+            [
+                *(sys.executable, "-m", "recurra.apps.main", "train", "sentiment"),
+                *("--run", str(run.path), "--resume"),
+            ],
+            env={**os.environ, "TF_CONFIG": _tf_config(rank, worker=addresses)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    said = [worker.communicate()[0] for worker in workers]
+    assert [worker.returncode for worker in workers] == [0, 0], said
+    assert run.is_finished
+    _assert_same(run, alone, broken_epoch=0)
+    # The first alone shows progress.
+    assert ["epoch 2/2" in each for each in said] == [True, False]
+
+
+def _tf_config(rank, **jobs):
+    return json.dumps({"cluster": jobs, "task": {"type": "worker", "index": rank}})
+
+
+@pytest.mark.parametrize(
+    "value", [None, "{}", _tf_config(0, worker=["127.0.0.1:2222"])]
+)
+def test_without_other_workers_a_process_is_alone(monkeypatch, value):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    if value is not None:
+        monkeypatch.setenv("TF_CONFIG", value)
+    workers = connect()
+    assert (workers.rank, workers.number) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("{", "TF_CONFIG: is no JSON"),
+        (_tf_config(0, worker=["a:1"], ps=["b:1"]), "has the jobs worker, ps"),
+    ],
+)
+def test_other_clusters_are_refused(monkeypatch, value, message):
+    monkeypatch.setenv("TF_CONFIG", value)
+    with pytest.raises(UserError, match=message):
+        connect()
+
+
+def test_cores_are_shared_out(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {4, 1, 2, 7, 8})
+    assert processes._shares_of_cores(2) == [[1, 2], [4, 7, 8]]
+    assert processes._shares_of_cores(6) == [[1], [2], [4], [7], [8], [1]]
+
+
+def test_a_batch_is_cut_into_what_each_worker_counts(monkeypatch):
+    weights = tf.constant([[1.0, 0], [1, 1], [1, 1]])
+    for count, number, expected in (
+        (3, 2, [([0], 1 / 5), ([1, 2], 4 / 5)]),
+        (1, 2, [([0], 1 / 2), ([0], 1 / 2)]),
+    ):
+        for rank, (rows, fraction) in enumerate(expected):
+            worker = object.__new__(_cluster_class())
+            worker.rank, worker.number = rank, number
+            worker._loss_weight = lambda batch: tf.reduce_sum(batch[1])
+            batch = tf.range(3)[:count], weights[:count]
+            (mine, _), part = worker._part_of(*batch)
+            assert mine.numpy().tolist() == rows
+            assert float(part.fraction) == pytest.approx(fraction)
+
+
+def _cluster_class():
+    from recurra.pipelines.core.parallel import workers
+
+    return workers._Cluster
