@@ -84,6 +84,7 @@ class _LinearSchedule(keras.optimizers.schedules.LearningRateSchedule):
         }
 
 
+@keras.saving.register_keras_serializable(package="recurra")
 class Adam(keras.optimizers.Adam):
     """Keras's Adam, of gradients whose equal rows are summed.
 

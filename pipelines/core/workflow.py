@@ -1,5 +1,6 @@
 """The one way, for any task, from data to a trained and evaluated run."""
 
+import contextlib
 import functools
 import logging
 from collections.abc import Mapping, Sequence
@@ -68,13 +69,9 @@ def train(
         Interrupted: If training was asked to stop; its state is saved.
         WorkerLost: If one of several workers has died.
     """
-    workers = connect()
-    if workers.number > 1 and number_of_workers > 1:
-        raise UserError(
-            f"--workers {number_of_workers}: the variable TF_CONFIG makes this process "
-            f"one of {workers.number} workers already; leave out one of the two"
-        )
-    with broken_connections():
+    workers = connect(number_of_workers)
+    is_one_of_several = workers.number > 1
+    with broken_connections() if is_one_of_several else contextlib.nullcontext():
         if not workers.is_first:
             return _assist(workers)
         run = _train(
@@ -118,7 +115,13 @@ def _train(
             run.baselines_file.unlink(missing_ok=True)
     task, data = prepare(task_class, configuration, path, run, command)
     data_module = task.data_module(data)
-    if number_of_workers > 1:
+    goes_on = not will_end(
+        read_history(task.run),
+        configuration.training,
+        task.monitor,
+        task.monitors_highest,
+    )
+    if number_of_workers > 1 and goes_on:
         logger.info("Training by %d workers", number_of_workers)
         train_in_processes(task.run, number_of_workers, progress)
         model = best_model(task)

@@ -79,7 +79,7 @@ class _Worker:
         with of_process:
             self.process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", f"{__package__}.worker_process"),
+                    *(sys.executable, "-P", "-m", f"{__package__}.worker_process"),
                     *(str(run.path), str(of_process.fileno()), json.dumps(cores)),
                 ],
                 env={

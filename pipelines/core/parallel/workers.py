@@ -65,30 +65,40 @@ class Workers:
         return make()
 
 
-def connect() -> Workers:
+def connect(number_of_processes: int = 1) -> Workers:
     """The workers that the variable TF_CONFIG names; without it, this process alone.
 
     To be called before TensorFlow does anything else. It waits until all workers are
     there.
 
+    Args:
+        number_of_processes: That this one is to start; then it can be no worker itself.
+
     Raises:
-        UserError: TF_CONFIG names other jobs than workers, or cannot be read.
+        UserError: TF_CONFIG names other jobs than workers, cannot be read, or names
+            workers where processes are to be started.
     """
     try:
         cluster = tf.distribute.cluster_resolver.TFConfigClusterResolver()
         addresses = cluster.cluster_spec().as_dict()
     except ValueError as error:
         raise UserError(f"TF_CONFIG: is no JSON of a cluster ({error})") from None
-    if sum(map(len, addresses.values())) < 2:
+    number = sum(map(len, addresses.values()))
+    if number < 2:
         return Workers()
     if not addresses.keys() <= {"chief", "worker"}:
         raise UserError(
             f"TF_CONFIG: has the jobs {', '.join(addresses)}; name all processes as "
             "worker, or one of them as chief"
         )
+    if number_of_processes > 1:
+        raise UserError(
+            f"--workers {number_of_processes}: the variable TF_CONFIG makes this "
+            f"process one of {number} workers already; leave out one of the two"
+        )
     chiefs = len(addresses.get("chief", ()))
     rank = int(cluster.task_id) + (chiefs if cluster.task_type == "worker" else 0)
-    return _Cluster(rank, sum(map(len, addresses.values())))
+    return _Cluster(rank, number)
 
 
 @contextlib.contextmanager
@@ -182,7 +192,7 @@ class _Cluster(Workers):
         return said
 
     def from_first(self, make: Callable[[], Any]) -> Any:
-        text = json.dumps(make()).encode() if self.is_first else b""
+        text = json.dumps(make(), default=float).encode() if self.is_first else b""
         (size,) = self._sum(tf.constant([len(text)], tf.int32)).numpy()
         codes = list(text) if self.is_first else [0] * size
         return json.loads(bytes(self._sum(tf.constant(codes, tf.int32)).numpy()))

@@ -14,6 +14,7 @@ import pandas
 import pytest
 import tensorflow as tf
 
+from recurra.pipelines import train
 from recurra.pipelines.core import workflow
 from recurra.pipelines.core.configuration import make_configuration
 from recurra.pipelines.core.errors import Interrupted, UserError, WorkerLost
@@ -233,6 +234,17 @@ def test_other_clusters_are_refused(monkeypatch, value, message):
     monkeypatch.setenv("TF_CONFIG", value)
     with pytest.raises(UserError, match=message):
         connect()
+
+
+def test_a_worker_starts_no_workers(monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", _tf_config(0, worker=["a:1", "b:1"]))
+    with pytest.raises(UserError, match="--workers 3: .* one of 2 workers already"):
+        connect(3)
+
+
+def test_no_workers_are_refused():
+    with pytest.raises(UserError, match="workers: is 0; give 1 or more"):
+        train("sentiment", workers=0)
 
 
 def test_cores_are_shared_out(monkeypatch):
