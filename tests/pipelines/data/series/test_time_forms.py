@@ -48,7 +48,7 @@ def test_what_is_read_is_what_was_written(written):
     assert fuzz.outcome(written) in ("read", "refused", "told")
 
 
-@hypothesis.settings(max_examples=200, deadline=None, derandomize=True)
+@hypothesis.settings(max_examples=80, deadline=None, derandomize=True)
 @hypothesis.given(fuzz.written_tables())
 def test_a_table_is_read_as_what_was_written(written):
     assert fuzz.table_outcome(written) in ("read", "refused", "told")
