@@ -35,7 +35,19 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 
-from recurra.layers import GRU, LSTM, VanillaRNN, backpropagation
+from recurra.layers import (
+    GRU,
+    LSTM,
+    MLSTM,
+    RGLRU,
+    SLSTM,
+    SRU,
+    IndRNN,
+    MinGRU,
+    MinLSTM,
+    VanillaRNN,
+    backpropagation,
+)
 
 # Batch, time, input features, units.
 Shape = tuple[int, ...]
@@ -68,6 +80,13 @@ CONTESTANTS = {
     ),
     "LSTM, zoneout of h and c": Contestant(LSTM, ZONEOUT),
     "LSTM, weight drop": Contestant(LSTM, {"weight_dropout": 0.5}),
+    "MinGRU": Contestant(MinGRU),
+    "MinLSTM": Contestant(MinLSTM),
+    "RGLRU": Contestant(RGLRU),
+    "IndRNN": Contestant(IndRNN),
+    "SRU": Contestant(SRU),
+    "SLSTM": Contestant(SLSTM, {"heads": 4}),
+    "MLSTM": Contestant(MLSTM, {"heads": 4}),
     "LSTM, padded": Contestant(LSTM, is_padded=True),
     "GRU, padded": Contestant(GRU, is_padded=True),
     "LSTM, zoneout of h and c, padded": Contestant(LSTM, ZONEOUT, is_padded=True),
@@ -86,11 +105,20 @@ COMPARISONS = (
     ("LSTM, variational input, state and output", "keras LSTM", 1.15),
     ("LSTM, zoneout of h and c", "keras LSTM", 1.25),
     ("LSTM, weight drop", "keras LSTM", 1.05),
+    ("MinGRU", "LSTM", 0.50),
+    ("MinLSTM", "LSTM", None),
+    ("RGLRU", "LSTM", 0.50),
+    ("IndRNN", "LSTM", None),
+    ("SRU", "LSTM", None),
+    ("SLSTM", "LSTM", None),
+    ("MLSTM", "LSTM", None),
     ("LSTM, padded", "LSTM", 1.05),
     ("GRU, padded", "GRU", None),
     ("LSTM, zoneout of h and c, padded", "LSTM, zoneout of h and c", None),
     ("keras LSTM, padded", "keras LSTM", None),
 )
+
+clock: Callable[[], float] = time.perf_counter
 
 
 def main() -> None:
@@ -99,6 +127,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--seconds", type=float, default=0.15, help="of one timing")
     parser.add_argument("--only", default="", help="text in the names of the layers")
+    parser.add_argument(
+        "--processor-time",
+        action="store_true",
+        help="of the whole process, where other work shares the machine",
+    )
     parser.add_argument(
         "--shape",
         dest="shapes",
@@ -118,6 +151,8 @@ def main() -> None:
     )
     way.add_argument("--memory", action="store_true", help="peak memory, no times")
     arguments = parser.parse_args()
+    global clock
+    clock = time.process_time if arguments.processor_time else time.perf_counter
     comparisons = [row for row in COMPARISONS if arguments.only in row[0]]
     shapes = arguments.shapes or list(SHAPES)
     if arguments.manual_from is not None:
@@ -200,10 +235,10 @@ def interleaved(
 
 def timed(step: Callable[[], None], calls: int) -> float:
     """Seconds per call."""
-    start = time.perf_counter()
+    start = clock()
     for _ in range(calls):
         step()
-    return (time.perf_counter() - start) / calls
+    return (clock() - start) / calls
 
 
 def training_step(contestant: Contestant, shape: Shape) -> Callable[[], None]:

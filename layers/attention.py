@@ -11,7 +11,12 @@ from typing import Any, Literal, NamedTuple, get_args
 import keras
 from keras import ops
 
-from .regulariser import CellRegulariser, Tensor
+from .regulariser import (
+    CellRegulariser,
+    NoiseMaker,
+    Tensor,
+    refuse_other_than_flat_states,
+)
 from .rnn import RNN
 
 Kind = Literal["additive", "dot", "general"]
@@ -238,6 +243,7 @@ class AttentionCell(CellRegulariser):
         **kwargs: Any,
     ) -> None:
         super().__init__(cell, **kwargs)
+        refuse_other_than_flat_states("AttentionCell", cell)
         self.attention = attention
         self.context_size = context_size
         self.query_size = self.output_size
@@ -351,8 +357,7 @@ class AttentionRNN(RNN):
 
     def __init__(self, cell: Any, **kwargs: Any) -> None:
         super().__init__(cell, **kwargs)
-        attending = [part for part in self.regularisers if _attends(part)]
-        if len(attending) != 1:
+        if len(_attending(self.regularisers)) != 1:
             raise TypeError(
                 "`AttentionRNN` runs one `AttentionCell`, bare or in regularisers. "
                 f"Received: cell={cell}"
@@ -367,7 +372,7 @@ class AttentionRNN(RNN):
         memory_mask: Tensor | None = None,
         training: bool | None = False,
     ) -> Any:
-        (cell,) = (part for part in self.regularisers if _attends(part))
+        (cell,) = _attending(self.regularisers)
         if not isinstance(memory, AttentionMemory):
             memory = cell.attention.memory(memory, memory_mask)
         with cell.attending_to(memory):
@@ -376,5 +381,5 @@ class AttentionRNN(RNN):
             )
 
 
-def _attends(part: CellRegulariser) -> bool:
-    return isinstance(part, AttentionCell)
+def _attending(parts: list[NoiseMaker]) -> list[AttentionCell]:
+    return [part for part in parts if isinstance(part, AttentionCell)]

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import keras
+import numpy as np
 from keras import ops
 
 from .regulariser import (
@@ -31,21 +32,21 @@ from .regulariser import (
 # From how many units on manual backpropagation is faster, by backend: measured by
 # benchmarks/layers.py on CPUs. Below, the products are cheap beside storing what the
 # way back needs. Backends that are missing are never faster.
-UNITS_TO_PAY_OFF = {"tensorflow": 256, "jax": 512}
+UNITS_TO_PAY_OFF = {"tensorflow": 128, "jax": 512}
 
 
 class ManualSteps(Protocol):
     """The equations of a cell's step, forward and backward.
 
         from_input = x_t U + b    from_state = h_{t-1} W
-        h_t, ... = forward(from_input, from_state, [h_{t-1}, ...])
+        h_t, ... = forward(from_input, from_state, [h_{t-1}, ...], *weights)
 
     A cell with these equations has an attribute `manual_steps`: a class of this form,
     or `None` where its configuration does not fit them. The attribute counts for the
     very class that defines it, since a subclass may step otherwise. The cell has
     weights `kernel` U, `recurrent_kernel` W and `bias` b, which may be `None`, and
-    draws no noise. Its states all have as many units, the first is the hidden state h,
-    and its output is h_t.
+    draws no noise. Its states are `(batch, size)` each, the first is the hidden state
+    h, and its output is h_t.
 
     Attributes:
         sums_apart: Whether the gates use `from_input` and `from_state` otherwise than
@@ -53,7 +54,8 @@ class ManualSteps(Protocol):
             `(2, ...)`, and `bias[1]` is added to `from_state`.
         reads_state_by_kernel_alone: Whether `forward` leaves h_{t-1} alone, which it
             knows by `from_state`.
-        sizes_saved: Widths of what `forward` saves, in multiples of the units.
+        weights: Names of further weights of the cell, which `forward` and `backward`
+            get as last arguments. `weight_gradients` gives their gradients.
 
     Example: h_t = (h_{t-1} + tanh(x_t U + b + h_{t-1} W)) / 2
 
@@ -61,7 +63,6 @@ class ManualSteps(Protocol):
     >>> class HalfSteps(ManualSteps):
     ...     sums_apart = False
     ...     reads_state_by_kernel_alone = False
-    ...     sizes_saved = (1,)
     ...
     ...     @staticmethod
     ...     def forward(from_input, from_state, states):
@@ -84,22 +85,38 @@ class ManualSteps(Protocol):
 
     sums_apart: bool
     reads_state_by_kernel_alone: bool
-    sizes_saved: tuple[int, ...]
+    weights: tuple[str, ...] = ()
 
     @staticmethod
     def forward(
-        from_input: Tensor, from_state: Tensor, states: list[Tensor]
+        from_input: Tensor, from_state: Tensor, states: list[Tensor], *weights: Tensor
     ) -> tuple[list[Tensor], list[Tensor]]:
-        """The new states, and what `backward` needs saved."""
+        """The new states, and what `backward` needs saved, `(batch, ...)` each."""
 
     @staticmethod
     def backward(
-        gradients: list[Tensor], states: list[Tensor], saved: list[Tensor]
+        gradients: list[Tensor],
+        states: list[Tensor],
+        saved: list[Tensor],
+        *weights: Tensor,
     ) -> tuple[Tensor, Tensor, list[Tensor]]:
         """The deltas of `from_input` and `from_state`, and the gradients of `states`.
 
         `gradients` are those of the new states. The gradient of h_{t-1} leaves out
         what passes through the recurrent kernel.
+        """
+
+    @staticmethod
+    def weight_gradients(
+        delta: Tensor,
+        gradients: list[Tensor],
+        states: list[Tensor],
+        saved: list[Tensor],
+        *weights: Tensor,
+    ) -> list[Tensor]:
+        """The gradients of `weights`, from all steps at once, `(time, batch, ...)`.
+
+        `delta` is that of `from_input`; all others are as for `backward`.
         """
 
 
@@ -108,7 +125,7 @@ class VanillaSteps:
 
     sums_apart = False
     reads_state_by_kernel_alone = True
-    sizes_saved = (1,)
+    weights = ()
 
     @staticmethod
     def forward(
@@ -136,7 +153,7 @@ class LSTMSteps:
 
     sums_apart = False
     reads_state_by_kernel_alone = True
-    sizes_saved = (4, 1)
+    weights = ()
 
     @staticmethod
     def forward(
@@ -178,7 +195,7 @@ class GRUSteps:
 
     sums_apart = True
     reads_state_by_kernel_alone = False
-    sizes_saved = (3, 1)
+    weights = ()
 
     @staticmethod
     def forward(
@@ -235,6 +252,7 @@ class ManualBackpropagation:
         fewest = UNITS_TO_PAY_OFF.get(keras.backend.backend(), float("inf"))
         if (
             steps is None
+            or getattr(inner, "makes_noise", False)
             or inner.compute_dtype != dtype
             or keras.tree.flatten(inner.state_size)[0] < fewest
         ):
@@ -256,7 +274,7 @@ class ManualBackpropagation:
         """The hidden state at each step, `(batch, time, units)`, and with
         `every_state` all further states likewise."""
         cell = self.cell
-        from_input = ops.matmul(_time_first(sequences), cell.kernel)
+        from_input = ops.matmul(time_first(sequences), cell.kernel)
         state_bias = None
         if cell.bias is not None:
             bias = ops.convert_to_tensor(cell.bias)
@@ -265,26 +283,37 @@ class ManualBackpropagation:
         arguments = [from_input, cell.recurrent_kernel]
         if state_bias is not None:
             arguments.append(state_bias)
+        further = [getattr(cell, name) for name in self.steps.weights]
         number = len(initial_states) if every_state else 1
+        ends = np.cumsum([state.shape[-1] for state in initial_states[: number - 1]])
 
         @ops.custom_gradient
         def recurrence(*arguments: Tensor) -> Any:
             from_input, kernel, *others = arguments
             bias = others.pop(0) if state_bias is not None else None
-            states, saved = self._forward(from_input, kernel, bias, others)
+            weights = tuple(others[: len(further)])
+            others = others[len(further) :]
+            states, saved = self._forward(from_input, kernel, bias, others, weights)
 
             def gradient(*residuals: Tensor, upstream: Tensor = None) -> Any:
                 if upstream is None:
                     (upstream,) = residuals
-                of_outputs = ops.split(upstream, number, axis=0)
-                return self._backward(of_outputs, kernel, bias, others, states, saved)
+                return self._backward(
+                    parts(upstream), kernel, bias, others, weights, states, saved
+                )
 
             # One tensor, as torch takes no more.
-            return ops.concatenate(states[:number], axis=0), gradient
+            together = states[0]
+            if number > 1:
+                together = ops.concatenate(states[:number], axis=-1)
+            return together, gradient
+
+        def parts(together: Tensor) -> list[Tensor]:
+            return ops.split(together, ends, axis=-1) if number > 1 else [together]
 
         # Copies, as TensorFlow wants no variables among the arguments.
-        outputs = recurrence(*map(ops.copy, [*arguments, *initial_states]))
-        return [_time_first(part) for part in ops.split(outputs, number, axis=0)]
+        outputs = recurrence(*map(ops.copy, [*arguments, *further, *initial_states]))
+        return [time_first(part) for part in parts(outputs)]
 
     def _forward(
         self,
@@ -292,6 +321,7 @@ class ManualBackpropagation:
         kernel: Tensor,
         bias: Tensor | None,
         initial_states: list[Tensor],
+        weights: tuple[Tensor, ...],
     ) -> tuple[list[Tensor], list[Tensor]]:
         """All states, and all that is saved for the way back, time first."""
         number = len(initial_states)
@@ -301,7 +331,9 @@ class ManualBackpropagation:
             from_state = ops.matmul(self._masked(states[0]), kernel)
             if bias is not None:
                 from_state = from_state + bias
-            new_states, saved = self.steps.forward(inputs[0], from_state, states)
+            new_states, saved = self.steps.forward(
+                inputs[0], from_state, states, *weights
+            )
             for (index, _), keep in zip(
                 self.noise.keeps.items(), inputs[1:], strict=True
             ):
@@ -310,14 +342,15 @@ class ManualBackpropagation:
             return carry, carry
 
         # On TensorFlow what a step puts out has the form of what it carries on.
-        nothing_saved = [
-            ops.zeros_like(ops.repeat(initial_states[0], size, axis=-1))
-            for size in self.steps.sizes_saved
-        ]
-        _, stacks = _scan(
+        from_no_state = ops.zeros_like(ops.matmul(initial_states[0], kernel))
+        _, saved_first = self.steps.forward(
+            from_input[0], from_no_state, initial_states, *weights
+        )
+        nothing_saved = [ops.zeros_like(part) for part in saved_first]
+        _, stacks = scan(
             step,
             [*initial_states, *nothing_saved],
-            [from_input, *(_time_first(keep) for keep in self.noise.keeps.values())],
+            [from_input, *(time_first(keep) for keep in self.noise.keeps.values())],
         )
         return list(stacks[:number]), list(stacks[number:])
 
@@ -327,6 +360,7 @@ class ManualBackpropagation:
         kernel: Tensor,
         bias: Tensor | None,
         initial_states: list[Tensor],
+        weights: tuple[Tensor, ...],
         states: list[Tensor],
         saved: list[Tensor],
     ) -> tuple[Tensor, ...]:
@@ -352,7 +386,7 @@ class ManualBackpropagation:
                 kept[index] = ops.where(keep, gradients[index], 0)
                 gradients[index] = ops.where(keep, 0, gradients[index])
             of_input, of_state, gradients = self.steps.backward(
-                gradients, states, saved_here
+                gradients, states, saved_here, *weights
             )
             gradients[0] = gradients[0] + self._masked(ops.matmul(of_state, transposed))
             for index, gradient in kept.items():
@@ -362,14 +396,14 @@ class ManualBackpropagation:
 
         zeros = [ops.zeros_like(initial) for initial in initial_states]
         no_delta = ops.zeros_like(ops.matmul(initial_states[0], kernel))
-        last, stacks = _scan(
+        last, stacks = scan(
             step,
             [*zeros, *[no_delta] * deltas],
             [
                 *of_outputs,
                 *previous,
                 *saved,
-                *(_time_first(keep) for keep in keeps.values()),
+                *(time_first(keep) for keep in keeps.values()),
             ],
             reverse=True,
         )
@@ -380,7 +414,38 @@ class ManualBackpropagation:
             ops.reshape(of_state, (-1, kernel.shape[1])),
         )
         of_bias = () if bias is None else (ops.sum(of_state, axis=(0, 1)),)
-        return (of_input, of_kernel, *of_bias, *last[:number])
+        of_weights = (
+            self._weight_gradients(
+                of_input, of_outputs, stacks[:number], previous, saved, weights
+            )
+            if weights
+            else ()
+        )
+        return (of_input, of_kernel, *of_bias, *of_weights, *last[:number])
+
+    def _weight_gradients(
+        self,
+        delta: Tensor,
+        of_outputs: list[Tensor],
+        of_previous: list[Tensor],
+        previous: list[Tensor],
+        saved: list[Tensor],
+        weights: tuple[Tensor, ...],
+    ) -> list[Tensor]:
+        """Those of the further weights, from the gradients that each step got."""
+        gradients = []
+        for index, of_state in enumerate(of_previous):
+            # What a step got came from the step after it and from its own output.
+            from_later = ops.concatenate(
+                [of_state[1:], ops.zeros_like(of_state[:1])], axis=0
+            )
+            if index < len(of_outputs):
+                from_later = from_later + of_outputs[index]
+            keep = self.noise.keeps.get(index)
+            if keep is not None:
+                from_later = ops.where(time_first(keep), 0, from_later)
+            gradients.append(from_later)
+        return self.steps.weight_gradients(delta, gradients, previous, saved, *weights)
 
     def _masked(self, hidden_state: Tensor) -> Tensor:
         """What the gates read of the hidden state; also the gradient of reading it."""
@@ -409,7 +474,7 @@ def _step_noise(cell: Any, noise: list[CellNoise]) -> StepNoise | None:
     return together
 
 
-def _scan(
+def scan(
     step: Callable[..., Any],
     initial: list[Tensor],
     inputs: list[Tensor],
@@ -429,6 +494,6 @@ def _scan(
     return ops.scan(step_at, initial, numbers, reverse=reverse)
 
 
-def _time_first(values: Tensor) -> Tensor:
+def time_first(values: Tensor) -> Tensor:
     """`(time, batch, ...)` from `(batch, time, ...)`, and back."""
     return ops.transpose(values, (1, 0, *range(2, values.ndim)))

@@ -88,16 +88,16 @@ class FeedForwardDropout(CellRegulariser):
         self, batch_size: Any, timesteps: Any, seed: keras.random.SeedGenerator
     ) -> CellNoise:
         """`per_step` masks `input` and `output`: true where a unit stays."""
-        units_and_rates = {
-            "input": (self.input_size, self.dropout),
-            "output": (self.output_size, self.output_dropout),
+        shapes_and_rates = {
+            "input": (self.shape_of_inputs, self.dropout),
+            "output": (self.output_shape, self.output_dropout),
         }
         masks = {
             name: keras.random.uniform(
-                (batch_size, timesteps, units), dtype="float32", seed=seed
+                (batch_size, timesteps, *shape), dtype="float32", seed=seed
             )
             >= rate
-            for name, (units, rate) in units_and_rates.items()
+            for name, (shape, rate) in shapes_and_rates.items()
             if rate
         }
         return CellNoise(per_sequence={}, per_step=masks)

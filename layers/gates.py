@@ -12,6 +12,14 @@ def read_by_gates(values: Tensor, mask: Tensor | None, kernel: Tensor) -> Tensor
 
     `mask` is `(batch, features)`, the same for all gates, or `(batch, gates,
     features)`, or `None`; `kernel` holds the gates' columns side by side.
+
+    Example:
+
+    >>> import keras
+    >>> from recurra.layers import read_by_gates
+    >>> values, kernel = keras.ops.ones((2, 3)), keras.ops.ones((3, 8))
+    >>> keras.ops.shape(read_by_gates(values, keras.ops.zeros((2, 4, 3)), kernel))
+    (2, 8)
     """
     if mask is None:
         return ops.matmul(values, kernel)

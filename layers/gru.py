@@ -13,15 +13,14 @@ from .gates import read_by_gates
 from .layer_normalisation import add_gain_and_bias, normalised
 from .recurrent_layer import (
     CellAttribute,
+    CellDropout,
     FusedRecurrentLayer,
-    NoSeedGenerator,
-    without_dropout,
 )
 from .regulariser import Tensor
 
 
 @keras.saving.register_keras_serializable(package="recurra")
-class GRUCell(NoSeedGenerator, keras.layers.GRUCell):
+class GRUCell(CellDropout, keras.layers.GRUCell):
     """One step of a gated recurrent unit (Cho et al. 2014).
 
         z_t = s(x_t U_z + b_z + h_{t-1} W_z + d_z)            update gate
@@ -36,9 +35,9 @@ class GRUCell(NoSeedGenerator, keras.layers.GRUCell):
 
         g_t = a(x_t U_h + b_h + (r_t * h_{t-1}) W_h)
 
-    The cell draws no noise; wrap it in `VariationalDropout`, `WeightDrop` or
-    `Zoneout`. A mask of the hidden state meets what is multiplied with W and nothing
-    else: z_t carries on the state itself.
+    Wrap it in `VariationalDropout`, `WeightDrop` or `Zoneout`. A mask of the hidden
+    state meets what is multiplied with W and nothing else: z_t carries on the state
+    itself.
 
     With `layer_norm=True` the summed inputs are normalised (Ba et al. 2016, equations
     26 to 28), those of the two gates together and those of the candidate by themselves
@@ -67,6 +66,10 @@ class GRUCell(NoSeedGenerator, keras.layers.GRUCell):
         kernel_regularizer, recurrent_regularizer, bias_regularizer,
         kernel_constraint, recurrent_constraint, bias_constraint: As for
             `keras.layers.GRUCell`.
+        dropout, recurrent_dropout: Rates in `[0, 1)` of masks on the input and on what
+            is read of the hidden state, held over the sequence and shared by all
+            gates. `recurra.layers.RNN` draws them before the loop. Default: 0.
+        seed: Integer seed of these masks, or `None` for a fresh one.
         reset_after: Whether the reset gate meets the state after the product with the
             recurrent kernel (default), as cuDNN has it, or before.
         implementation: 1 computes gate by gate, 2 (default) all gates in one product.
@@ -77,7 +80,7 @@ class GRUCell(NoSeedGenerator, keras.layers.GRUCell):
     Call arguments:
         inputs: `(batch, features)`.
         states: List of the previous hidden state, `(batch, units)`.
-        training: Without effect.
+        training: Whether masks of `dropout` and `recurrent_dropout` are used.
         input_mask: `(batch, 3, features)`, multiplied with the input that each gate
             reads, gates in the order z, r, h; or `(batch, features)` for all gates.
         state_mask: `(batch, 3, units)` or `(batch, units)`, the same for the hidden
@@ -86,7 +89,8 @@ class GRUCell(NoSeedGenerator, keras.layers.GRUCell):
     Returns of a call: output `(batch, units)` and the list of the new state.
 
     Raises:
-        ValueError: `dropout` or `recurrent_dropout` is given, which wrappers do.
+        ValueError: A rate is outside `[0, 1)`, or a layer that draws no masks, such as
+            `keras.layers.RNN`, runs a cell with rates in training mode.
 
     Example:
 
@@ -115,7 +119,10 @@ class GRUCell(NoSeedGenerator, keras.layers.GRUCell):
         kernel_constraint: Any = None,
         recurrent_constraint: Any = None,
         bias_constraint: Any = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
         reset_after: bool = True,
+        seed: int | None = None,
         implementation: int = 2,
         layer_norm: bool = False,
         **kwargs: Any,
@@ -136,7 +143,10 @@ class GRUCell(NoSeedGenerator, keras.layers.GRUCell):
             bias_constraint=bias_constraint,
             reset_after=reset_after,
             implementation=implementation,
-            **without_dropout(kwargs),
+            dropout=dropout,
+            recurrent_dropout=recurrent_dropout,
+            seed=seed,
+            **kwargs,
         )
         self.layer_norm = layer_norm
 
@@ -168,8 +178,11 @@ class GRUCell(NoSeedGenerator, keras.layers.GRUCell):
         input_mask: Tensor | None = None,
         state_mask: Tensor | None = None,
     ) -> tuple[Tensor, list[Tensor]]:
+        input_mask, state_mask = self.masks_of_this_step(
+            training, input_mask, state_mask
+        )
         if input_mask is None and state_mask is None and not self.layer_norm:
-            return super().call(inputs, states, training=training)
+            return super().call(inputs, states)
 
         hidden_state = states[0]
         from_input = self._columns(self._from_input(inputs, input_mask))
@@ -180,7 +193,7 @@ class GRUCell(NoSeedGenerator, keras.layers.GRUCell):
 
     def get_config(self) -> dict[str, Any]:
         return {
-            **without_dropout(super().get_config()),
+            **super().get_config(),
             "implementation": self.implementation,
             "layer_norm": self.layer_norm,
         }

@@ -13,15 +13,14 @@ from .gates import read_by_gates
 from .layer_normalisation import add_gain_and_bias, normalised
 from .recurrent_layer import (
     CellAttribute,
+    CellDropout,
     FusedRecurrentLayer,
-    NoSeedGenerator,
-    without_dropout,
 )
 from .regulariser import Tensor
 
 
 @keras.saving.register_keras_serializable(package="recurra")
-class LSTMCell(NoSeedGenerator, keras.layers.LSTMCell):
+class LSTMCell(CellDropout, keras.layers.LSTMCell):
     """One step of long short-term memory (Hochreiter and Schmidhuber 1997).
 
         i_t = s(x_t U_i + h_{t-1} W_i + b_i)      input gate
@@ -33,8 +32,8 @@ class LSTMCell(NoSeedGenerator, keras.layers.LSTMCell):
 
     with `kernel` U `(features, 4 units)`, `recurrent_kernel` W `(units, 4 units)` and
     `bias` b `(4 units,)`, gates in the order i, f, c, o, as in
-    `keras.layers.LSTMCell`: weights interchange both ways. The cell draws no noise;
-    wrap it in `VariationalDropout`, `WeightDrop` or `Zoneout`.
+    `keras.layers.LSTMCell`: weights interchange both ways. Wrap it in
+    `VariationalDropout`, `WeightDrop` or `Zoneout`.
 
     With `layer_norm=True` the summed inputs of the gates and the cell state that the
     output gate lets out are normalised (Ba et al. 2016, equations 20 to 22)
@@ -49,8 +48,19 @@ class LSTMCell(NoSeedGenerator, keras.layers.LSTMCell):
     Keras's weights in the order p_x, q_x, p_h, q_h, p_c, q_c. c_t itself is carried on
     as it is.
 
+    With `peephole=True` the gates read the cell state too, i and f the previous and o
+    the new one: they sum up `p_i * c_{t-1}`, `p_f * c_{t-1}` and `p_o * c_t` beside the
+    above, with `peepholes` p `(3, units)`, in this order, which start from zero. With
+    `projection_units=n` the hidden state is a projection, `h_t = (o_t * a(c_t)) P`,
+    with `projection` P `(units, n)`, and W is `(n, 4 units)`. Both weights follow the
+    bias, those of normalisation come last.
+
     Source: Hochreiter and Schmidhuber, "Long Short-Term Memory", 1997, with the
-    forget gate of Gers et al., "Learning to Forget", 2000; Ba, Kiros and Hinton,
+    forget gate of Gers et al., "Learning to Forget", 2000; Gers and Schmidhuber,
+    "Recurrent Nets that Time and Count", 2000 (peepholes); Sak, Senior and Beaufays,
+    "Long Short-Term Memory Based Recurrent Neural Network Architectures for Large
+    Vocabulary Speech Recognition", https://arxiv.org/abs/1402.1128 (projection, without
+    its second, non-recurrent one); Ba, Kiros and Hinton,
     "Layer Normalization", https://arxiv.org/abs/1607.06450
 
     Args:
@@ -61,15 +71,23 @@ class LSTMCell(NoSeedGenerator, keras.layers.LSTMCell):
         unit_forget_bias, kernel_regularizer, recurrent_regularizer, bias_regularizer,
         kernel_constraint, recurrent_constraint, bias_constraint: As for
             `keras.layers.LSTMCell`.
+        dropout, recurrent_dropout: Rates in `[0, 1)` of masks on the input and on what
+            is read of the hidden state, held over the sequence and shared by all
+            gates. `recurra.layers.RNN` draws them before the loop. Default: 0.
+        seed: Integer seed of these masks, or `None` for a fresh one.
         implementation: 1 computes gate by gate, 2 (default) all gates in one product.
             The numbers are the same.
         layer_norm: Whether to normalise as above. Default: `False`.
+        peephole: Whether gates read the cell state. Default: `False`.
+        projection_units: Positive integer, size of a projected hidden state. Default:
+            `None`, the hidden state is as large as the cell state.
         **kwargs: As for `keras.layers.Layer`.
 
     Call arguments:
         inputs: `(batch, features)`.
-        states: Previous hidden state and cell state, `(batch, units)` each.
-        training: Without effect.
+        states: Previous hidden state and cell state, `(batch, units)` each; a projected
+            hidden state is `(batch, projection_units)`.
+        training: Whether masks of `dropout` and `recurrent_dropout` are used.
         input_mask: `(batch, 4, features)`, multiplied with the input that each gate
             reads, gates in the order i, f, c, o; or `(batch, features)` for all gates.
         state_mask: `(batch, 4, units)` or `(batch, units)`, the same for the hidden
@@ -78,7 +96,8 @@ class LSTMCell(NoSeedGenerator, keras.layers.LSTMCell):
     Returns of a call: output `(batch, units)` and the list of the new states.
 
     Raises:
-        ValueError: `dropout` or `recurrent_dropout` is given, which wrappers do.
+        ValueError: A rate is outside `[0, 1)`, or a layer that draws no masks, such as
+            `keras.layers.RNN`, runs a cell with rates in training mode.
 
     Example:
 
@@ -106,8 +125,13 @@ class LSTMCell(NoSeedGenerator, keras.layers.LSTMCell):
         kernel_constraint: Any = None,
         recurrent_constraint: Any = None,
         bias_constraint: Any = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        seed: int | None = None,
         implementation: int = 2,
         layer_norm: bool = False,
+        peephole: bool = False,
+        projection_units: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -126,9 +150,27 @@ class LSTMCell(NoSeedGenerator, keras.layers.LSTMCell):
             recurrent_constraint=recurrent_constraint,
             bias_constraint=bias_constraint,
             implementation=implementation,
-            **without_dropout(kwargs),
+            dropout=dropout,
+            recurrent_dropout=recurrent_dropout,
+            seed=seed,
+            **kwargs,
         )
         self.layer_norm = layer_norm
+        self.peephole = peephole
+        self.projection_units = projection_units
+        if projection_units is not None:
+            if not isinstance(projection_units, int) or projection_units < 1:
+                raise ValueError(
+                    "`projection_units` must be a positive integer or `None`. "
+                    f"Received: projection_units={projection_units!r}"
+                )
+            self.state_size = [projection_units, units]
+            self.output_size = projection_units
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it computes what the cell of Keras does."""
+        return not (self.layer_norm or self.peephole or self.projection_units)
 
     @property
     def has_bounded_states(self) -> bool:
@@ -136,11 +178,29 @@ class LSTMCell(NoSeedGenerator, keras.layers.LSTMCell):
 
     @property
     def manual_steps(self) -> type[LSTMSteps] | None:
-        fits = are_default(self) and not self.layer_norm
+        fits = are_default(self) and self.is_plain
         return LSTMSteps if fits else None
+
+    def add_weight(self, *args: Any, **kwargs: Any) -> keras.Variable:
+        if kwargs.get("name") == "recurrent_kernel" and self.projection_units:
+            # Keras's `build` takes the hidden state to be as large as the cell state.
+            kwargs["shape"] = (self.projection_units, self.gates * self.units)
+        return super().add_weight(*args, **kwargs)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         super().build(input_shape)
+        if self.peephole:
+            self.peepholes = self.add_weight(
+                shape=(3, self.units), name="peepholes", initializer="zeros"
+            )
+        if self.projection_units:
+            self.projection = self.add_weight(
+                shape=(self.units, self.projection_units),
+                name="projection",
+                initializer=self.kernel_initializer,
+                regularizer=self.kernel_regularizer,
+                constraint=self.kernel_constraint,
+            )
         if self.layer_norm:
             of_gates = self.gates * self.units
             self.input_norm_gain, self.input_norm_bias = add_gain_and_bias(
@@ -161,10 +221,13 @@ class LSTMCell(NoSeedGenerator, keras.layers.LSTMCell):
         input_mask: Tensor | None = None,
         state_mask: Tensor | None = None,
     ) -> tuple[Tensor, list[Tensor]]:
-        is_plain = input_mask is None and state_mask is None and not self.layer_norm
+        input_mask, state_mask = self.masks_of_this_step(
+            training, input_mask, state_mask
+        )
+        is_plain = input_mask is None and state_mask is None and self.is_plain
         # On TensorFlow Keras's cell takes the summed inputs of no sequence for a bias.
         if is_plain and inputs.shape[0] != 0:
-            return super().call(inputs, states, training=training)
+            return super().call(inputs, states)
 
         hidden_state, cell_state = states
         from_input = read_by_gates(inputs, input_mask, self.kernel)
@@ -180,22 +243,31 @@ class LSTMCell(NoSeedGenerator, keras.layers.LSTMCell):
         if self.use_bias:
             gates = gates + self.bias
         i, f, g, o = ops.split(gates, self.gates, axis=-1)
+        if self.peephole:
+            i = i + self.peepholes[0] * cell_state
+            f = f + self.peepholes[1] * cell_state
         new_cell_state = self.recurrent_activation(
             f
         ) * cell_state + self.recurrent_activation(i) * self.activation(g)
+        if self.peephole:
+            o = o + self.peepholes[2] * new_cell_state
         let_out = (
             normalised(new_cell_state, self.cell_norm_gain, self.cell_norm_bias)
             if self.layer_norm
             else new_cell_state
         )
         new_hidden_state = self.recurrent_activation(o) * self.activation(let_out)
+        if self.projection_units:
+            new_hidden_state = ops.matmul(new_hidden_state, self.projection)
         return new_hidden_state, [new_hidden_state, new_cell_state]
 
     def get_config(self) -> dict[str, Any]:
         return {
-            **without_dropout(super().get_config()),
+            **super().get_config(),
             "implementation": self.implementation,
             "layer_norm": self.layer_norm,
+            "peephole": self.peephole,
+            "projection_units": self.projection_units,
         }
 
 
@@ -206,7 +278,8 @@ class LSTM(FusedRecurrentLayer):
         i, f, o = s(x_t U + h_{t-1} W + b)    g_t = a(x_t U_c + h_{t-1} W_c + b_c)
         c_t = f_t * c_{t-1} + i_t * g_t       h_t = o_t * a(c_t)
 
-    or normalised, as in `LSTMCell`, with `layer_norm=True`.
+    or normalised, with peepholes, or projected, as in `LSTMCell`, with
+    `layer_norm=True`, `peephole=True` or `projection_units`.
 
     Takes the place of `keras.layers.LSTM`: every argument of it has the same meaning
     and default, and weights interchange both ways. The further arguments are shorthand
@@ -228,7 +301,7 @@ class LSTM(FusedRecurrentLayer):
     1. no noise acts within the steps: no zoneout at all, and in training neither
        `recurrent_dropout` nor untied input masks. `dropout` and `output_dropout` by
        tied masks act outside of them, and `weight_dropout` before them;
-    2. `layer_norm` is off;
+    2. `layer_norm`, `peephole` and `projection_units` are off;
     3. no mask is given, or one without `return_state` and `stateful`, or
        `use_cudnn=True` vouches for masks that are right-padded and leave at least one
        step of every sequence;
@@ -260,7 +333,7 @@ class LSTM(FusedRecurrentLayer):
         zoneout_hidden, zoneout_cell: Rates in `[0, 1)` of zoneout of hidden state and
             cell state. Default: 0.
         weight_dropout: Rate in `[0, 1)` of weight drop of the recurrent kernel.
-        layer_norm: Whether to normalise, as in `LSTMCell`. Default: `False`.
+        layer_norm, peephole, projection_units: As for `LSTMCell`. Default: off.
         **kwargs: As for `keras.layers.RNN`.
 
     Call arguments:
@@ -273,8 +346,8 @@ class LSTM(FusedRecurrentLayer):
     with `return_state` followed by the last hidden and cell state, `(batch, units)`.
 
     Raises:
-        ValueError: A rate is outside `[0, 1)`, or `use_cudnn=True` meets `layer_norm`
-            or, in a call, noise within the steps.
+        ValueError: A rate is outside `[0, 1)`, or `use_cudnn=True` meets what is
+            not part of its recurrence or, in a call, noise within the steps.
 
     Example:
 
@@ -301,8 +374,11 @@ class LSTM(FusedRecurrentLayer):
     bias_constraint = CellAttribute()
     implementation = CellAttribute()
     layer_norm = CellAttribute()
+    peephole = CellAttribute()
+    projection_units = CellAttribute()
 
     counterpart = keras.layers.LSTM
+    beyond_kernel = ("layer_norm", "peephole", "projection_units")
 
     def __init__(
         self,
@@ -338,6 +414,8 @@ class LSTM(FusedRecurrentLayer):
         zoneout_cell: float = 0.0,
         weight_dropout: float = 0.0,
         layer_norm: bool = False,
+        peephole: bool = False,
+        projection_units: int | None = None,
         **kwargs: Any,
     ) -> None:
         cell = LSTMCell(
@@ -357,6 +435,8 @@ class LSTM(FusedRecurrentLayer):
             bias_constraint=bias_constraint,
             implementation=implementation,
             layer_norm=layer_norm,
+            peephole=peephole,
+            projection_units=projection_units,
             dtype=kwargs.get("dtype"),
             trainable=kwargs.get("trainable", True),
             name="lstm_cell",

@@ -82,7 +82,10 @@ class Padding:
         # what no number can be multiplied with, such as NaN. Any other step will do.
         real = ops.max(ops.where(self._is_real > 0, rows_in_order, 0), initial=0)
         rows = ops.where(last < 0, real, rows)
-        if keras.backend.standardize_dtype(in_order.dtype) == "bool":
+        is_bool = keras.backend.standardize_dtype(in_order.dtype) == "bool"
+        # JAX differentiates forwards too (`jax.jvp`), which a gradient of one's own
+        # would forbid.
+        if is_bool or keras.backend.backend() == "jax":
             return _take(in_order, rows)
 
         @ops.custom_gradient

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from typing import Any, Literal
 
 import keras
+from keras import ops
 
-from .regulariser import Tensor, checked_rate, innermost_cell, wrappers_of
+from .regulariser import (
+    CellNoise,
+    NoiseMaker,
+    Tensor,
+    checked_rate,
+    draw_dropout_mask,
+    innermost_cell,
+    wrappers_of,
+)
 from .rnn import RNN, LoopInputs
+from .seeds import SeedGenerator
 from .variational_dropout import VariationalDropout
 from .weight_drop import WeightDrop
 from .zoneout import Zoneout
@@ -88,6 +100,58 @@ class RecurrentLayer(RNN):
         return cls(**config)
 
 
+class LayerOfCell(RecurrentLayer):
+    """Base of the layers that take the arguments of their cell as they are.
+
+    A subclass says by `cell_class` which cell it runs, and by `rates` which arguments
+    of `regularised` it takes.
+
+    Args:
+        units: Of the cell.
+        **arguments: Those of the cell, the rates, and those of `RNN`.
+    """
+
+    units = CellAttribute()
+
+    cell_class: type[keras.layers.Layer]
+    rates: tuple[str, ...]
+
+    def __init__(self, units: int, **arguments: Any) -> None:
+        cell_class = self.cell_class
+        shorthand = {name: arguments.pop(name, 0.0) for name in self.rates}
+        of_cell = {
+            name: arguments.pop(name)
+            for name in _arguments_of(cell_class)
+            if name in arguments
+        }
+        cell = cell_class(
+            units,
+            **of_cell,
+            dtype=arguments.get("dtype"),
+            trainable=arguments.get("trainable", True),
+            name=f"{_snake_case(type(self).__name__)}_cell",
+        )
+        super().__init__(cell, shorthand, **arguments)
+
+
+def _arguments_of(cell_class: type) -> list[str]:
+    """The names of a cell's own arguments, but for `units`."""
+    return [
+        name
+        for base in cell_class.__mro__
+        if base not in keras.layers.Layer.__mro__ and "__init__" in vars(base)
+        for name, parameter in inspect.signature(
+            vars(base)["__init__"]
+        ).parameters.items()
+        if parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+        and name not in ("self", "units")
+    ]
+
+
+def _snake_case(name: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+
+
 class FusedRecurrentLayer(RecurrentLayer):
     """Base of the layers whose Keras counterpart has a fused kernel.
 
@@ -101,6 +165,8 @@ class FusedRecurrentLayer(RecurrentLayer):
     """
 
     counterpart: type[keras.layers.RNN]
+    # Of the cell, what makes its recurrence another than the kernel's.
+    beyond_kernel: tuple[str, ...] = ("layer_norm",)
     arguments_of_kernel: tuple[str, ...] = (
         "units",
         "activation",
@@ -115,15 +181,18 @@ class FusedRecurrentLayer(RecurrentLayer):
         use_cudnn: bool | Literal["auto"] = "auto",
         **kwargs: Any,
     ) -> None:
-        if use_cudnn is True and cell.layer_norm:
+        beyond = {name: getattr(cell, name) for name in self.beyond_kernel}
+        if use_cudnn is True and any(beyond.values()):
             raise ValueError(
-                "`layer_norm` is not part of the recurrence that cuDNN runs. Pass "
-                "`use_cudnn='auto'`. Received: use_cudnn=True, layer_norm=True"
+                f"{', '.join(f'`{name}`' for name in beyond)} are not part of the "
+                "recurrence that cuDNN runs. Pass `use_cudnn='auto'`. Received: "
+                f"use_cudnn=True, "
+                + ", ".join(f"{name}={value}" for name, value in beyond.items())
             )
         super().__init__(cell, shorthand, **kwargs)
         self.use_cudnn = use_cudnn
-        self._fused = _NotASublayer(self._with_own_cell())
-        self.supports_jit = self._fused.layer.supports_jit
+        self._fused = _FusedLayers(self)
+        self.supports_jit = self._fused.that_runs().supports_jit
 
     def may_run_past_padding(self) -> bool:
         # Such a layer vouches for its masks, which cuDNN then reads itself.
@@ -134,12 +203,7 @@ class FusedRecurrentLayer(RecurrentLayer):
             if self.use_cudnn is True:
                 self._refuse_cudnn()
             return super().loop(inputs)
-        fused = self._fused.layer
-        fused.go_backwards = inputs.go_backwards
-        fused.return_sequences = inputs.every_output
-        # Bidirectional sets these after construction.
-        fused.use_cudnn = self.use_cudnn
-        fused.zero_output_for_mask = self.zero_output_for_mask
+        fused = self._fused.that_runs(inputs.go_backwards, inputs.every_output)
         return fused.inner_loop(
             inputs.sequences,
             inputs.initial_state,
@@ -149,7 +213,7 @@ class FusedRecurrentLayer(RecurrentLayer):
 
     def _fused_may_run(self, inputs: LoopInputs) -> bool:
         is_plain = (
-            not self.plain_cell.layer_norm
+            not any(getattr(self.plain_cell, name) for name in self.beyond_kernel)
             and all(drawn.is_empty for drawn in inputs.noise)
             and not any(part.active_at_inference for part in wrappers_of(self.cell))
         )
@@ -170,27 +234,45 @@ class FusedRecurrentLayer(RecurrentLayer):
             + ", ".join(f"{name}={getattr(self, name)}" for name in self._shorthand)
         )
 
-    def _with_own_cell(self) -> keras.layers.RNN:
-        """The Keras layer of the same kind, running this layer's own cell."""
-        layer = self.counterpart(
-            **{name: getattr(self, name) for name in self.arguments_of_kernel},
-            return_sequences=self.return_sequences,
-            go_backwards=self.go_backwards,
-            stateful=self.stateful,
-            unroll=self.unroll,
-            use_cudnn=self.use_cudnn,
-            dtype=self.dtype_policy,
-            name=self.name,
-        )
-        layer.cell = self.plain_cell
-        return layer
 
+class _FusedLayers:
+    """The Keras layers of the same kind that run a layer's own cell.
 
-class _NotASublayer:
-    """Holds a layer out of Keras's sight, which would count its weights twice."""
+    Out of Keras's sight, which would count the weights twice. Each is made once and
+    then stays as it is, since threads share it and `torch.compile` makes none.
+    """
 
-    def __init__(self, layer: keras.layers.RNN) -> None:
-        self.layer = layer
+    def __init__(self, layer: FusedRecurrentLayer) -> None:
+        self._layer = layer
+        self._made: dict[Any, keras.layers.RNN] = {}
+        for go_backwards in (False, True):
+            for return_sequences in (False, True):
+                self.that_runs(go_backwards, return_sequences)
+
+    def that_runs(
+        self, go_backwards: bool = False, return_sequences: bool = False
+    ) -> keras.layers.RNN:
+        of = self._layer
+        # Bidirectional sets these after construction.
+        set_later = {
+            "use_cudnn": of.use_cudnn,
+            "zero_output_for_mask": of.zero_output_for_mask,
+        }
+        key = (go_backwards, return_sequences, *set_later.values())
+        if key not in self._made:
+            made = of.counterpart(
+                **{name: getattr(of, name) for name in of.arguments_of_kernel},
+                return_sequences=return_sequences,
+                go_backwards=go_backwards,
+                stateful=of.stateful,
+                unroll=of.unroll,
+                dtype=of.dtype_policy,
+                name=of.name,
+                **set_later,
+            )
+            made.cell = of.plain_cell
+            self._made[key] = made
+        return self._made[key]
 
 
 def _has_gpu() -> bool:
@@ -245,29 +327,94 @@ def regularised(
     return cell
 
 
-class NoSeedGenerator:
-    """Keeps a cell of Keras from the seed generator that its own dropout would need.
+class CellDropout(NoiseMaker):
+    """Lets a cell of Keras have `dropout` and `recurrent_dropout` of its own.
 
-    It would be one more variable of a layer, and nothing draws from it.
+    Keras's cells draw their masks when they are first called, and keep them until the
+    layer resets them. Here the layer that runs the cell draws them before the loop, as
+    those of a regulariser; from the cell's own `seed`, as Keras's do.
+
+    Args:
+        *args, **kwargs: Those of the cell.
+        dropout, recurrent_dropout: Rates in `[0, 1)`.
+        seed: Integer seed of the masks, or `None` for a fresh one.
     """
 
+    dropout: float
+    recurrent_dropout: float
+    seed_generator: keras.random.SeedGenerator
+    kernel: Any
+    state_size: Any
+    compute_dtype: str
+
+    def __init__(
+        self,
+        *args: Any,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        of_dropout: dict[str, Any] = {
+            "dropout": checked_rate("dropout", dropout),
+            "recurrent_dropout": checked_rate("recurrent_dropout", recurrent_dropout),
+            "seed": seed,
+        }
+        super().__init__(*args, **of_dropout, **kwargs)
+        if self.makes_noise:
+            super().__setattr__("seed_generator", SeedGenerator(seed))
+
     def __setattr__(self, name: str, value: Any) -> None:
+        # That of Keras would be one more variable of a cell that draws nothing.
         if name != "seed_generator":
             super().__setattr__(name, value)
 
+    @property
+    def makes_noise(self) -> bool:
+        return bool(self.dropout or self.recurrent_dropout)
 
-def without_dropout(arguments: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of a cell without those of Keras's dropout within the cell.
+    def draw_noise(
+        self, batch_size: Any, timesteps: Any, seed: keras.random.SeedGenerator
+    ) -> CellNoise:
+        """`per_sequence` masks `input` and `state`, scaled already.
 
-    Raises:
-        ValueError: One of them asks for dropout.
-    """
-    for name in ("dropout", "recurrent_dropout"):
-        if arguments.get(name):
-            raise ValueError(
-                f"A cell draws no noise itself, so it takes no `{name}`: wrap it in "
-                f"`VariationalDropout(cell, {name}=...)`, or give the rate to the "
-                f"layer. Received: {name}={arguments[name]}"
+        `(batch, features)` and `(batch, units)`.
+        """
+        sizes_and_rates = {
+            "input": (self.kernel.shape[0], self.dropout),
+            "state": (keras.tree.flatten(self.state_size)[0], self.recurrent_dropout),
+        }
+        masks = {
+            name: draw_dropout_mask(
+                (batch_size, size), rate, self.compute_dtype, self.seed_generator
             )
-    left_out = ("dropout", "recurrent_dropout", "seed")
-    return {name: value for name, value in arguments.items() if name not in left_out}
+            for name, (size, rate) in sizes_and_rates.items()
+            if rate
+        }
+        return CellNoise(per_sequence=masks, per_step={})
+
+    def masks_of_this_step(
+        self,
+        training: bool | None,
+        input_mask: Tensor | None = None,
+        state_mask: Tensor | None = None,
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """The masks that the cell was given, times its own."""
+        own = self.noise_of_this_step(training) if self.makes_noise else {}
+        return (
+            _times(input_mask, own.get("input")),
+            _times(state_mask, own.get("state")),
+        )
+
+    # What Keras would draw before the loop.
+    def get_dropout_mask(self, step_input: Tensor) -> None:
+        return None
+
+    def get_recurrent_dropout_mask(self, step_input: Tensor) -> None:
+        return None
+
+
+def _times(mask: Tensor | None, own: Tensor | None) -> Tensor | None:
+    if mask is None or own is None:
+        return own if mask is None else mask
+    return mask * (own if mask.ndim == own.ndim else ops.expand_dims(own, 1))

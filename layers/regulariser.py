@@ -59,13 +59,13 @@ def at_steps(noise: CellNoise, of: Callable[[Tensor], Tensor]) -> CellNoise:
 # It is set within the step that uses it, hence within the trace that uses it. A context
 # variable keeps threads that run one layer at once apart.
 _current_noise: contextvars.ContextVar[
-    Mapping[CellRegulariser, Mapping[str, Tensor]] | None
+    Mapping[NoiseMaker, Mapping[str, Tensor]] | None
 ] = contextvars.ContextVar("recurra_current_noise", default=None)
 
 
 @contextlib.contextmanager
 def current_noise(
-    noise: Mapping[CellRegulariser, Mapping[str, Tensor]],
+    noise: Mapping[NoiseMaker, Mapping[str, Tensor]],
 ) -> Iterator[None]:
     """Hands regularisers the noise of the cell calls made within."""
     token = _current_noise.set(noise)
@@ -101,10 +101,56 @@ def answer_of(cell: Any, name: str) -> Any:
 
     An inherited attribute is no answer: a subclass may step otherwise.
     """
-    return getattr(cell, name) if name in vars(type(cell)) else None
+    return getattr(cell, name, None) if name in vars(type(cell)) else None
 
 
-class CellRegulariser(keras.layers.Layer):
+class NoiseMaker:
+    """Base of what makes noise within a cell's steps, for the layer that runs it.
+
+    That layer draws the noise before the loop, by `draw_noise`, and hands it out at
+    each step.
+    """
+
+    @property
+    def makes_noise(self) -> bool:
+        """Whether two calls in training mode differ."""
+        raise NotImplementedError
+
+    @property
+    def shares_noise(self) -> bool:
+        """Whether all sequences of a batch get the same noise."""
+        return False
+
+    def draw_noise(
+        self, batch_size: Any, timesteps: Any, seed: keras.random.SeedGenerator
+    ) -> CellNoise:
+        """Draws what one call in training mode needs. Default: nothing."""
+        return CellNoise(per_sequence={}, per_step={})
+
+    def during_loop(self, noise: CellNoise) -> contextlib.AbstractContextManager[Any]:
+        """A context for the whole loop, entered once before it, whatever runs it."""
+        return contextlib.nullcontext()
+
+    def noise_of_this_step(self, training: bool | None) -> Mapping[str, Tensor]:
+        """The noise handed out for the step being run; empty where there is none.
+
+        Raises:
+            ValueError: In training mode, where nothing hands out noise.
+        """
+        noise = _current_noise.get()
+        if noise is None:
+            if training:
+                raise ValueError(
+                    f"`{type(self).__name__}` draws no noise itself: it is drawn "
+                    "before the loop by the layer that runs the cell. Run the cell by "
+                    "`recurra.layers.RNN`. Received: a call in training mode from "
+                    "elsewhere, such as `keras.layers.RNN`."
+                )
+            return {}
+        return noise.get(self, {})
+
+
+class CellRegulariser(NoiseMaker, keras.layers.Layer):
     """Base of the layers that wrap a cell and regularise its recurrence.
 
     A regulariser is a cell itself: it has the state of the cell it wraps, and may be
@@ -130,7 +176,8 @@ class CellRegulariser(keras.layers.Layer):
 
     Call arguments:
         inputs: `(batch, features)`.
-        states: List of the previous states, `(batch, units)` each.
+        states: List of the previous states, `(batch, units)` or of any further
+            dimensions each.
         training: Whether the layer that runs the cell is in training mode.
 
     Returns of a call: output `(batch, units)` and the list of new states.
@@ -163,6 +210,7 @@ class CellRegulariser(keras.layers.Layer):
     # Whether the wrapped cell reads the inputs as they come.
     passes_inputs_through = True
     keeps_states_bounded = False
+    _has_level_in_file = True
 
     def __init__(self, cell: keras.layers.Layer, **kwargs: Any) -> None:
         _refuse_what_cannot_be_wrapped(type(self).__name__, cell)
@@ -179,6 +227,23 @@ class CellRegulariser(keras.layers.Layer):
         return [size] if isinstance(size, int) else list(size)
 
     @property
+    def state_shapes(self) -> list[tuple[int, ...]]:
+        """The shape of each state of the cell, without the batch.
+
+        Such as `(units,)`; of some cells, as those of `keras.layers.ConvLSTM2D`, it is
+        known once they are built.
+        """
+        return shapes_of_states(self)
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """That of the output, without the batch: by `output_size`, or as a state's."""
+        size = self.output_size
+        if isinstance(size, int):
+            return (size,) if size > 0 else self.state_shapes[0]
+        return tuple(size)
+
+    @property
     def active_at_inference(self) -> bool:
         """Whether a step without noise differs from a step of the bare cell."""
         return False
@@ -186,12 +251,7 @@ class CellRegulariser(keras.layers.Layer):
     @property
     def makes_noise(self) -> bool:
         """Whether two calls in training mode differ. Default: if it draws noise."""
-        return type(self).draw_noise is not CellRegulariser.draw_noise
-
-    @property
-    def shares_noise(self) -> bool:
-        """Whether all sequences of a batch get the same noise."""
-        return False
+        return type(self).draw_noise is not NoiseMaker.draw_noise
 
     @property
     def acts_after_loop(self) -> bool:
@@ -200,8 +260,17 @@ class CellRegulariser(keras.layers.Layer):
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         self.input_size = input_shape[-1]
+        self.shape_of_inputs = tuple(input_shape[1:])
         if not self.cell.built:
-            self.cell.build(input_shape)
+            # Beside this layer, not within it: the paths of weights name no wrapper.
+            outer = (self.path or "").rpartition("/")[0]
+            above, _, name = outer.rpartition("/")
+            with (
+                keras.name_scope(name, override_parent=above)
+                if outer
+                else contextlib.nullcontext()
+            ):
+                self.cell.build(input_shape)
             self.cell.built = True
 
     def get_initial_state(self, batch_size: Any = None) -> list[Tensor]:
@@ -212,12 +281,6 @@ class CellRegulariser(keras.layers.Layer):
             ops.zeros((batch_size, size), dtype=self.compute_dtype)
             for size in self.state_sizes
         ]
-
-    def draw_noise(
-        self, batch_size: Any, timesteps: Any, seed: keras.random.SeedGenerator
-    ) -> CellNoise:
-        """Draws what one call in training mode needs. Default: nothing."""
-        return CellNoise(per_sequence={}, per_step={})
 
     def before_loop(
         self, sequences: Tensor, noise: CellNoise
@@ -237,10 +300,6 @@ class CellRegulariser(keras.layers.Layer):
         """
         return outputs
 
-    def during_loop(self, noise: CellNoise) -> contextlib.AbstractContextManager[Any]:
-        """A context for the whole loop, entered once before it, whatever runs it."""
-        return contextlib.nullcontext()
-
     def step_noise(self, noise: CellNoise) -> StepNoise | None:
         """All that a step in training mode does with the noise that `before_loop` left.
 
@@ -248,24 +307,6 @@ class CellRegulariser(keras.layers.Layer):
         `StepNoise` cannot express, so that the steps run one by one.
         """
         return None
-
-    def noise_of_this_step(self, training: bool | None) -> Mapping[str, Tensor]:
-        """The noise handed out for the step being run; empty where there is none.
-
-        Raises:
-            ValueError: In training mode, where nothing hands out noise.
-        """
-        noise = _current_noise.get()
-        if noise is None:
-            if training:
-                raise ValueError(
-                    f"`{type(self).__name__}` draws no noise itself: it is drawn "
-                    "before the loop by the layer that runs the cell. Run the cell by "
-                    "`recurra.layers.RNN`. Received: a call in training mode from "
-                    "elsewhere, such as `keras.layers.RNN`."
-                )
-            return {}
-        return noise.get(self, {})
 
     def run_cell(
         self,
@@ -282,6 +323,36 @@ class CellRegulariser(keras.layers.Layer):
             new_states = [new_states]
         return output, list(new_states)
 
+    def save_own_variables(self, store: Any) -> None:
+        """Saves the cell's weights in the place of this layer, if it has no others."""
+        self._has_level_in_file = not self._weights_are_those_of_cell()
+        if self._has_level_in_file:
+            super().save_own_variables(store)
+        else:
+            self.cell.save_own_variables(store)
+
+    def load_own_variables(self, store: Any) -> None:
+        # Files of version 0.1 have a level for every wrapper, with nothing in it.
+        in_this_place = self._weights_are_those_of_cell() and len(store.keys())
+        self._has_level_in_file = not in_this_place
+        if self._has_level_in_file:
+            super().load_own_variables(store)
+        else:
+            self.cell.load_own_variables(store)
+
+    def __dir__(self) -> list[str]:
+        """Keras saves and loads the layers that it finds here."""
+        names = super().__dir__()
+        if self._has_level_in_file:
+            return list(names)
+        return [name for name in names if name != "cell"]
+
+    def _weights_are_those_of_cell(self) -> bool:
+        """Whether all of them are the cell's own, and not of layers within it."""
+        of_cell: dict[str, Any] = {}
+        self.cell.save_own_variables(of_cell)
+        return len(of_cell) == len(self.weights)
+
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
@@ -297,6 +368,34 @@ class CellRegulariser(keras.layers.Layer):
             config.pop("cell"), custom_objects=custom_objects
         )
         return cls(cell, **config)
+
+
+def shapes_of_states(cell: Any) -> list[tuple[int, ...]]:
+    """The shape of each state of a cell, without the batch.
+
+    Raises:
+        AttributeError: The cell knows it once it is built, and it is not.
+    """
+    if hasattr(cell, "get_initial_state"):
+        states = keras.tree.flatten(cell.get_initial_state(batch_size=1))
+        return [tuple(state.shape[1:]) for state in states]
+    return [(size,) for size in keras.tree.flatten(cell.state_size)]
+
+
+def has_flat_states(cell: Any) -> bool:
+    """Whether every state of a cell is `(batch, units)`, as its `state_size` says."""
+    sizes = keras.tree.flatten(cell.state_size)
+    return min(sizes) > 0 and shapes_of_states(cell) == [(size,) for size in sizes]
+
+
+def refuse_other_than_flat_states(wrapper: str, cell: Any) -> None:
+    """`ValueError` where the states have more dimensions than `wrapper` can read."""
+    if not has_flat_states(cell):
+        raise ValueError(
+            f"`{wrapper}` joins the hidden state to the input of the cell, so both "
+            "must be `(batch, units)`. Received: a cell with states of more "
+            f"dimensions, cell={cell}"
+        )
 
 
 def wrappers_of(cell: Any) -> list[CellRegulariser]:
@@ -323,12 +422,16 @@ def innermost_cell(cell: Any) -> Any:
     return wrappers[-1].cell if wrappers else cell
 
 
-def regularisers_within(cell: Any) -> list[CellRegulariser]:
-    """All regularisers that one step of the cell runs, also those within a stack."""
+def noise_makers_within(cell: Any) -> list[NoiseMaker]:
+    """What makes noise in one step of the cell, also within a stack: the regularisers
+    around a cell, outermost first, and the cell where it has rates of its own."""
     within = innermost_cell(cell)
     stacked = within.cells if isinstance(within, keras.layers.StackedRNNCells) else ()
-    return wrappers_of(cell) + [
-        regulariser for part in stacked for regulariser in regularisers_within(part)
+    has_rates = isinstance(within, NoiseMaker) and within.makes_noise
+    return [
+        *wrappers_of(cell),
+        *([within] if has_rates else []),
+        *(maker for part in stacked for maker in noise_makers_within(part)),
     ]
 
 
@@ -363,7 +466,7 @@ def _refuse_what_cannot_be_wrapped(wrapper: str, cell: Any) -> None:
             "of its own: wrap the cells one by one and stack the wrapped ones. "
             f"Received: cell={cell}"
         )
-    draws_itself = not isinstance(cell, CellRegulariser) and any(
+    draws_itself = not isinstance(cell, NoiseMaker) and any(
         getattr(cell, name, 0.0) for name in ("dropout", "recurrent_dropout")
     )
     if draws_itself:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import math
 import random
+import types
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -12,17 +14,26 @@ import keras
 from keras import ops
 
 from .backpropagation import ManualBackpropagation
+from .elementwise_cell import LinearCell, products_given
+from .linear_recurrence import linear_recurrence
 from .padding import Padding, may_run_past_padding
 from .regulariser import (
     CellNoise,
     CellRegulariser,
+    NoiseMaker,
     Tensor,
+    answer_of,
     at_steps,
     current_noise,
-    regularisers_within,
+    has_flat_states,
+    innermost_cell,
+    noise_makers_within,
     takes_argument,
     wrappers_at_the_input,
+    wrappers_of,
 )
+from .seeds import SeedGenerator
+from .zoneout import Zoneout
 
 
 @dataclass(frozen=True)
@@ -35,6 +46,7 @@ class LoopInputs:
         go_backwards: Whether to run from the last step to the first.
         every_output: Whether the loop returns every output, or the last one alone.
         every_state: Whether it returns the states after every step.
+        are_products: Whether the sequences are the products of an `ElementwiseCell`.
     """
 
     sequences: Tensor
@@ -45,6 +57,7 @@ class LoopInputs:
     go_backwards: bool
     every_output: bool
     every_state: bool = False
+    are_products: bool = False
 
 
 @keras.saving.register_keras_serializable(package="recurra")
@@ -113,15 +126,20 @@ class RNN(keras.layers.RNN):
             **kwargs,
         )
         self.seed = seed
-        if self.regularisers:
-            self.seed_generator = keras.random.SeedGenerator(
-                _seed_of_direction(seed, go_backwards)
-            )
+        self.seed_generator = None
+        if any(isinstance(part, CellRegulariser) for part in self.regularisers):
+            self.seed_generator = SeedGenerator(_seed_of_direction(seed, go_backwards))
 
     @property
-    def regularisers(self) -> list[CellRegulariser]:
-        """The regularisers that a step runs, outermost first."""
-        return regularisers_within(self.cell)
+    def regularisers(self) -> list[NoiseMaker]:
+        """The regularisers that a step runs, outermost first, then the cell itself
+        where it has rates of its own."""
+        return noise_makers_within(self.cell)
+
+    def __dir__(self) -> list[str]:
+        """Without what leads past `cell` to the layers in it: Keras saves by these."""
+        others = ("plain_cell", "regularisers")
+        return [name for name in super().__dir__() if name not in others]
 
     @property
     def makes_noise(self) -> bool:
@@ -171,6 +189,20 @@ class RNN(keras.layers.RNN):
                     "or ends"
                 ) from None
             state.assign(zeros)
+
+    def compute_output_shape(
+        self,
+        sequences_shape: tuple[int | None, ...],
+        initial_state_shape: Any = None,
+    ) -> Any:
+        if not isinstance(self.cell, CellRegulariser) or has_flat_states(self.cell):
+            return super().compute_output_shape(sequences_shape, initial_state_shape)
+        batch, time, *_ = sequences_shape
+        steps = (batch, time) if self.return_sequences else (batch,)
+        output_shape = (*steps, *self.cell.output_shape)
+        if not self.return_state:
+            return output_shape
+        return output_shape, *((batch, *shape) for shape in self.cell.state_shapes)
 
     def call(
         self,
@@ -240,7 +272,7 @@ class RNN(keras.layers.RNN):
 
     def may_run_past_padding(self) -> bool:
         """Whether padded sequences may be run with their real steps first."""
-        return may_run_past_padding(self.cell)
+        return may_run_past_padding(self.cell) and has_flat_states(self.cell)
 
     def loop(self, inputs: LoopInputs) -> tuple[Tensor, Tensor, list[Tensor]]:
         """Runs the steps and hands each of `regularisers` its noise at each step.
@@ -259,9 +291,24 @@ class RNN(keras.layers.RNN):
                 go_backwards=False,
             )
         manual = self.manual_backpropagation(inputs)
-        if manual is None:
-            return self._loop_of_keras(inputs)
-        return self._manual_loop(manual, inputs)
+        if manual is not None:
+            wants_states = inputs.every_state or self.return_state or self.stateful
+            return _run_through(
+                manual.run(inputs.sequences, inputs.initial_state, wants_states), inputs
+            )
+        inner = innermost_cell(self.cell)
+        if answer_of(inner, "products") and self._inputs_reach_the_cell(inputs):
+            coefficients = self._linear_coefficients(inputs)
+            if coefficients is not None:
+                states = linear_recurrence(*coefficients, inputs.initial_state[0])
+                return _run_through([states], inputs)
+            products = inner.products(inputs.sequences)
+            if answer_of(inner, "all_steps") and self._steps_are_bare(inputs):
+                outputs, states = inner.all_steps(products, inputs.initial_state)
+                every_output = outputs if inputs.every_output else outputs[:, -1:]
+                return outputs[:, -1], every_output, states
+            inputs = replace(inputs, sequences=products, are_products=True)
+        return self._loop_of_keras(inputs)
 
     def manual_backpropagation(
         self, inputs: LoopInputs
@@ -273,17 +320,43 @@ class RNN(keras.layers.RNN):
             self.cell, inputs.noise, self.compute_dtype
         )
 
-    def _manual_loop(
-        self, manual: ManualBackpropagation, inputs: LoopInputs
-    ) -> tuple[Tensor, Tensor, list[Tensor]]:
-        states = manual.run(
-            inputs.sequences,
-            inputs.initial_state,
-            every_state=inputs.every_state or self.return_state or self.stateful,
+    def _inputs_reach_the_cell(self, inputs: LoopInputs) -> bool:
+        """Whether the innermost cell reads the sequences as the loop gets them."""
+        wrappers = wrappers_of(self.cell)
+        return (
+            innermost_cell(self.cell).compute_dtype == self.compute_dtype
+            and all(
+                wrapper.passes_inputs_through and answer_of(wrapper, "step_noise")
+                for wrapper in wrappers
+            )
+            and all(
+                drawn.is_empty or wrapper.step_noise(drawn) is not None
+                for wrapper, drawn in zip(wrappers, inputs.noise, strict=True)
+            )
         )
-        last_states = [state[:, -1] for state in states]
-        outputs = states[0] if inputs.every_output else states[0][:, -1:]
-        return last_states[0], outputs, states if inputs.every_state else last_states
+
+    def _steps_are_bare(self, inputs: LoopInputs) -> bool:
+        """Whether nothing but the cell acts, on a known number of steps."""
+        return (
+            inputs.mask is None
+            and not inputs.every_state
+            and inputs.sequences.shape[1] is not None
+            and all(drawn.is_empty for drawn in inputs.noise)
+            and not any(part.active_at_inference for part in wrappers_of(self.cell))
+        )
+
+    def _linear_coefficients(self, inputs: LoopInputs) -> tuple[Tensor, Tensor] | None:
+        """Those of `linear_recurrence`, if that is what the steps do."""
+        inner = innermost_cell(self.cell)
+        if not isinstance(inner, LinearCell) or inputs.mask is not None or self.unroll:
+            return None
+        decays, addends = inner.coefficients(inputs.sequences)
+        for wrapper, drawn in zip(wrappers_of(self.cell), inputs.noise, strict=True):
+            if isinstance(wrapper, Zoneout):
+                decays, addends = wrapper.zoned_out_coefficients(decays, addends, drawn)
+            elif wrapper.active_at_inference or not drawn.is_empty:
+                return None
+        return decays, addends
 
     def _loop_of_keras(self, inputs: LoopInputs) -> tuple[Tensor, Tensor, list[Tensor]]:
         """The loop of Keras, over inputs that bring their noise along."""
@@ -295,18 +368,21 @@ class RNN(keras.layers.RNN):
             inputs.noise,
             inputs.training,
             inputs.every_state,
+            inputs.are_products,
         )
-        layer = keras.layers.RNN(
-            steps,
+        # The loop of Keras, over what it reads of a layer. A layer made for each call
+        # would be beyond `torch.compile`, and a shared one beyond threads.
+        layer = types.SimpleNamespace(
+            cell=steps,
             return_sequences=inputs.every_output or inputs.every_state or repeats_state,
+            go_backwards=False,
             stateful=self.stateful,
             unroll=self.unroll,
             # What is repeated may have another size, in a stack.
             zero_output_for_mask=self.zero_output_for_mask or repeats_state,
-            name=self.name,
-            dtype=self.dtype_policy,
         )
-        last_output, outputs, states = layer.inner_loop(
+        last_output, outputs, states = keras.layers.RNN.inner_loop(
+            layer,
             steps.inputs(inputs.sequences),
             inputs.initial_state,
             mask=inputs.mask,
@@ -377,6 +453,15 @@ class RNN(keras.layers.RNN):
         return {**super().get_config(), "seed": self.seed}
 
 
+def _run_through(
+    states: list[Tensor], inputs: LoopInputs
+) -> tuple[Tensor, Tensor, list[Tensor]]:
+    """What a loop returns, from the states of all steps, whose first is the output."""
+    last_states = [state[:, -1] for state in states]
+    outputs = states[0] if inputs.every_output else states[0][:, -1:]
+    return last_states[0], outputs, states if inputs.every_state else last_states
+
+
 class _StepInputs(NamedTuple):
     """What the loop slices over time: the inputs and all noise drawn per step.
 
@@ -401,10 +486,11 @@ class _Steps:
     def __init__(
         self,
         cell: Any,
-        regularisers: list[CellRegulariser],
+        regularisers: list[NoiseMaker],
         noise: list[CellNoise],
         training: bool | None,
         puts_out_states: bool,
+        are_products: bool,
     ) -> None:
         self.cell = cell
         self.state_size = cell.state_size
@@ -412,6 +498,7 @@ class _Steps:
             {"training": training} if takes_argument(cell, "training") else {}
         )
         self._puts_out_states = puts_out_states
+        self._has_products = innermost_cell(cell) if are_products else None
         self._per_sequence = {
             regulariser: drawn.per_sequence
             for regulariser, drawn in zip(regularisers, noise, strict=True)
@@ -421,11 +508,14 @@ class _Steps:
             for regulariser, drawn in zip(regularisers, noise, strict=True)
             for name, mask in drawn.per_step.items()
         ]
-        self._widths = [mask.shape[-1] for _, _, mask in self._per_step]
+        self._shapes = [tuple(mask.shape[2:]) for _, _, mask in self._per_step]
 
     def inputs(self, sequences: Tensor) -> Tensor | _StepInputs:
         """What the loop is to run over."""
-        masks = [mask for _, _, mask in self._per_step]
+        masks = [
+            mask if mask.ndim == 3 else ops.reshape(mask, (*ops.shape(mask)[:2], -1))
+            for _, _, mask in self._per_step
+        ]
         if not masks:
             return sequences
         together = masks[0] if len(masks) == 1 else ops.concatenate(masks, axis=-1)
@@ -439,12 +529,15 @@ class _Steps:
             for regulariser, masks in self._per_sequence.items()
         }
         if isinstance(inputs, _StepInputs):
-            for (regulariser, name, _), mask in zip(
-                self._per_step, _apart(inputs.noise, self._widths), strict=True
+            flat = _apart(inputs.noise, [math.prod(shape) for shape in self._shapes])
+            for (regulariser, name, _), mask, shape in zip(
+                self._per_step, flat, self._shapes, strict=True
             ):
-                noise[regulariser][name] = mask
+                noise[regulariser][name] = (
+                    mask if len(shape) == 1 else ops.reshape(mask, (-1, *shape))
+                )
             inputs = inputs.inputs
-        with current_noise(noise):
+        with current_noise(noise), products_given(self._has_products):
             output, states = self.cell(inputs, states, **self._arguments)
         if self._puts_out_states:
             output = ops.concatenate([output, *keras.tree.flatten(states)], axis=-1)

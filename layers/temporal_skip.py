@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from .regulariser import CellRegulariser, Tensor
+from .regulariser import CellRegulariser, Tensor, refuse_other_than_flat_states
 
 
 @keras.saving.register_keras_serializable(package="recurra")
@@ -53,8 +53,8 @@ class TemporalSkip(CellRegulariser):
 
     Raises:
         TypeError: `cell` is no cell.
-        ValueError: `steps` is no integer of at least 2, or the cell is built for
-            another input.
+        ValueError: `steps` is no integer of at least 2, the cell is built for another
+            input, or its states have more dimensions.
 
     Example:
 
@@ -72,6 +72,7 @@ class TemporalSkip(CellRegulariser):
 
     def __init__(self, cell: keras.layers.Layer, steps: int, **kwargs: Any) -> None:
         super().__init__(cell, **kwargs)
+        refuse_other_than_flat_states("TemporalSkip", cell)
         if not isinstance(steps, int) or isinstance(steps, bool) or steps < 2:
             raise ValueError(
                 "`steps` must be an integer of at least 2: the cell reads its hidden "

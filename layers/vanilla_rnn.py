@@ -12,23 +12,22 @@ from .backpropagation import VanillaSteps
 from .layer_normalisation import add_gain, normalised
 from .recurrent_layer import (
     CellAttribute,
-    NoSeedGenerator,
+    CellDropout,
     RecurrentLayer,
-    without_dropout,
 )
 from .regulariser import Tensor
 
 
 @keras.saving.register_keras_serializable(package="recurra")
-class VanillaRNNCell(NoSeedGenerator, keras.layers.SimpleRNNCell):
+class VanillaRNNCell(CellDropout, keras.layers.SimpleRNNCell):
     """One step of the vanilla recurrence (Elman 1990).
 
         h_t = f(x_t U + h_{t-1} W + b)
 
     with `kernel` U `(features, units)`, `recurrent_kernel` W `(units, units)` and
     `bias` b `(units,)`, as in `keras.layers.SimpleRNNCell`: weights interchange both
-    ways. The cell draws no noise; wrap it in `VariationalDropout`, `WeightDrop` or
-    `Zoneout`.
+    ways. Wrap it in
+    `VariationalDropout`, `WeightDrop` or `Zoneout`.
 
     With `layer_norm=True` the summed input is normalised (Ba et al. 2016, equation 4)
 
@@ -48,18 +47,23 @@ class VanillaRNNCell(NoSeedGenerator, keras.layers.SimpleRNNCell):
         kernel_regularizer, recurrent_regularizer, bias_regularizer,
         kernel_constraint, recurrent_constraint, bias_constraint: As for
             `keras.layers.SimpleRNNCell`.
+        dropout, recurrent_dropout: Rates in `[0, 1)` of masks on the input and on what
+            is read of the hidden state, held over the sequence and shared by all
+            gates. `recurra.layers.RNN` draws them before the loop. Default: 0.
+        seed: Integer seed of these masks, or `None` for a fresh one.
         layer_norm: Whether to normalise as above. Default: `False`.
         **kwargs: As for `keras.layers.Layer`.
 
     Call arguments:
         inputs: `(batch, features)`.
         states: List of the previous hidden state, `(batch, units)`.
-        training: Without effect.
+        training: Whether masks of `dropout` and `recurrent_dropout` are used.
 
     Returns of a call: output `(batch, units)` and the list of the new state.
 
     Raises:
-        ValueError: `dropout` or `recurrent_dropout` is given, which wrappers do.
+        ValueError: A rate is outside `[0, 1)`, or a layer that draws no masks, such as
+            `keras.layers.RNN`, runs a cell with rates in training mode.
 
     Example:
 
@@ -83,6 +87,9 @@ class VanillaRNNCell(NoSeedGenerator, keras.layers.SimpleRNNCell):
         kernel_constraint: Any = None,
         recurrent_constraint: Any = None,
         bias_constraint: Any = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        seed: int | None = None,
         layer_norm: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -99,7 +106,10 @@ class VanillaRNNCell(NoSeedGenerator, keras.layers.SimpleRNNCell):
             kernel_constraint=kernel_constraint,
             recurrent_constraint=recurrent_constraint,
             bias_constraint=bias_constraint,
-            **without_dropout(kwargs),
+            dropout=dropout,
+            recurrent_dropout=recurrent_dropout,
+            seed=seed,
+            **kwargs,
         )
         self.layer_norm = layer_norm
 
@@ -120,10 +130,16 @@ class VanillaRNNCell(NoSeedGenerator, keras.layers.SimpleRNNCell):
     def call(
         self, inputs: Tensor, states: list[Tensor], training: bool | None = False
     ) -> tuple[Tensor, list[Tensor]]:
+        input_mask, state_mask = self.masks_of_this_step(training)
+        hidden_state = states[0]
+        if input_mask is not None:
+            inputs = inputs * input_mask
+        if state_mask is not None:
+            hidden_state = hidden_state * state_mask
         if not self.layer_norm:
-            return super().call(inputs, states, training=training)
+            return super().call(inputs, [hidden_state])
         summed = ops.matmul(inputs, self.kernel)
-        summed = summed + ops.matmul(states[0], self.recurrent_kernel)
+        summed = summed + ops.matmul(hidden_state, self.recurrent_kernel)
         summed = normalised(summed, self.norm_gain)
         if self.use_bias:
             summed = summed + self.bias
@@ -131,7 +147,7 @@ class VanillaRNNCell(NoSeedGenerator, keras.layers.SimpleRNNCell):
         return new_hidden_state, [new_hidden_state]
 
     def get_config(self) -> dict[str, Any]:
-        return {**without_dropout(super().get_config()), "layer_norm": self.layer_norm}
+        return {**super().get_config(), "layer_norm": self.layer_norm}
 
 
 @keras.saving.register_keras_serializable(package="recurra")
@@ -280,3 +296,19 @@ class VanillaRNN(RecurrentLayer):
             seed=seed,
             **kwargs,
         )
+
+
+@keras.saving.register_keras_serializable(package="recurra")
+class SimpleRNN(VanillaRNN):
+    """`VanillaRNN` by the name that Keras has for it.
+
+    A weights file names the layers of a `Sequential` or functional model after their
+    classes. By this name, files go from `keras.layers.SimpleRNN` and back.
+
+    Example:
+
+    >>> import keras
+    >>> from recurra.layers import SimpleRNN
+    >>> keras.ops.shape(SimpleRNN(8)(keras.ops.ones((2, 5, 3))))
+    (2, 8)
+    """

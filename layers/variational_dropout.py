@@ -41,9 +41,12 @@ class VariationalDropout(CellRegulariser):
     `recurra.layers.GRUCell` does; `keras.layers.GRUCell`, which cannot, carries on the
     masked state. A cell of your own does if its `call` takes `input_mask` and
     `state_mask`, `(batch, features)` and `(batch, units)` or `None`, and it has an
-    attribute `takes_tied_masks = True`. Only wrappers whose `call` takes these masks
-    too and passes them on, as that of `WeightDrop`, may stand between such a cell and
-    `recurrent_dropout`.
+    attribute `takes_tied_masks = True`. If it also has an integer `gates`, it may get
+    untied masks, `(batch, gates, features)` and `(batch, gates, units)`;
+    `recurra.layers.read_by_gates` applies both kinds. Only wrappers whose `call` takes
+    these masks too and passes them on, as that of `WeightDrop`, may stand between such
+    a cell and `recurrent_dropout`. A cell none of whose weights is multiplied with the
+    state says `reads_state = False`, and is refused here.
 
     Source: Gal and Ghahramani, "A Theoretically Grounded Application of Dropout in
     Recurrent Neural Networks", https://arxiv.org/abs/1512.05287
@@ -98,11 +101,25 @@ class VariationalDropout(CellRegulariser):
         self.recurrent_dropout = checked_rate("recurrent_dropout", recurrent_dropout)
         self.output_dropout = checked_rate("output_dropout", output_dropout)
         self.tied_masks = tied_masks
-        if not tied_masks and not takes_argument(_reader(cell), "state_mask"):
+        reader = _reader(cell)
+        if not tied_masks and not (
+            takes_argument(reader, "input_mask")
+            and takes_argument(reader, "state_mask")
+            and isinstance(getattr(reader, "gates", None), int)
+        ):
             raise ValueError(
-                "`tied_masks=False` needs a cell whose `call` takes `input_mask` and "
-                "`state_mask` and applies them gate by gate, such as "
-                f"`recurra.layers.LSTMCell`. Received: cell={cell}"
+                "`tied_masks=False` needs a cell that has an integer `gates`, their "
+                "number, and whose `call` takes `input_mask` and `state_mask` and "
+                "applies them gate by gate, such as `recurra.layers.LSTMCell`. "
+                f"Received: cell={cell}"
+            )
+        if self.recurrent_dropout and not getattr(
+            innermost_cell(cell), "reads_state", True
+        ):
+            raise ValueError(
+                "`recurrent_dropout` masks what weights of the cell read of its state, "
+                "and no weight of this cell does: the mask would only forget. Use "
+                f"`Zoneout(cell, zoneout_hidden=...)`. Received: cell={cell}"
             )
         if (
             self.recurrent_dropout
@@ -139,15 +156,17 @@ class VariationalDropout(CellRegulariser):
         """
         gates = () if self.tied_masks else (_reader(self.cell).gates,)
         shapes_and_rates = {
-            "input": ((batch_size, *gates, self.input_size), self.dropout),
-            "state": (
-                (batch_size, *gates, self.state_sizes[0]),
-                self.recurrent_dropout,
-            ),
-            "output": ((batch_size, self.output_size), self.output_dropout),
+            "input": (self.shape_of_inputs, self.dropout),
+            "state": (self.state_shapes[0], self.recurrent_dropout),
+            "output": (self.output_shape, self.output_dropout),
         }
         masks = {
-            name: draw_dropout_mask(shape, rate, self.compute_dtype, seed)
+            name: draw_dropout_mask(
+                (batch_size, *(gates if name != "output" else ()), *shape),
+                rate,
+                self.compute_dtype,
+                seed,
+            )
             for name, (shape, rate) in shapes_and_rates.items()
             if rate
         }
@@ -166,7 +185,8 @@ class VariationalDropout(CellRegulariser):
         if "output" not in noise.per_sequence:
             return outputs
         mask = noise.per_sequence["output"]
-        return outputs * (ops.expand_dims(mask, 1) if outputs.ndim == 3 else mask)
+        is_sequence = outputs.ndim > mask.ndim
+        return outputs * (ops.expand_dims(mask, 1) if is_sequence else mask)
 
     def step_noise(self, noise: CellNoise) -> StepNoise | None:
         state_mask = noise.per_sequence.get("state")

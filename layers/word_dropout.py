@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from .regulariser import Tensor, checked_rate
+from .seeds import SeedGenerator
 
 
 @keras.saving.register_keras_serializable(package="recurra")
@@ -56,7 +57,7 @@ class WordDropout(keras.layers.Layer):
         super().__init__(**kwargs)
         self.rate = checked_rate("rate", rate)
         self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.seed_generator = SeedGenerator(seed)
         self.supports_masking = True
 
     def draw_noise(self, token_ids: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import keras
@@ -14,6 +15,7 @@ from .regulariser import (
     Tensor,
     checked_rate,
     innermost_cell,
+    shapes_of_states,
     wrappers_of,
 )
 
@@ -82,14 +84,9 @@ class Zoneout(CellRegulariser):
         super().__init__(cell, **kwargs)
         self.zoneout_hidden = checked_rate("zoneout_hidden", zoneout_hidden)
         self.zoneout_cell = checked_rate("zoneout_cell", zoneout_cell)
-        # A buffer that a regulariser within adds to the states is no cell state.
-        states_of_cell = innermost_cell(cell).state_size
-        if self.zoneout_cell and len(keras.tree.flatten(states_of_cell)) < 2:
-            raise ValueError(
-                "`zoneout_cell` needs a cell with a cell state beside its hidden "
-                f"state. Received: zoneout_cell={zoneout_cell} for cell={cell}, whose "
-                f"state_size is {states_of_cell}"
-            )
+        # Some cells know their states once they are built.
+        with contextlib.suppress(AttributeError):
+            self._refuse_a_rate_without_a_state()
         if any(getattr(part, "output_dropout", 0) for part in wrappers_of(cell)):
             raise ValueError(
                 "`Zoneout` puts out the hidden state, which undoes the mask on the "
@@ -97,6 +94,10 @@ class Zoneout(CellRegulariser):
                 "VariationalDropout(Zoneout(cell, ...), output_dropout=...). "
                 f"Received: cell={cell} with an output mask"
             )
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        super().build(input_shape)
+        self._refuse_a_rate_without_a_state()
 
     @property
     def active_at_inference(self) -> bool:
@@ -112,11 +113,11 @@ class Zoneout(CellRegulariser):
         """`per_step` masks `hidden` and `cell`: true where a unit keeps its state."""
         masks = {
             name: keras.random.uniform(
-                (batch_size, timesteps, units), dtype="float32", seed=seed
+                (batch_size, timesteps, *shape), dtype="float32", seed=seed
             )
             < rate
-            for (name, rate), units in zip(
-                self._rates().items(), self.state_sizes, strict=False
+            for (name, rate), shape in zip(
+                self._rates().items(), self.state_shapes, strict=False
             )
             if rate
         }
@@ -132,6 +133,19 @@ class Zoneout(CellRegulariser):
                 if name in noise.per_step
             }
         )
+
+    def zoned_out_coefficients(
+        self, decays: Tensor, addends: Tensor, noise: CellNoise
+    ) -> tuple[Tensor, Tensor]:
+        """Those of h_t = a_t * h_{t-1} + b_t, `(batch, time, units)`, with zoneout.
+
+        Where a unit keeps its state, a is 1 and b is 0.
+        """
+        mask = noise.per_step.get("hidden")
+        if mask is not None:
+            return ops.where(mask, 1, decays), ops.where(mask, 0, addends)
+        keeps = self.zoneout_hidden
+        return keeps + (1 - keeps) * decays, (1 - keeps) * addends
 
     def call(
         self, inputs: Tensor, states: list[Tensor], training: bool | None = False
@@ -152,6 +166,16 @@ class Zoneout(CellRegulariser):
             "zoneout_hidden": self.zoneout_hidden,
             "zoneout_cell": self.zoneout_cell,
         }
+
+    def _refuse_a_rate_without_a_state(self) -> None:
+        # A buffer that a regulariser within adds to the states is no cell state.
+        cell = innermost_cell(self.cell)
+        if self.zoneout_cell and len(shapes_of_states(cell)) < 2:
+            raise ValueError(
+                "`zoneout_cell` needs a cell with a cell state beside its hidden "
+                f"state. Received: zoneout_cell={self.zoneout_cell} for cell="
+                f"{self.cell}, whose state_size is {cell.state_size}"
+            )
 
     def _rates(self) -> dict[str, float]:
         return {"hidden": self.zoneout_hidden, "cell": self.zoneout_cell}

@@ -1,14 +1,48 @@
 """The recurrent part of every task's configuration, and the layers that it says."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import pydantic
 from pydantic import Field
 
 from .core.configuration import Config
 
-CellName = Literal["vanilla", "lstm", "gru"]
+CellName = Literal[
+    "vanilla",
+    "lstm",
+    "gru",
+    "min_gru",
+    "min_lstm",
+    "rg_lru",
+    "ind_rnn",
+    "sru",
+    "slstm",
+    "mlstm",
+]
+
+
+class Cell(NamedTuple):
+    """A cell of `recurra.layers`: what it is called there, and what it takes."""
+
+    layer: str
+    cell: str
+    takes: tuple[str, ...]
+
+
+_OF_GATES = ("recurrent_dropout", "zoneout_hidden", "weight_dropout", "layer_norm")
+CELLS: Mapping[CellName, Cell] = {
+    "vanilla": Cell("VanillaRNN", "VanillaRNNCell", _OF_GATES),
+    "lstm": Cell("LSTM", "LSTMCell", (*_OF_GATES, "zoneout_cell")),
+    "gru": Cell("GRU", "GRUCell", _OF_GATES),
+    "min_gru": Cell("MinGRU", "MinGRUCell", ("zoneout_hidden",)),
+    "min_lstm": Cell("MinLSTM", "MinLSTMCell", ("zoneout_hidden",)),
+    "rg_lru": Cell("RGLRU", "RGLRUCell", ("zoneout_hidden",)),
+    "ind_rnn": Cell("IndRNN", "IndRNNCell", _OF_GATES[:-1]),
+    "sru": Cell("SRU", "SRUCell", _OF_GATES[:2]),
+    "slstm": Cell("SLSTM", "SLSTMCell", _OF_GATES[:-1]),
+    "mlstm": Cell("MLSTM", "MLSTMCell", ()),
+}
 
 
 class RecurrentConfig(Config):
@@ -34,9 +68,16 @@ class RecurrentConfig(Config):
     layer_norm: bool = Field(False, description="layer normalisation in the cell")
 
     @pydantic.model_validator(mode="after")
-    def _zoneout_cell_needs_a_cell_state(self) -> "RecurrentConfig":
-        if self.zoneout_cell and self.cell != "lstm":
+    def _cell_takes_what_is_set(self) -> "RecurrentConfig":
+        takes = CELLS[self.cell].takes
+        if self.zoneout_cell and "zoneout_cell" not in takes:
             raise ValueError(f"zoneout_cell: a {self.cell} cell has no cell state")
+        for name in _OF_GATES:
+            if getattr(self, name) and name not in takes:
+                raise ValueError(
+                    f"{name}: not for a {self.cell} cell, which takes "
+                    + (", ".join(takes) or "none of these")
+                )
         return self
 
     @property
@@ -59,23 +100,18 @@ def recurrent_layer(config: RecurrentConfig, units: int, **arguments: Any) -> An
         **arguments: Further ones of the layer, such as `return_sequences`, `dropout`,
             `output_dropout`, `seed` and `dtype`.
     """
-    from recurra.layers import GRU, LSTM, VanillaRNN
+    from recurra import layers
 
-    layer = {"vanilla": VanillaRNN, "lstm": LSTM, "gru": GRU}[config.cell]
-    rates: dict[str, Any] = {
-        "recurrent_dropout": config.recurrent_dropout,
-        "zoneout_hidden": config.zoneout_hidden,
-        "weight_dropout": config.weight_dropout,
-        "layer_norm": config.layer_norm,
-    }
-    if config.cell == "lstm":
-        rates["zoneout_cell"] = config.zoneout_cell
-    return layer(units, **rates, **arguments)
+    cell = CELLS[config.cell]
+    taken = {name: getattr(config, name) for name in cell.takes}
+    return getattr(layers, cell.layer)(units, **taken, **arguments)
 
 
 def recurrent_cell(config: RecurrentConfig, units: int, **arguments: Any) -> Any:
     """The bare cell, for a loop that draws no noise."""
-    from recurra.layers import GRUCell, LSTMCell, VanillaRNNCell
+    from recurra import layers
 
-    cell = {"vanilla": VanillaRNNCell, "lstm": LSTMCell, "gru": GRUCell}[config.cell]
-    return cell(units, layer_norm=config.layer_norm, **arguments)
+    cell = CELLS[config.cell]
+    if "layer_norm" in cell.takes:
+        arguments["layer_norm"] = config.layer_norm
+    return getattr(layers, cell.cell)(units, **arguments)

@@ -7,7 +7,15 @@ import numpy as np
 
 from recurra.layers import (
     GRUCell,
+    IndRNNCell,
+    LinearCell,
     LSTMCell,
+    MinGRUCell,
+    MinLSTMCell,
+    MLSTMCell,
+    RGLRUCell,
+    SLSTMCell,
+    SRUCell,
     VanillaRNNCell,
     VariationalDropout,
     WeightDrop,
@@ -41,6 +49,10 @@ class LeakyCell(keras.layers.Layer):
 CELLS = {
     "vanilla": (VanillaRNNCell, reference.vanilla_step),
     "lstm": (LSTMCell, reference.lstm_step),
+    "projected lstm with peepholes": (
+        lambda units: LSTMCell(units + 2, peephole=True, projection_units=units),
+        reference.projected_lstm_step,
+    ),
     "gru": (GRUCell, reference.gru_step),
     "gru, reset before": (
         partial(GRUCell, reset_after=False),
@@ -59,6 +71,13 @@ CELLS = {
     "keras simple rnn": (keras.layers.SimpleRNNCell, reference.vanilla_step),
     "keras lstm": (keras.layers.LSTMCell, reference.lstm_step),
     "keras gru": (keras.layers.GRUCell, reference.keras_gru_step),
+    "min gru": (MinGRUCell, reference.min_gru_step),
+    "min lstm": (MinLSTMCell, reference.min_lstm_step),
+    "rg-lru": (RGLRUCell, reference.rg_lru_step),
+    "ind rnn": (IndRNNCell, reference.ind_rnn_step),
+    "sru": (SRUCell, reference.sru_step),
+    "slstm": (partial(SLSTMCell, heads=2), reference.slstm_step),
+    "mlstm": (partial(MLSTMCell, heads=2), reference.mlstm_step),
     "user": (LeakyCell, reference.leaky_step),
 }
 
@@ -68,7 +87,8 @@ def has_cell_state(cell):
 
 
 def weight_dropped(cell):
-    kernel = "kernel" if isinstance(cell, LeakyCell) else "recurrent_kernel"
+    has_one = not isinstance(cell, (LeakyCell, LinearCell, MLSTMCell))
+    kernel = "recurrent_kernel" if has_one else "kernel"
     return WeightDrop(cell, 0.3, (kernel,))
 
 
@@ -76,12 +96,17 @@ def zoned_out(cell):
     return Zoneout(cell, 0.3, 0.4 if has_cell_state(cell) else 0.0)
 
 
+def state_rate(cell):
+    return 0.4 if getattr(cell, "reads_state", True) else 0.0
+
+
 def variational(cell):
-    return VariationalDropout(cell, 0.3, 0.4, 0.2)
+    return VariationalDropout(cell, 0.3, state_rate(cell), 0.2)
 
 
 def all_together(cell):
-    inner = zoned_out(VariationalDropout(weight_dropped(cell), 0.3, 0.4))
+    masked = VariationalDropout(weight_dropped(cell), 0.3, state_rate(cell))
+    inner = zoned_out(masked)
     return VariationalDropout(inner, output_dropout=0.2)
 
 

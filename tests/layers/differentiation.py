@@ -75,7 +75,12 @@ def results(layer, padding):
         def call(self, x, mask=None, training=False):
             outputs, *states = self.layer(x, mask=mask, training=training)
             return outputs + sum(
-                (number + 1) * keras.ops.expand_dims(state, 1)
+                keras.ops.sum(
+                    state * keras.ops.arange(1, state.shape[-1] + 1, dtype=state.dtype),
+                    axis=-1,
+                    keepdims=True,
+                )[:, None]
+                * (number + 1)
                 for number, state in enumerate(states)
             )
 

@@ -79,6 +79,16 @@ def lstm_step(weights, x, states, masks):
     return [sigmoid(o) * np.tanh(let_out), c]
 
 
+def projected_lstm_step(weights, x, states, masks):
+    kernel, recurrent_kernel, bias, (p_i, p_f, p_o), projection = weights
+    h, c = states
+    from_x = np.hstack(by_gates(x, masks.input, kernel, 4))
+    from_h = np.hstack(by_gates(h, masks.state, recurrent_kernel, 4))
+    i, f, g, o = np.split(from_x + from_h + bias, 4, axis=-1)
+    new_c = sigmoid(f + p_f * c) * c + sigmoid(i + p_i * c) * np.tanh(g)
+    return [(sigmoid(o + p_o * new_c) * np.tanh(new_c)) @ projection, new_c]
+
+
 def gru_step(weights, x, states, masks):
     """Reset after the product; masks meet what a kernel is multiplied with."""
     kernel, recurrent_kernel, (input_bias, recurrent_bias), *norm = weights
@@ -128,6 +138,106 @@ def keras_gru_step(weights, x, states, masks):
     return gru_step(weights, masked(x, masks.input), [masked(h, masks.state)], Masks())
 
 
+def min_gru_step(weights, x, states, masks):
+    kernel, bias = weights
+    z, g = np.split(masked(x, masks.input) @ kernel + bias, 2, axis=-1)
+    return [(1 - sigmoid(z)) * states[0] + sigmoid(z) * g]
+
+
+def min_lstm_step(weights, x, states, masks):
+    kernel, bias = weights
+    f, i, g = np.split(masked(x, masks.input) @ kernel + bias, 3, axis=-1)
+    f, i = sigmoid(f), sigmoid(i)
+    return [f / (f + i) * states[0] + i / (f + i) * g]
+
+
+def rg_lru_step(weights, x, states, masks):
+    kernel, gate_kernel, decay, bias = weights
+    v = masked(x, masks.input) @ kernel
+    r, i = np.split(sigmoid(v @ gate_kernel + bias), 2, axis=-1)
+    a = sigmoid(decay) ** (8 * r)
+    return [a * states[0] + np.sqrt(1 - a**2) * (i * v)]
+
+
+def ind_rnn_step(weights, x, states, masks):
+    kernel, recurrent_kernel, bias = weights
+    h = masked(states[0], masks.state)
+    a = masked(x, masks.input) @ kernel + recurrent_kernel * h + bias
+    return [np.maximum(a, 0)]
+
+
+def sru_step(weights, x, states, masks):
+    kernel, recurrent_kernel, bias = weights
+    (c,) = states
+    x = masked(x, masks.input)
+    read = masked(c, masks.state)
+    f_x, r_x, candidate, *passed = np.split(
+        x @ kernel, kernel.shape[1] // c.shape[1], 1
+    )
+    (v_f, v_r), (b_f, b_r) = np.split(recurrent_kernel, 2), np.split(bias, 2)
+    f, r = sigmoid(f_x + v_f * read + b_f), sigmoid(r_x + v_r * read + b_r)
+    c = f * c + (1 - f) * candidate
+    return r * c + (1 - r) * (passed[0] if passed else x), [c]
+
+
+def slstm_step(weights, x, states, masks, heads=2):
+    """The cell state and the normaliser as the paper has them, times exp(m)."""
+    kernel, recurrent_kernel, bias = weights
+    h, c, n, m = states
+    read = np.split(masked(h, masks.state), heads, axis=-1)
+    # (heads, batch, 4, units of a head), then gate by gate.
+    from_h = [
+        np.split(r @ w, 4, axis=-1) for r, w in zip(read, recurrent_kernel, strict=True)
+    ]
+    from_h = np.hstack([np.hstack(of_gate) for of_gate in zip(*from_h, strict=True)])
+    i, f, z, o = np.split(masked(x, masks.input) @ kernel + from_h + bias, 4, axis=-1)
+    new_m = np.where(n == 0, i, np.maximum(np.log(sigmoid(f)) + m, i))
+    c = sigmoid(f) * (c * np.exp(m)) + np.exp(i) * np.tanh(z)
+    n = sigmoid(f) * (n * np.exp(m)) + np.exp(i)
+    return [sigmoid(o) * c / n, c / np.exp(new_m), n / np.exp(new_m), new_m]
+
+
+def mlstm_step(weights, x, states, masks, heads=2):
+    """Row by row and head by head, by memories that are not scaled."""
+    kernel, bias, gate_kernel, gate_bias = weights
+    x = masked(x, masks.input)
+    C, n, m = (state.copy() for state in states)
+    rows, units = n.shape
+    d = units // heads
+    q, k, v, o = np.split(x @ kernel, 4, axis=-1)
+    q, k, v, o = np.hstack([q, k / np.sqrt(d), v, o]).reshape(rows, 4, units).transpose(
+        1, 0, 2
+    ) + bias.reshape(4, 1, units)
+    i, f = np.split(x @ gate_kernel + gate_bias, 2, axis=-1)
+    h = np.zeros((rows, units))
+    C = C.reshape(rows, heads, d, d)
+    for row, head in np.ndindex(rows, heads):
+        part = slice(head * d, (head + 1) * d)
+        is_fresh = not n[row, part].any() and not C[row, head].any()
+        kept = sigmoid(f[row, head]) * np.exp(m[row, head])
+        taken = np.exp(i[row, head])
+        memory = kept * C[row, head] + taken * np.outer(v[row, part], k[row, part])
+        norm = kept * n[row, part] + taken * k[row, part]
+        of_query = abs(norm @ q[row, part])
+        h[row, part] = memory @ q[row, part] / max(of_query, 1)
+        longer = -np.inf if is_fresh else np.log(kept)
+        m[row, head] = max(longer, i[row, head])
+        C[row, head] = memory / np.exp(m[row, head])
+        n[row, part] = norm / np.exp(m[row, head])
+    return sigmoid(o) * h, [C.reshape(rows, -1), n, m]
+
+
+def mogrified_lstm_step(weights, x, states, masks):
+    """Three rounds around an LSTM; its own weights come first."""
+    q_1, r_2, q_3, *of_cell = weights
+    h, c = states
+    x, h = masked(x, masks.input), masked(h, masks.state)
+    x = 2 * sigmoid(h @ q_1) * x
+    h = 2 * sigmoid(x @ r_2) * h
+    x = 2 * sigmoid(h @ q_3) * x
+    return lstm_step(of_cell, x, [h, c], Masks())
+
+
 def leaky_step(weights, x, states, masks):
     """The cell of five lines that the tests bring along."""
     (kernel,) = weights
@@ -143,15 +253,18 @@ def run(step, weights, inputs, states, masks, *, padding=None, backwards=False):
         weight if mask is None else weight * mask
         for weight, mask in zip(weights, dropped, strict=False)
     ]
-    output = np.zeros_like(states[0])
-    outputs = []
+    output, outputs = None, []
     for t in reversed(range(time)) if backwards else range(time):
         new = step(weights, inputs[:, t], states, masks)
+        # Of most cells the output is the first state, as zoneout leaves it.
+        own_output, new = new if isinstance(new, tuple) else (None, new)
         for number, keeps in enumerate((masks.hidden, masks.cell)):
             if keeps is not None:
                 d = keeps if np.isscalar(keeps) else keeps[:, t]
                 new[number] = d * states[number] + (1 - d) * new[number]
-        new_output = masked(new[0], masks.output).copy()
+        new_output = new[0] if own_output is None else own_output
+        new_output = masked(new_output, masks.output).copy()
+        output = np.zeros_like(new_output) if output is None else output
         for row in range(batch):
             if padding is not None and not padding[row, t]:
                 for new_state, state in zip(new, states, strict=True):

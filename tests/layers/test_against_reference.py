@@ -10,6 +10,8 @@ from recurra.layers import (
     RNN,
     GRUCell,
     LSTMCell,
+    MLSTMCell,
+    Mogrifier,
     VanillaRNN,
     VariationalDropout,
     WeightDrop,
@@ -205,6 +207,43 @@ def test_zoneout_at_inference_is_the_expectation(cell, padding):
         atol=1e-5,
         rtol=0,
     )
+
+
+@pytest.mark.parametrize("rank", [None, 2])
+def test_mogrifier(rank):
+    layer = RNN(Mogrifier(LSTMCell(UNITS), rounds=3, rank=rank), return_sequences=True)
+    layer.build(sequences().shape)
+    randomise(layer)
+    weights = layer.get_weights()
+    if rank:
+        weights = [weights[n] @ weights[n + 1] for n in (0, 2, 4)] + weights[6:]
+    expected, _ = reference.run(
+        reference.mogrified_lstm_step,
+        weights,
+        sequences(),
+        zeros(layer.cell),
+        reference.Masks(),
+        padding=PADDINGS["holes"],
+    )
+    outputs = to_numpy(layer(sequences(), mask=PADDINGS["holes"], training=True))
+    np.testing.assert_allclose(outputs, expected, atol=1e-5, rtol=0)
+
+
+def test_chunks_of_matrix_memories_are_the_steps(monkeypatch):
+    monkeypatch.setattr(MLSTMCell, "chunk", 3)
+    layer = RNN(MLSTMCell(UNITS, heads=2), return_sequences=True, return_state=True)
+    layer.build(sequences().shape)
+    randomise(layer)
+    initial = [
+        0.3 * np.abs(sequences(n, s)) for n, s in enumerate([(5, 8), (5, 4), (5, 2)])
+    ]
+    for states in (None, initial):
+        chunks = layer(sequences(), initial_state=states)
+        with monkeypatch.context() as without:
+            without.delattr(MLSTMCell, "all_steps")
+            steps = layer(sequences(), initial_state=states)
+        for chunk, step in zip(chunks, steps, strict=True):
+            np.testing.assert_allclose(to_numpy(chunk), to_numpy(step), atol=2e-5)
 
 
 def test_variational_dropout_at_inference_does_nothing():

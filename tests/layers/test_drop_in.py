@@ -13,8 +13,10 @@ from recurra.layers import (
     LSTM,
     RNN,
     CellRegulariser,
+    ElementwiseCell,
     FeedForwardDropout,
     GRUCell,
+    LinearCell,
     LSTMCell,
     TemporalSkip,
     VanillaRNN,
@@ -512,8 +514,8 @@ REFUSED = {
     "rate as text": lambda: VanillaRNN(UNITS, zoneout_hidden="0.1"),
     "nan": lambda: Zoneout(lstm_cell(), float("nan")),
     "no cell state": lambda: Zoneout(keras.layers.GRUCell(UNITS), 0.1, 0.1),
-    "dropout in the cell": lambda: LSTMCell(UNITS, dropout=0.1),
-    "recurrent dropout in the cell": lambda: GRUCell(UNITS, recurrent_dropout=0.1),
+    "dropout in the cell": lambda: LSTMCell(UNITS, dropout=1.5),
+    "recurrent dropout in the cell": lambda: GRUCell(UNITS, recurrent_dropout=1.0),
     "layer normalisation by cuDNN": lambda: GRU(UNITS, layer_norm=True, use_cudnn=True),
     "dropout in Keras's cell": lambda: Zoneout(
         keras.layers.GRUCell(UNITS, recurrent_dropout=0.1), 0.1
@@ -567,7 +569,7 @@ def test_every_public_class_is_registered_under_its_name():
     ]
     assert WordDropout in layers
     for public in layers:
-        # The base of regularisers is nobody's layer.
-        if public is not CellRegulariser:
+        # Bases are nobody's layer.
+        if public not in (CellRegulariser, ElementwiseCell, LinearCell):
             name = keras.saving.get_registered_name(public)
             assert name == f"recurra>{public.__name__}"

@@ -41,11 +41,6 @@ WITH_OURS = types.SimpleNamespace(**{**vars(keras.src.layers), **OURS})
 
 # Tests that hold of Keras's layers and not of ours, and why.
 DIFFERS = {
-    "stacked_rnn_cells_test.StackedRNNTest.test_basics": (
-        "It gives rates of dropout to cells. Ours refuse them, since the layer that "
-        "runs a cell draws all noise: `VariationalDropout` around the cell takes their "
-        "place."
-    ),
     "bidirectional_test.SimpleRNNTest.test_fused_lstm_eligibility": (
         "It asks a private method of `Bidirectional` whether both directions may run "
         "as one cuDNN kernel, which Keras allows to `keras.layers.LSTM` alone; the "

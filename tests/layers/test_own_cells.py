@@ -17,9 +17,19 @@ from recurra.layers import (
     WeightDrop,
     Zoneout,
     monte_carlo,
+    read_by_gates,
 )
 
-from .cases import PADDINGS, TIME, UNITS, randomise, sequences, with_one_noise
+from .cases import (
+    BATCH,
+    FEATURES,
+    PADDINGS,
+    TIME,
+    UNITS,
+    randomise,
+    sequences,
+    with_one_noise,
+)
 from .differentiation import results
 
 
@@ -28,7 +38,6 @@ class LeakySteps(ManualSteps):
 
     sums_apart = False
     reads_state_by_kernel_alone = False
-    sizes_saved = (1,)
 
     @staticmethod
     def forward(from_input, from_state, states):
@@ -62,6 +71,90 @@ class LeakyTanhCell(keras.layers.Layer):
         return state, [state]
 
 
+class ProjectionSteps(ManualSteps):
+    """An LSTM with peepholes, whose hidden state is a projection (Sak et al. 2014)."""
+
+    sums_apart = False
+    reads_state_by_kernel_alone = True
+    weights = ("peepholes", "projection")
+
+    @staticmethod
+    def forward(from_input, from_state, states, peepholes, projection):
+        i, f, g, o = keras.ops.split(from_input + from_state, 4, axis=-1)
+        i = keras.ops.sigmoid(i + peepholes[0] * states[1])
+        f = keras.ops.sigmoid(f + peepholes[1] * states[1])
+        g = keras.ops.tanh(g)
+        c = f * states[1] + i * g
+        o = keras.ops.sigmoid(o + peepholes[2] * c)
+        h = keras.ops.matmul(o * keras.ops.tanh(c), projection)
+        return [h, c], [i, f, g, o, c]
+
+    @staticmethod
+    def backward(gradients, states, saved, peepholes, projection):
+        (of_h, of_c), (i, f, g, o, c) = gradients, saved
+        of_m = keras.ops.matmul(of_h, keras.ops.transpose(projection))
+        squashed = keras.ops.tanh(c)
+        delta_o = of_m * squashed * o * (1 - o)
+        of_c = of_c + of_m * o * (1 - squashed**2) + delta_o * peepholes[2]
+        delta_i = of_c * g * i * (1 - i)
+        delta_f = of_c * states[1] * f * (1 - f)
+        delta = keras.ops.concatenate(
+            [delta_i, delta_f, of_c * i * (1 - g**2), delta_o], axis=-1
+        )
+        of_c = of_c * f + delta_i * peepholes[0] + delta_f * peepholes[1]
+        return delta, delta, [keras.ops.zeros_like(of_h), of_c]
+
+    @staticmethod
+    def weight_gradients(delta, gradients, states, saved, peepholes, projection):
+        delta_i, delta_f, _, delta_o = keras.ops.split(delta, 4, axis=-1)
+        *_, o, c = saved
+        of_peepholes = [
+            keras.ops.sum(of_gate * read, axis=(0, 1))
+            for of_gate, read in (
+                (delta_i, states[1]),
+                (delta_f, states[1]),
+                (delta_o, c),
+            )
+        ]
+        of_projection = keras.ops.einsum(
+            "tbn,tbp->np", o * keras.ops.tanh(c), gradients[0]
+        )
+        return [keras.ops.stack(of_peepholes), of_projection]
+
+
+class ProjectionCell(keras.layers.Layer):
+    """As somebody writes it who knows the public names alone."""
+
+    gates = 4
+    takes_tied_masks = True
+    has_bounded_states = True
+    manual_steps = ProjectionSteps
+
+    def __init__(self, units, projection_units, **kwargs):
+        super().__init__(**kwargs)
+        self.units = units
+        self.state_size = [projection_units, units]
+        self.output_size = projection_units
+
+    def build(self, input_shape):
+        read, units = self.state_size
+        self.kernel = self.add_weight(shape=(input_shape[-1], 4 * units))
+        self.recurrent_kernel = self.add_weight(shape=(read, 4 * units))
+        self.bias = self.add_weight(shape=(4 * units,))
+        self.peepholes = self.add_weight(shape=(3, units))
+        self.projection = self.add_weight(shape=(units, read))
+
+    def call(self, inputs, states, input_mask=None, state_mask=None):
+        new_states, _ = ProjectionSteps.forward(
+            read_by_gates(inputs, input_mask, self.kernel) + self.bias,
+            read_by_gates(states[0], state_mask, self.recurrent_kernel),
+            states,
+            keras.ops.convert_to_tensor(self.peepholes),
+            self.projection,
+        )
+        return new_states[0], new_states
+
+
 class SkippedSteps(CellRegulariser):
     """Sequences skip whole steps at random."""
 
@@ -89,6 +182,11 @@ OWN = {
     "cell in ours": lambda: Zoneout(WeightDrop(LeakyTanhCell(UNITS), 0.3), 0.2),
     "regulariser": lambda: SkippedSteps(LSTMCell(UNITS)),
     "both": lambda: SkippedSteps(LeakyTanhCell(UNITS)),
+    "projection": lambda: Zoneout(
+        VariationalDropout(WeightDrop(ProjectionCell(6, UNITS), 0.3), 0.2, 0.3),
+        0.2,
+        0.1,
+    ),
 }
 
 
@@ -124,6 +222,20 @@ def test_manual_backpropagation(make, places, request):
     found = results(layer, PADDINGS[places])
     assert len(ran) == 2
     assert_same(found, expected)
+
+
+def test_untied_masks_of_a_cell_of_ones_own():
+    layer = layer_of(VariationalDropout(ProjectionCell(6, UNITS), 0.3, 0.4, 0.0, False))
+    (noise,) = layer.draw_noise()
+    assert noise.per_sequence["state"].shape == (BATCH, 4, UNITS)
+    assert noise.per_sequence["input"].shape == (BATCH, 4, FEATURES)
+    layer(sequences(), training=True)
+
+    class WithoutGates(ProjectionCell):
+        gates = None
+
+    with pytest.raises(ValueError, match="`gates`"):
+        VariationalDropout(WithoutGates(6, UNITS), 0.3, tied_masks=False)
 
 
 class SubclassThatGrows(LeakyTanhCell):

@@ -1,0 +1,105 @@
+"""The real-gated linear recurrent unit: cell and layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from .elementwise_cell import LinearCell
+from .recurrent_layer import LayerOfCell
+from .regulariser import Tensor
+
+# c of the paper.
+_SHARPNESS = 8.0
+
+
+@keras.saving.register_keras_serializable(package="recurra")
+class RGLRUCell(LinearCell):
+    """One step of a real-gated linear recurrent unit (De et al. 2024).
+
+        v_t = x_t U                                      what it reads
+        r_t = s(v_t W_r + b_r)    i_t = s(v_t W_i + b_i)    gates
+        a_t = s(L)^(8 r_t)                               decay
+        h_t = a_t * h_{t-1} + sqrt(1 - a_t^2) * (i_t * v_t)
+
+    with s the sigmoid, `kernel` U `(features, units)`, `gate_kernel` W
+    `(units, 2 units)`, `decay` L `(units,)` and `bias` b `(2 units,)`, gates in the
+    order r, i. L starts so that s(L)^8 is uniform in [0.9, 0.999], as in the paper,
+    whose recurrent block has the linear layer U before this unit. Its code has
+    block-diagonal W; here W is whole, as in its equations.
+
+    Source: De et al., "Griffin: Mixing Gated Linear Recurrences with Local Attention
+    for Efficient Language Models", https://arxiv.org/abs/2402.19427, section 2.4
+
+    Args:
+        units: Positive integer, size of the hidden state.
+        **kwargs: As for `ElementwiseCell`: `use_bias`, and initializers, regularizers
+            and constraints of both kernels and of the bias.
+
+    Call arguments:
+        inputs: `(batch, features)`.
+        states: List of the previous hidden state, `(batch, units)`.
+        training: Without effect.
+
+    Returns of a call: output `(batch, units)` and the list of the new state.
+
+    Example:
+
+    >>> import keras
+    >>> from recurra.layers import RNN, RGLRUCell
+    >>> keras.ops.shape(RNN(RGLRUCell(8))(keras.ops.ones((2, 5, 3))))
+    (2, 8)
+    """
+
+    blocks = 2
+    has_bounded_states = True
+    products = LinearCell.products
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        self.kernel = self.add_kernel("kernel", input_shape[-1], 1)
+        self.gate_kernel = self.add_kernel("gate_kernel", self.units, self.blocks)
+        self.decay = self.add_weight(
+            shape=(self.units,), name="decay", initializer=_long_memory
+        )
+        self.bias = self.add_bias(self.blocks) if self.use_bias else None
+
+    def coefficients(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        read = ops.matmul(inputs, self.kernel)
+        gates = ops.matmul(read, self.gate_kernel)
+        if self.bias is not None:
+            gates = gates + self.bias
+        reset, take = ops.split(ops.sigmoid(gates), 2, axis=-1)
+        log_decay = _SHARPNESS * reset * ops.log_sigmoid(self.decay)
+        # Above zero, where the root has a slope.
+        rest = ops.maximum(-ops.expm1(2 * log_decay), 1e-7)
+        return ops.exp(log_decay), ops.sqrt(rest) * take * read
+
+
+@keras.saving.register_keras_serializable(package="recurra")
+class RGLRU(LayerOfCell):
+    """`RGLRUCell` over a sequence, regularised on request.
+
+    Args:
+        units: Positive integer, size of the hidden state.
+        dropout, output_dropout, zoneout_hidden: Rates in `[0, 1)`, as for `GRU`.
+        **kwargs: Those of `RGLRUCell` and of `RNN`.
+
+    Call arguments, output shape: As for `RNN`.
+
+    Example:
+
+    >>> import keras
+    >>> from recurra.layers import RGLRU
+    >>> keras.ops.shape(RGLRU(8)(keras.ops.ones((2, 5, 3))))
+    (2, 8)
+    """
+
+    cell_class = RGLRUCell
+    rates = ("dropout", "output_dropout", "zoneout_hidden")
+
+
+def _long_memory(shape: tuple[int, ...], dtype: Any = None) -> Tensor:
+    decay = keras.random.uniform(shape, 0.9, 0.999, dtype=dtype) ** (1 / _SHARPNESS)
+    return ops.log(decay / (1 - decay))

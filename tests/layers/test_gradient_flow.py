@@ -1,0 +1,73 @@
+"""Jacobians through time against those of linear recurrences, which are powers."""
+
+import keras
+import numpy as np
+import pytest
+
+from recurra.layers import (
+    LSTM,
+    RNN,
+    GradientFlow,
+    TemporalSkip,
+    VanillaRNN,
+    VanillaRNNCell,
+    Zoneout,
+    gradient_flow,
+)
+
+from .cases import FEATURES, TIME, UNITS, randomise, sequences
+
+KEPT = 0.3
+
+
+@pytest.mark.parametrize("zoneout", [0.0, KEPT])
+def test_powers_of_the_kernel(zoneout):
+    layer = VanillaRNN(UNITS, activation=None, zoneout_hidden=zoneout)
+    layer.build(sequences().shape)
+    randomise(layer)
+    (flow,) = gradient_flow(layer, sequences())
+    kernel = layer.get_weights()[1].astype("float64")
+    step = zoneout * np.eye(UNITS) + (1 - zoneout) * kernel.T
+    for lag in range(TIME):
+        expected = np.linalg.svd(np.linalg.matrix_power(step, lag), compute_uv=False)
+        np.testing.assert_allclose(flow.singular_values[lag], expected, rtol=1e-4)
+    np.testing.assert_allclose(flow.norms, flow.singular_values[:, 0])
+    np.testing.assert_allclose(flow.kernel_norm, np.linalg.norm(kernel, 2), rtol=1e-5)
+    radius = np.abs(np.linalg.eigvals(kernel)).max()
+    np.testing.assert_allclose(flow.kernel_radius, radius, rtol=1e-5)
+
+
+def test_rate_is_the_factor_of_a_step():
+    layer = VanillaRNN(UNITS, activation=None)
+    layer.build(sequences().shape)
+    for factor in (0.5, 2.0):
+        kernel, recurrent_kernel, bias = layer.get_weights()
+        layer.set_weights([kernel, factor * np.eye(UNITS), bias])
+        (flow,) = gradient_flow(layer, sequences())
+        assert flow.rate == pytest.approx(factor, rel=1e-4)
+
+
+def test_every_layer_of_a_model_with_all_states_of_its_cell():
+    skipping = RNN(
+        Zoneout(TemporalSkip(VanillaRNNCell(UNITS), 3), 0.1), return_sequences=True
+    )
+    model = keras.Sequential(
+        [
+            keras.Input((TIME, FEATURES)),
+            skipping,
+            LSTM(UNITS, dropout=0.5, weight_dropout=0.5),
+            keras.layers.Dense(1),
+        ]
+    )
+    flows = gradient_flow(model, sequences())
+    assert [flow.layer for flow in flows] == [layer.name for layer in model.layers[:2]]
+    for flow, states in zip(flows, (3, 2), strict=True):
+        assert isinstance(flow, GradientFlow)
+        assert flow.singular_values.shape == (TIME, states * UNITS)
+        np.testing.assert_allclose(flow.singular_values[0], 1)
+
+
+def test_no_recurrent_layer():
+    model = keras.Sequential([keras.Input((FEATURES,)), keras.layers.Dense(1)])
+    with pytest.raises(ValueError, match="recurrent layers"):
+        gradient_flow(model, sequences())
