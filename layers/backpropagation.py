@@ -32,7 +32,7 @@ from .regulariser import (
 # From how many units on manual backpropagation is faster, by backend: measured by
 # benchmarks/layers.py on CPUs. Below, the products are cheap beside storing what the
 # way back needs. Backends that are missing are never faster.
-UNITS_TO_PAY_OFF = {"tensorflow": 128, "jax": 512}
+UNITS_TO_PAY_OFF = {"tensorflow": 256, "jax": 512}
 
 
 class ManualSteps(Protocol):

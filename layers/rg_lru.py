@@ -19,16 +19,16 @@ _SHARPNESS = 8.0
 class RGLRUCell(LinearCell):
     """One step of a real-gated linear recurrent unit (De et al. 2024).
 
-        v_t = x_t U                                      what it reads
-        r_t = s(v_t W_r + b_r)    i_t = s(v_t W_i + b_i)    gates
+        r_t = s(x_t W_r + b_r)    i_t = s(x_t W_i + b_i)    gates
         a_t = s(L)^(8 r_t)                               decay
-        h_t = a_t * h_{t-1} + sqrt(1 - a_t^2) * (i_t * v_t)
+        h_t = a_t * h_{t-1} + sqrt(1 - a_t^2) * (i_t * x_t)
 
-    with s the sigmoid, `kernel` U `(features, units)`, `gate_kernel` W
-    `(units, 2 units)`, `decay` L `(units,)` and `bias` b `(2 units,)`, gates in the
-    order r, i. L starts so that s(L)^8 is uniform in [0.9, 0.999], as in the paper,
-    whose recurrent block has the linear layer U before this unit. Its code has
-    block-diagonal W; here W is whole, as in its equations.
+    with s the sigmoid, `gate_kernel` W `(units, 2 units)`, `decay` L `(units,)` and
+    `bias` b `(2 units,)`, gates in the order r, i. Where features and units differ, it
+    reads x_t U instead of x_t, with `kernel` U `(features, units)`, the first of the
+    weights: the paper's recurrent block has such a layer before this unit. L starts so
+    that s(L)^8 is uniform in [0.9, 0.999], as in the paper. Its code has block-diagonal
+    W; here W is whole, as in its equations.
 
     Source: De et al., "Griffin: Mixing Gated Linear Recurrences with Local Attention
     for Efficient Language Models", https://arxiv.org/abs/2402.19427, section 2.4
@@ -58,7 +58,9 @@ class RGLRUCell(LinearCell):
     products = LinearCell.products
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        self.kernel = self.add_kernel("kernel", input_shape[-1], 1)
+        self.kernel = None
+        if input_shape[-1] != self.units:
+            self.kernel = self.add_kernel("kernel", input_shape[-1], 1)
         self.gate_kernel = self.add_kernel("gate_kernel", self.units, self.blocks)
         self.decay = self.add_weight(
             shape=(self.units,), name="decay", initializer=_long_memory
@@ -66,15 +68,18 @@ class RGLRUCell(LinearCell):
         self.bias = self.add_bias(self.blocks) if self.use_bias else None
 
     def coefficients(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        read = ops.matmul(inputs, self.kernel)
+        read = inputs if self.kernel is None else ops.matmul(inputs, self.kernel)
         gates = ops.matmul(read, self.gate_kernel)
         if self.bias is not None:
             gates = gates + self.bias
         reset, take = ops.split(ops.sigmoid(gates), 2, axis=-1)
-        log_decay = _SHARPNESS * reset * ops.log_sigmoid(self.decay)
-        # Above zero, where the root has a slope.
-        rest = ops.maximum(-ops.expm1(2 * log_decay), 1e-7)
-        return ops.exp(log_decay), ops.sqrt(rest) * take * read
+        log_decay = reset * (_SHARPNESS * ops.log_sigmoid(self.decay))
+        # 1 - a^2 for any a, near 1 too; TensorFlow has no fast `expm1`. Above zero,
+        # where the root has a slope.
+        squashed = ops.tanh(log_decay)
+        least = 1e-7 if self.compute_dtype == "float16" else 1e-12
+        rest = 2 * squashed / (squashed - 1) + least
+        return ops.exp(log_decay), ops.sqrt(rest) * (take * read)
 
 
 @keras.saving.register_keras_serializable(package="recurra")
