@@ -203,10 +203,36 @@ def check_export(run: Run, models: Path) -> tuple[ExportedModel, Mapping[str, An
         assert set(found) == set(expected)
         for output, value in expected.items():
             _assert_equal(found[output], value.numpy(), f"{signature}, {output}")
+    assert card.independent_rows == list(servable.independent_rows)
+    for signature in servable.independent_rows:
+        _check_rows_are_independent(model, signature, servable.examples[signature])
     example = servable.examples["serving_default"]
     assert set(card.inputs) == set(example)
     assert set(card.outputs) == set(model.run(example))
     return model, example
+
+
+def _check_rows_are_independent(
+    model: ExportedModel, signature: str, example: Mapping[str, Any]
+) -> None:
+    """A row has the answer that it has alone, where each output has a row for it."""
+    rows = {len(value) if np.ndim(value) else 0 for value in example.values()}
+    if len(rows) > 1 or rows == {0}:
+        # Such requests cannot be joined.
+        return
+    together = model.run(example, signature)
+    (number,) = rows
+    for row in range(number):
+        alone = model.run(
+            {name: value[row : row + 1] for name, value in example.items()}, signature
+        )
+        for output, value in alone.items():
+            if together[output].shape[1:] == value.shape[1:]:
+                _assert_equal(
+                    together[output][row : row + 1],
+                    value,
+                    f"{signature}, {output}: row {row} depends on other rows",
+                )
 
 
 def check_prediction(model: ExportedModel) -> None:

@@ -44,6 +44,8 @@ class ModelCard(pydantic.BaseModel):
         inputs: Of the default signature.
         outputs: Of the default signature.
         requires: Packages to import before loading, since the graph has ops of theirs.
+        independent_rows: Names of the signatures that answer each row of a request as
+            if it were alone, so that requests may be joined.
         training_data: What the training data were found to hold.
         reading_plan: How their files were read; None where that is not known.
         metrics: As in metrics.json of the run.
@@ -63,6 +65,7 @@ class ModelCard(pydantic.BaseModel):
     inputs: dict[str, TensorCard]
     outputs: dict[str, TensorCard]
     requires: list[str] = []
+    independent_rows: list[str] = []
     training_data: dict[str, Any] = {}
     reading_plan: ReadingPlan | None = None
     metrics: dict[str, Any] = {}
@@ -101,7 +104,20 @@ def parse_card(values: Any) -> ModelCard:
         raise ValueError("a card is a JSON object")
     if "format" not in values:
         values = _from_format_1(values)
+    if "independent_rows" not in values and _is_of_our_first_kinds(values):
+        values = {**values, "independent_rows": ["serving_default"]}
     return ModelCard.model_validate(values)
+
+
+def _is_of_our_first_kinds(values: dict[str, Any]) -> bool:
+    """Whether a card without `independent_rows` is that of a model which has them.
+
+    Before the field was there, `recurra export` wrote these kinds for sentiment,
+    translation and weather, whose default signatures answer each row by itself.
+    """
+    answer = values.get("answer")
+    kind = answer.get("kind") if isinstance(answer, dict) else None
+    return kind in ("labels", "text", "forecast")
 
 
 # In format 1 the keys of an answer stood beside all others, without a kind.

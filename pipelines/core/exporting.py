@@ -124,6 +124,7 @@ def export(servable: Servable, to: Path, name: str, card: Mapping[str, Any]) -> 
                 "inputs": inputs,
                 "outputs": outputs,
                 "requires": list(servable.requires),
+                "independent_rows": list(servable.independent_rows),
                 "details": dict(servable.details),
             },
         )

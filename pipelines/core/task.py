@@ -55,6 +55,8 @@ class Servable:
         examples: Inputs by signature name, for the warm-up requests.
         details: What the model card says beside what every card says.
         requires: Packages to import before loading, since the graph has ops of theirs.
+        independent_rows: Names of the signatures that answer each row of a request as
+            if it were alone. A server may join requests to these.
     """
 
     module: tf.Module
@@ -63,6 +65,7 @@ class Servable:
     examples: Mapping[str, Mapping[str, Any]]
     details: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     requires: Sequence[str] = ()
+    independent_rows: Sequence[str] = ()
 
 
 class Task(abc.ABC, Generic[ConfigT, DataT, DataModuleT]):

@@ -172,6 +172,7 @@ class SentimentTask(Task[SentimentConfig, LabelledTexts, TextDataModule]):
             answer=LabelsAnswer(classes=list(self.classes)),
             examples={"serving_default": texts, "explain": texts},
             details={"branch_weights": self.branch_weights},
+            independent_rows=["serving_default", "explain"],
         )
 
     @functools.cached_property

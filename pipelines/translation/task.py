@@ -260,6 +260,7 @@ class TranslationTask(Task[TranslationConfig, SentencePairs, PairDataModule]):
             },
             details={"ensemble_size": len(translator.models)},
             requires=["tensorflow_text"],
+            independent_rows=["serving_default", "nbest", "attend", "score"],
         )
 
     def _translator(self, model: Models, beam_size: int | None = None) -> Translator:

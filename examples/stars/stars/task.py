@@ -75,6 +75,7 @@ class StarsTask(Task[StarsConfig, LabelledTexts, ArrayDataModule]):
             signatures={"serving_default": serving.rate},
             answer=NumberAnswer(name="stars"),
             examples={"serving_default": {"text": np.array(EXAMPLES, object)}},
+            independent_rows=["serving_default"],
         )
 
     @functools.cached_property

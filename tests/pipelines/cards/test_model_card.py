@@ -135,3 +135,22 @@ def test_cards_need_neither_tensorflow_nor_pandas():
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert ended.stdout.strip() == "set()", ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("answer", "declared", "expected"),
+    [
+        # Cards of before the field was there.
+        ({"kind": "labels", "classes": ["a"]}, {}, ["serving_default"]),
+        ({"kind": "forecast", **FORECAST}, {}, ["serving_default"]),
+        ({"kind": "text", "output": "translation"}, {}, ["serving_default"]),
+        ({"kind": "number"}, {}, []),
+        ({"kind": "line"}, {}, []),
+        # Cards that say it.
+        ({"kind": "labels", "classes": ["a"]}, {"independent_rows": []}, []),
+        ({"kind": "number"}, {"independent_rows": ["explain"]}, ["explain"]),
+    ],
+)
+def test_which_signatures_have_independent_rows(answer, declared, expected):
+    card = parse_card({**CARD, "answer": answer, **declared})
+    assert card.independent_rows == expected
