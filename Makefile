@@ -8,7 +8,7 @@ UV = UV_SYSTEM_CERTS=1 \
 	UV_DEFAULT_INDEX="$${PIP_INDEX_URL:-$$($(@D)/bin/python -m pip config get global.index-url 2>/dev/null)}" \
 	$(@D)/bin/uv pip install --quiet --python $(@D)/bin/python
 
-.PHONY: demo test test-jax test-torch lint bench docs clean
+.PHONY: demo test test-jax test-torch test-clients lint bench docs clean
 .PRECIOUS: .venv/bin/uv .venv-jax/bin/uv
 
 %/bin/uv:
@@ -38,6 +38,19 @@ test-torch: .venv-torch/installed
 	$(UV) jax pytest pytest-randomly hypothesis absl-py --editable .
 	@touch $@
 
+# Clients that others wrote, in an environment of their own: they ask for other versions
+# of protobuf and pandas than the server's packages do. One process holds only one of
+# them, since both bring the same messages.
+test-clients: .venv/with-dev .venv-clients/installed
+	.venv-clients/bin/python -m pytest -p no:cacheprovider tests/clients/test_tritonclient.py
+	.venv-clients/bin/python -m pytest -p no:cacheprovider tests/clients/test_kserve_sdk.py
+
+.venv-clients/installed:
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check pytest \
+		'tritonclient[http,grpc]>=2.73' 'kserve>=0.21'
+	@touch $@
+
 # A CPU build of torch, which pip alone finds where it lies in a folder of wheels.
 .venv-torch/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(@D)
@@ -65,4 +78,4 @@ docs: .venv/with-docs build/types
 	PATH="$(CURDIR)/$(BIN):$$PATH" NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 clean:
-	rm -rf .venv .venv-jax .venv-torch build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .venv-jax .venv-torch .venv-clients build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -92,6 +92,12 @@ def make_app(arguments: Sequence[str]) -> typer.Typer:
         command(predict, _prediction_options(rest) if name == "predict" else [])
     )
     app.command("serve")(serve)
+    app.command(
+        "model-server",
+        hidden=True,
+        add_help_option=False,
+        context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+    )(model_server)
     app.add_typer(_data_app(rest if name == "data" else []), name="data")
     app.command("demo")(demo)
     return app
@@ -527,6 +533,19 @@ def serve(
         "api_key_file": api_key_file,
         "ui": ui,
     }
+    given = {key: value for key, value in given.items() if value is not None}
+    _serve(settings, given)
+
+
+def model_server(context: typer.Context) -> None:
+    """Serve models by the flags of TensorFlow Serving's command."""
+    from .model_server import settings_of
+
+    show_log()
+    _serve(None, settings_of(context.args))
+
+
+def _serve(file: Path | None, given: dict[str, Any]) -> None:
     import_tensorflow_quietly()
     import uvloop
 
@@ -534,15 +553,7 @@ def serve(
     from .serving.settings import make_settings
 
     show_log()
-    uvloop.run(
-        serve_until_stopped(
-            make_settings(
-                settings,
-                {key: value for key, value in given.items() if value is not None},
-            ),
-            _answer_pages,
-        )
-    )
+    uvloop.run(serve_until_stopped(make_settings(file, given), _answer_pages))
 
 
 def _answer_pages() -> Sequence[Any]:

@@ -26,6 +26,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 
+def model_server() -> None:
+    """Runs the server as the command `tensorflow_model_server`."""
+    main(["model-server", *sys.argv[1:]])
+
+
 def run(arguments: Sequence[str]) -> int:
     """Runs the command line and returns its exit status."""
     # The pipelines are TensorFlow's; whichever backend the user's own work has.
@@ -43,7 +48,7 @@ def run(arguments: Sequence[str]) -> int:
         return _say("stopped", 130)
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
-        extra = _extra_with(package, is_server=list(arguments[:1]) == ["serve"])
+        extra = _extra_with(package, is_server=_is_server(arguments))
         if extra is None:
             raise
         return _say(
@@ -59,6 +64,10 @@ def run(arguments: Sequence[str]) -> int:
             raise
         return _say(f"error: {error}", status)
     return 0
+
+
+def _is_server(arguments: Sequence[str]) -> bool:
+    return list(arguments[:1]) in (["serve"], ["model-server"])
 
 
 def _completed() -> list[str] | None:

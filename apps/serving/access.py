@@ -1,7 +1,9 @@
 """API keys: a request without one learns that the server lives, and nothing else."""
 
+import codecs
+import contextlib
 import hmac
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,35 +14,85 @@ from .protocols.http import Receive, Request, Scope, Send, error_answer, send_an
 from .ui.key_form import PAGE, answer_without_key, key_of_cookie
 
 # What a load balancer asks, which has no key.
-OPEN_PATHS = ("/healthz", "/v2/health/live", "/v2/health/ready")
-OPEN_SERVICE = "/grpc.health.v1.Health/"
+OPEN_PATHS = ("/", "/healthz", "/v2/health/live", "/v2/health/ready")
+OPEN_CALLS = (
+    "/grpc.health.v1.Health/",
+    "/inference.GRPCInferenceService/ServerLive",
+    "/inference.GRPCInferenceService/ServerReady",
+)
 
 MESSAGE = "An API key is needed: Authorization: Bearer KEY, or X-Api-Key: KEY"
 
 
-def read_keys(file: Path) -> frozenset[str]:
-    """The keys of a file, one a line.
+# What Windows writes text files with, by how they begin.
+_ENCODINGS = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+
+
+class Keys:
+    """The keys of a file, one a line, as the file stands now.
+
+    Args:
+        file: Its path.
 
     Raises:
         StartError: If it cannot be read or holds none.
     """
+
+    def __init__(self, file: Path):
+        self._file = file
+        self._content = b""
+        self._keys: frozenset[bytes] = frozenset()
+        self.reload()
+
+    def reload(self) -> None:
+        """Reads the file, if it has changed.
+
+        Raises:
+            StartError: If it cannot be read or holds none. The keys are as before then.
+        """
+        try:
+            content = self._file.read_bytes()
+            if content == self._content:
+                return
+            keys = _keys(content)
+        except OSError as error:
+            raise StartError(f"{self._file}: cannot be read: {error}") from None
+        if not keys:
+            raise StartError(f"{self._file}: holds no API key; write one a line")
+        self._content, self._keys = content, keys
+
+    def __contains__(self, given: bytes) -> bool:
+        # All are compared in constant time, so that the time taken reveals none of
+        # them.
+        return any([hmac.compare_digest(given, key) for key in self._keys])
+
+    def are_in(self, headers: dict[str, bytes]) -> bool:
+        """Whether the headers, by their names in lower case, carry one of the keys."""
+        kind, _, bearer = headers.get("authorization", b"").partition(b" ")
+        if kind.lower() == b"bearer":
+            return bearer.strip() in self
+        return headers.get("x-api-key", b"") in self
+
+
+def _keys(content: bytes) -> frozenset[bytes]:
+    """The keys, each as clients of either encoding of headers send it."""
+    encoding = next(
+        (name for begin, name in _ENCODINGS.items() if content.startswith(begin)), ""
+    )
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise StartError(f"{file}: cannot be read: {error}") from None
-    keys = frozenset(line.strip() for line in lines if line.strip())
-    if not keys:
-        raise StartError(f"{file}: holds no API key; write one a line")
-    return keys
-
-
-def is_allowed(keys: Iterable[str], headers: dict[str, str]) -> bool:
-    """Whether the headers, by their names in lower case, carry one of the keys."""
-    kind, _, bearer = headers.get("authorization", "").partition(" ")
-    given = bearer if kind.lower() == "bearer" else headers.get("x-api-key", "")
-    # All are compared in constant time, so that the time taken reveals none of them.
-    matches = [hmac.compare_digest(given.encode(), key.encode()) for key in keys]
-    return any(matches)
+        text = content.decode(encoding or "utf-8")
+    except UnicodeDecodeError:
+        text = content.decode("latin-1")
+    keys = {line.strip() for line in text.splitlines() if line.strip()}
+    sent = {key.encode() for key in keys}
+    for key in keys:
+        with contextlib.suppress(UnicodeEncodeError):
+            sent.add(key.encode("latin-1"))
+    return frozenset(sent)
 
 
 class HttpAccess:
@@ -51,7 +103,7 @@ class HttpAccess:
         keys: The keys.
     """
 
-    def __init__(self, app: Callable[..., Awaitable[None]], keys: frozenset[str]):
+    def __init__(self, app: Callable[..., Awaitable[None]], keys: Keys):
         self._app = app
         self._keys = keys
 
@@ -60,15 +112,13 @@ class HttpAccess:
         if scope["type"] == "lifespan" or scope["path"] in OPEN_PATHS:
             await self._app(scope, receive, send)
             return
-        headers = {
-            name.decode("latin-1"): value.decode("latin-1")
-            for name, value in scope["headers"]
-        }
+        headers = {name.decode("latin-1"): value for name, value in scope["headers"]}
         is_page = scope["path"] == PAGE or scope["path"].startswith(f"{PAGE}/")
         if is_page and "cookie" in headers:
             # A browser sends no headers of ours.
-            headers.setdefault("x-api-key", key_of_cookie(headers["cookie"]))
-        if is_allowed(self._keys, headers):
+            cookie = headers["cookie"].decode("latin-1")
+            headers.setdefault("x-api-key", key_of_cookie(cookie).encode())
+        if self._keys.are_in(headers):
             await self._app(scope, receive, send)
         elif is_page:
             await answer_without_key(Request(scope, receive), self._is_key, send)
@@ -78,7 +128,7 @@ class HttpAccess:
             )
 
     def _is_key(self, key: str) -> bool:
-        return is_allowed(self._keys, {"x-api-key": key})
+        return key.encode() in self._keys
 
 
 class GrpcAccess(grpc.aio.ServerInterceptor):
@@ -88,7 +138,7 @@ class GrpcAccess(grpc.aio.ServerInterceptor):
         keys: The keys.
     """
 
-    def __init__(self, keys: frozenset[str]):
+    def __init__(self, keys: Keys):
         self._keys = keys
 
         async def refuse(request: Any, context: grpc.aio.ServicerContext) -> None:
@@ -100,7 +150,13 @@ class GrpcAccess(grpc.aio.ServerInterceptor):
         self, continuation: Callable[..., Awaitable[Any]], details: Any
     ) -> Any:
         """Lets a call by, or refuses it."""
-        headers = {name: value for name, value in details.invocation_metadata}
-        if details.method.startswith(OPEN_SERVICE) or is_allowed(self._keys, headers):
+        # Metadata of bytes that are no ASCII has a name of its own in gRPC.
+        headers = {
+            name.removesuffix("-bin"): value
+            if isinstance(value, bytes)
+            else value.encode()
+            for name, value in details.invocation_metadata
+        }
+        if details.method.startswith(OPEN_CALLS) or self._keys.are_in(headers):
             return await continuation(details)
         return self._refuse

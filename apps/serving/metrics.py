@@ -41,6 +41,20 @@ class Metrics:
             buckets=_SECONDS,
             registry=self._registry,
         )
+        # By the names and units that dashboards for TensorFlow Serving ask for.
+        self._counts = prometheus_client.Gauge(
+            ":tensorflow:serving:request_count",
+            "Requests that were answered, as TensorFlow Serving counts them.",
+            ("model_name", "status"),
+            registry=self._registry,
+        )
+        self._microseconds = prometheus_client.Histogram(
+            ":tensorflow:serving:request_latency",
+            "Microseconds from a request's headers to its answer.",
+            ("model_name", "API", "entrypoint"),
+            buckets=[seconds * 1e6 for seconds in _SECONDS],
+            registry=self._registry,
+        )
         self._rows = prometheus_client.Histogram(
             "recurra_serving_batch_rows",
             "Rows of the batches that a model ran, after requests were joined.",
@@ -56,6 +70,10 @@ class Metrics:
         self._requests.labels(model, api, method, code).inc()
         seconds = time.perf_counter() - begun
         self._seconds.labels(model, api, method).observe(seconds)
+        self._counts.labels(model, code).inc()
+        entry = "GRPC" if api == "grpc" else "REST"
+        latency = self._microseconds.labels(model, method.capitalize(), entry)
+        latency.observe(seconds * 1e6)
 
     def ran(self, model: str, rows: int) -> None:
         """A model ran a batch of so many rows."""
@@ -84,7 +102,7 @@ class _OfModels(Collector):
             labels=("model", "version", "state"),
         )
         for name, model in list(self._models().items()):
-            for number, version in list(model.versions.items()):
+            for number, version in model.known.items():
                 state.add_metric((name, str(number), version.state.name), 1)
                 if version.loaded is not None:
                     queue.add_metric((name, str(number)), version.requests)

@@ -5,7 +5,8 @@ import contextlib
 import logging
 import signal
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from functools import partial
 
 import fastapi
 import grpc
@@ -13,7 +14,7 @@ import uvicorn
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from tensorflow_serving.apis import (
     model_service_pb2,
@@ -23,16 +24,25 @@ from tensorflow_serving.apis import (
 )
 
 from . import metrics as metrics_page
-from .access import GrpcAccess, HttpAccess, read_keys
-from .errors import StartError
+from .access import GrpcAccess, HttpAccess, Keys
+from .errors import ServingError, StartError
 from .metrics import Metrics
-from .models.configuration import read_model_configs
+from .models.configuration import (
+    ModelConfig,
+    read_model_configs,
+    with_batching_parameters,
+)
 from .models.running import Runner
 from .models.versions import Repository
+from .protocols.connections import Connection
+from .protocols.grpc_calls import Calls
+from .protocols.grpc_inference import InferenceService
 from .protocols.grpc_services import ModelService, PredictionService
-from .protocols.http import JSON, Endpoint, Receive, Scope, Send, error_answer
+from .protocols.http import JSON, Bodies, Endpoint, Receive, Scope, Send, error_answer
+from .protocols.inference_messages import SERVICE as INFERENCE_SERVICE
 from .protocols.kserve import KServeApi
 from .protocols.openapi import describe
+from .protocols.origins import Origins
 from .protocols.prediction_log import ANSWERS
 from .protocols.rest import RestApi
 from .settings import Settings
@@ -64,27 +74,81 @@ class Server:
     """
 
     def __init__(self, settings: Settings, pages: PageFactory = no_pages):
-        self._settings = settings
+        self.settings = settings
         self._pages = pages
+        if settings.batching_parameters_file:
+            batching = with_batching_parameters(
+                settings.batching, settings.batching_parameters_file
+            )
+            settings = settings.model_copy(update={"batching": batching})
+            self.settings = settings
         if not settings.models.is_dir():
             raise StartError(
                 f"--models {settings.models}: no such folder; give one that holds "
                 "NAME/VERSION/saved_model.pb"
             )
-        configs = None
-        if settings.model_config_file:
-            configs = read_model_configs(settings.model_config_file, settings.models)
-        self._keys = read_keys(settings.api_key_file) if settings.api_key_file else None
+        self._keys = Keys(settings.api_key_file) if settings.api_key_file else None
         self.metrics = Metrics(lambda: self.repository.models)
-        self.repository = Repository(settings, configs, ANSWERS, self.metrics.ran)
+        self.repository = Repository(
+            settings, self._model_configs(), ANSWERS, self.metrics.ran
+        )
         self.runner = Runner(settings.limits)
-        given = (self.repository, self.runner, settings.limits.body_bytes)
+        given = (self.repository, self.runner, Bodies(settings.limits))
         self._apis: dict[str, Callable[..., Awaitable[None]]] = {
             "v1": Endpoint(RestApi(*given), "rest", self.metrics),
             "v2": Endpoint(KServeApi(*given), "kserve", self.metrics),
         }
         self.app = self._make_app()
         self._health = health.aio.HealthServicer()
+
+    def _model_configs(self) -> dict[str, ModelConfig] | None:
+        file, alone = self.settings.model_config_file, self.settings.model_base_path
+        if file is None and alone:
+            return {self.settings.model_name: ModelConfig(alone)}
+        return read_model_configs(file, self.settings.models) if file else None
+
+    def _http(self) -> Callable[..., Awaitable[None]]:
+        """What answers over HTTP, behind what refuses."""
+        settings = self.settings
+        app = HttpAccess(self, self._keys) if self._keys else self
+        is_open = settings.host not in _LOOPBACK and not settings.hosts
+        hosts = None if is_open else settings.hosts
+        return Origins(app, hosts, settings.cors_origins)
+
+    async def reload(self) -> None:
+        """Reads the files of keys and of models anew, and looks at the models.
+
+        What is wrong is logged, and stays as it was.
+        """
+        try:
+            if self._keys:
+                self._keys.reload()
+            configs = self._model_configs()
+            if configs is None:
+                await self.repository.refresh(at_once=True)
+            else:
+                await self.repository.reload(configs)
+        except (StartError, ServingError) as error:
+            logger.error("Not reloaded: %s", error)
+
+    async def _watch_keys(self, keys: Keys) -> None:
+        """Takes changed keys, until cancelled."""
+        while True:
+            await asyncio.sleep(self.settings.poll_seconds)
+            # A file that is just being written is read at the next look.
+            with contextlib.suppress(StartError):
+                keys.reload()
+
+    async def _watch_model_configs(self, seconds: float) -> None:
+        """Takes a changed file of models, until cancelled."""
+        taken = self._model_configs()
+        while True:
+            await asyncio.sleep(seconds)
+            with contextlib.suppress(StartError):
+                configs = self._model_configs()
+                if configs != taken:
+                    await self.reload()
+                    taken = configs
 
     def _make_app(self) -> fastapi.FastAPI:
         # FastAPI's own pages of documentation load scripts from elsewhere.
@@ -94,7 +158,9 @@ class Server:
             Route(
                 "/healthz", lambda request: Response("ok\n", media_type="text/plain")
             ),
+            Route("/", lambda request: JSONResponse({"status": "alive"})),
             Route("/metrics", self._metrics_page),
+            Route("/monitoring/prometheus/metrics", self._metrics_page),
         ]
         app.add_exception_handler(HTTPException, _not_served)
         return app
@@ -118,20 +184,20 @@ class Server:
         Raises:
             StartError: If a port is taken.
         """
-        settings = self._settings
+        settings = self.settings
         async with contextlib.AsyncExitStack() as ends:
             listener = ends.enter_context(_listening(settings.host, settings.rest_port))
             grpc_server, grpc_port = self._grpc_server()
             await self.repository.refresh(at_once=True)
             page_end = await ends.enter_async_context(self._page())
             await grpc_server.start()
-            for service in ("", *SERVICES):
+            for service in ("", *SERVICES, INFERENCE_SERVICE):
                 await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
             rest_server = _RestServer(
                 uvicorn.Config(
-                    HttpAccess(self, self._keys) if self._keys else self,
+                    self._http(),
                     loop="none",
-                    http="httptools",
+                    http=partial(Connection, settings.limits),  # type: ignore[arg-type]
                     ws="none",
                     lifespan="off",
                     log_config=None,
@@ -139,46 +205,58 @@ class Server:
                     server_header=False,
                     proxy_headers=False,
                     backlog=BACKLOG,
+                    timeout_keep_alive=settings.limits.keep_alive_seconds,  # type: ignore[arg-type]
                     timeout_graceful_shutdown=round(settings.stop_seconds),
                 )
             )
             rest = asyncio.create_task(rest_server.serve([listener]))
-            watch = asyncio.create_task(self.repository.watch())
+            watches = [asyncio.create_task(each) for each in self._watches()]
             try:
                 yield listener.getsockname()[1], grpc_port
             finally:
-                watch.cancel()
+                for watch in watches:
+                    watch.cancel()
                 page_end.set()
                 rest_server.should_exit = True
                 await self._health.enter_graceful_shutdown()
                 await asyncio.gather(rest, grpc_server.stop(settings.stop_seconds))
                 await self.repository.close()
-                self.runner.close()
+
+    def _watches(self) -> Iterator[Coroutine[None, None, None]]:
+        yield self.repository.watch()
+        if self._keys:
+            yield self._watch_keys(self._keys)
+        if self.settings.model_config_poll_seconds:
+            yield self._watch_model_configs(self.settings.model_config_poll_seconds)
 
     @contextlib.asynccontextmanager
     async def _page(self) -> AsyncIterator[asyncio.Event]:
         """The page within the context; gives what ends its open connections."""
-        if not self._settings.ui:
+        if not self.settings.ui:
             yield asyncio.Event()
             return
         asker = Asker(self.repository, self.runner, self.metrics)
-        most_bytes = self._settings.limits.body_bytes
+        most_bytes = self.settings.limits.body_bytes
         async with mounted(self.app, asker, self._pages, most_bytes) as end:
             yield end
 
     def _grpc_server(self) -> tuple[grpc.aio.Server, int]:
-        settings = self._settings
+        settings = self.settings
         server = grpc.aio.server(
             interceptors=[GrpcAccess(self._keys)] if self._keys else [],
+            maximum_concurrent_rpcs=settings.limits.connections,
             options=[
                 ("grpc.max_receive_message_length", settings.limits.body_bytes),
                 ("grpc.max_send_message_length", -1),
                 ("grpc.so_reuseport", 0),
             ],
         )
+        calls = Calls(self.repository, self.runner, self.metrics)
         prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-            PredictionService(self.repository, self.runner, self.metrics), server
+            PredictionService(self.repository, calls), server
         )
+        inference = InferenceService(self.repository, calls)
+        server.add_generic_rpc_handlers((inference.handler(),))
         model_service_pb2_grpc.add_ModelServiceServicer_to_server(
             ModelService(self.repository, settings.models), server
         )
@@ -231,6 +309,17 @@ async def _not_served(request: fastapi.Request, error: Exception) -> Response:
     return Response(answer.body, answer.status, media_type=JSON)
 
 
+def _reload_in_background(server: Server) -> Callable[[], None]:
+    tasks: set[asyncio.Task] = set()
+
+    def reload() -> None:
+        task = asyncio.create_task(server.reload())
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    return reload
+
+
 async def serve(settings: Settings, pages: PageFactory = no_pages) -> None:
     """Serves until SIGTERM or SIGINT, and then ends what is in flight.
 
@@ -247,6 +336,7 @@ async def serve(settings: Settings, pages: PageFactory = no_pages) -> None:
         loop.add_signal_handler(number, stop.set)
     server = Server(settings, pages)
     async with server.running() as (rest_port, grpc_port):
+        loop.add_signal_handler(signal.SIGHUP, _reload_in_background(server))
         if not server.repository.models:
             logger.warning("%s holds no models yet", settings.models)
         logger.info("REST on http://%s:%d", settings.host, rest_port)

@@ -9,6 +9,9 @@ import yaml
 
 from .errors import StartError
 
+# Stands for all of them in `batching.models`.
+ALL_MODELS = "*"
+
 
 class _Section(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
@@ -17,6 +20,12 @@ class _Section(pydantic.BaseModel):
 class Batching(_Section):
     """How concurrent requests are joined into one batch."""
 
+    models: frozenset[str] = pydantic.Field(
+        frozenset(),
+        description="whose requests are joined beside those whose card declares it: "
+        "NAME, NAME:SIGNATURE or '*'; right only where no row of an answer depends on "
+        "other rows",
+    )
     rows: int = pydantic.Field(32, ge=1, description="in a batch at most")
     delay_milliseconds: float = pydantic.Field(
         4.0,
@@ -38,14 +47,39 @@ class Limits(_Section):
     """What one client can make the server do."""
 
     body_megabytes: float = pydantic.Field(16.0, gt=0, description="of one request")
+    bodies_megabytes: float = pydantic.Field(
+        1024.0, gt=0, description="of all requests over HTTP at the same time"
+    )
     rows: int = pydantic.Field(4096, ge=1, description="of one request")
     seconds: float = pydantic.Field(30.0, gt=0, description="per request")
-    requests: int = pydantic.Field(128, ge=1, description="at the same time")
+    requests: int = pydantic.Field(
+        128, ge=1, description="to one model at the same time"
+    )
+    head_kilobytes: float = pydantic.Field(
+        64.0, gt=0, description="of the URL and headers of a request"
+    )
+    head_seconds: float = pydantic.Field(
+        10.0, gt=0, description="that the URL and headers may take to come"
+    )
+    body_seconds: float = pydantic.Field(
+        30.0, gt=0, description="that a body may take to come"
+    )
+    keep_alive_seconds: float = pydantic.Field(
+        75.0, gt=0, description="that a connection over HTTP may idle"
+    )
+    connections: int = pydantic.Field(
+        1024, ge=1, description="over HTTP, and requests over gRPC, at the same time"
+    )
 
     @property
     def body_bytes(self) -> int:
         """Of one request."""
         return int(self.body_megabytes * 2**20)
+
+    @property
+    def bodies_bytes(self) -> int:
+        """Of all requests over HTTP at the same time."""
+        return int(self.bodies_megabytes * 2**20)
 
 
 class Settings(_Section):
@@ -62,8 +96,28 @@ class Settings(_Section):
         description="a ModelServerConfig as TensorFlow Serving reads it: which models "
         "and versions are served, and labels; all models if left out",
     )
+    model_base_path: Path | None = pydantic.Field(
+        None, description="folder of the versions of the only model that is served"
+    )
+    model_name: str = pydantic.Field("default", description="of that model")
+    model_config_poll_seconds: float = pydantic.Field(
+        0.0, ge=0, description="between two looks at that file; 0 for none"
+    )
     api_key_file: Path | None = pydantic.Field(
         None, description="API keys, one a line; no key is asked for if left out"
+    )
+    hosts: frozenset[str] = pydantic.Field(
+        frozenset(),
+        description="names that the server is asked by, beside addresses and "
+        "localhost; if left out, others are refused where only this machine can ask",
+    )
+    cors_origins: frozenset[str] = pydantic.Field(
+        frozenset(),
+        description="sites whose pages may ask the APIs, as https://example.org",
+    )
+    model_control: bool = pydantic.Field(
+        False,
+        description="whether requests of KServe's API may load and unload models",
     )
     ui: bool = pydantic.Field(True, description="whether there is a page to try models")
     poll_seconds: float = pydantic.Field(
@@ -71,6 +125,11 @@ class Settings(_Section):
     )
     stop_seconds: float = pydantic.Field(
         30.0, gt=0, description="that requests in flight have to end on SIGTERM"
+    )
+    batching_parameters_file: Path | None = pydantic.Field(
+        None,
+        description="BatchingParameters as TensorFlow Serving reads them, before those "
+        "of batching",
     )
     batching: Batching = Batching()
     limits: Limits = Limits()

@@ -5,10 +5,18 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from google.protobuf import text_format
+import pydantic
+from google.protobuf import (
+    descriptor_pb2,
+    descriptor_pool,
+    message_factory,
+    text_format,
+    wrappers_pb2,
+)
 from tensorflow_serving.config import model_server_config_pb2
 
 from ..errors import ServingError, StartError, invalid
+from ..settings import Batching
 
 ModelServerConfig = model_server_config_pb2.ModelServerConfig
 
@@ -94,6 +102,84 @@ def model_configs(config: Any, models: Path) -> dict[str, ModelConfig]:
             labels=dict(each.version_labels),
         )
     return configs
+
+
+def with_batching_parameters(batching: Batching, file: Path) -> Batching:
+    """The settings with those of a file as TensorFlow Serving has it.
+
+    What is no limit of a batch in it has no effect: nothing is padded, and a batch may
+    have any size up to the largest.
+
+    Raises:
+        StartError: If it cannot be read.
+    """
+    try:
+        given = text_format.Parse(
+            file.read_text(encoding="utf-8"), _batching_parameters()()
+        )
+    except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
+        raise StartError(
+            f"{file}: cannot be read as BatchingParameters: {error}"
+        ) from None
+    values: dict[str, Any] = {}
+    for field, key in _LIMITS_OF_BATCHES.items():
+        if given.HasField(field):
+            values[key] = getattr(given, field).value
+    if given.HasField("batch_timeout_micros"):
+        values["delay_milliseconds"] = given.batch_timeout_micros.value / 1000
+    try:
+        return Batching.model_validate({**batching.model_dump(), **values})
+    except pydantic.ValidationError as error:
+        problem = error.errors()[0]
+        raise StartError(f"{file}: {problem['loc'][0]}: {problem['msg']}") from None
+
+
+_LIMITS_OF_BATCHES = {
+    "max_batch_size": "rows",
+    "max_enqueued_batches": "queued_batches",
+    "num_batch_threads": "threads",
+}
+
+
+def _batching_parameters() -> Any:
+    """The message, which the packages of TensorFlow Serving's APIs leave out."""
+    file = descriptor_pb2.FileDescriptorProto(
+        name="recurra/batching_parameters.proto",
+        package="recurra",
+        syntax="proto3",
+        dependency=[wrappers_pb2.DESCRIPTOR.name],
+    )
+    message = file.message_type.add(name="BatchingParameters")
+    kinds = descriptor_pb2.FieldDescriptorProto
+    wrapped = {
+        "Int64Value": (*_LIMITS_OF_BATCHES, "batch_timeout_micros", *_OTHER_LIMITS),
+        "StringValue": ("thread_pool_name",),
+        "BoolValue": ("enable_large_batch_splitting",),
+    }
+    for kind, names in wrapped.items():
+        for name in names:
+            message.field.add(
+                name=name,
+                number=len(message.field) + 1,
+                type=kinds.TYPE_MESSAGE,
+                type_name=f".google.protobuf.{kind}",
+                label=kinds.LABEL_OPTIONAL,
+            )
+    for name, kind, label in (
+        ("allowed_batch_sizes", kinds.TYPE_INT64, kinds.LABEL_REPEATED),
+        ("pad_variable_length_inputs", kinds.TYPE_BOOL, kinds.LABEL_OPTIONAL),
+    ):
+        number = len(message.field) + 1
+        message.field.add(name=name, number=number, type=kind, label=label)
+    pool = descriptor_pool.DescriptorPool()
+    pool.AddSerializedFile(wrappers_pb2.DESCRIPTOR.serialized_pb)
+    pool.Add(file)
+    return message_factory.GetMessageClass(
+        pool.FindMessageTypeByName("recurra.BatchingParameters")
+    )
+
+
+_OTHER_LIMITS = ("max_execution_batch_size",)
 
 
 def _folder(name: str, base_path: str, models: Path) -> Path:

@@ -14,17 +14,47 @@ MOST_FILES = 10_000
 LARGEST_VERSION = 2**63 - 1
 
 
+def as_version(text: str) -> int | None:
+    """The number of a version, or None where the text is none."""
+    digits = text.lstrip("0") or text[-1:]
+    if not (digits.isascii() and digits.isdecimal()):
+        return None
+    # Python does not read digits without end.
+    if len(digits) > len(str(LARGEST_VERSION)) or int(digits) > LARGEST_VERSION:
+        return None
+    return int(digits)
+
+
 def model_folders(models: Path) -> dict[str, Path]:
-    """The folders that hold versions, by the names of the models."""
+    """The folders that hold versions, by the names of the models.
+
+    A folder that is there and cannot be read counts, since it may hold some.
+
+    Raises:
+        OSError: If the folder of models cannot be read.
+    """
     return {
         folder.name: folder
         for folder in _folders(models)
-        if not folder.name.startswith(".") and any(_versions(folder))
+        if not folder.name.startswith(".") and _may_hold_versions(folder)
     }
 
 
+def _may_hold_versions(folder: Path) -> bool:
+    try:
+        return any(_versions(folder))
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+
+
 def versions(folder: Path) -> dict[int, Content]:
-    """What the folder of each version holds."""
+    """What the folder of each version holds.
+
+    Raises:
+        OSError: If the model's folder cannot be read.
+    """
     return {number: _content(each) for number, each in _versions(folder)}
 
 
@@ -35,16 +65,15 @@ def version_folder(folder: Path, number: int) -> Path | None:
 
 def _versions(folder: Path) -> Iterator[tuple[int, Path]]:
     for each in _folders(folder):
-        name = each.name
-        if name.isascii() and name.isdecimal() and int(name) <= LARGEST_VERSION:
-            yield int(name), each
+        number = as_version(each.name)
+        if number is not None:
+            yield number, each
 
 
 def _folders(folder: Path) -> list[Path]:
-    try:
-        return sorted(each for each in folder.iterdir() if each.is_dir())
-    except OSError:
-        return []
+    # Unlike a Path, an entry does not take an error for the answer no.
+    with os.scandir(folder) as entries:
+        return sorted(Path(entry.path) for entry in entries if entry.is_dir())
 
 
 def _content(folder: Path) -> Content:

@@ -3,7 +3,10 @@
 import contextlib
 import gc
 import logging
+import re
+import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +16,24 @@ import tensorflow as tf
 from recurra.pipelines.cards import CARD_FILE, CardError, ModelCard, read_card
 
 from ..errors import first_line, invalid, timed_out
-from ..settings import Settings
+from ..settings import ALL_MODELS, Settings
+from . import deadlines
 from .batching import QUEUES_OF_SHAPES, join
 from .restoring import fill_by_objects
-from .signatures import DEFAULT_SIGNATURE, Signature, TensorInfo
-from .tensorflow_internals import GraphCall, make_call
+from .signatures import DEFAULT_SIGNATURE, Run, Signature, TensorInfo
+from .tensorflow_internals import make_call
 
 with contextlib.suppress(ImportError):
     # Registers operations that models of texts use, as TensorFlow Serving has them.
     import tensorflow_text  # noqa: F401
 
 logger = logging.getLogger("recurra.serving")
+
+# What a run may be short of its deadline when TensorFlow, which counts whole
+# milliseconds, ends it.
+SECONDS_TOO_EARLY = 0.01
+
+_MISSING_OPERATION = re.compile(r"Op type not registered '(\w+)'")
 
 
 class LoadError(Exception):
@@ -36,10 +46,13 @@ class LoadedModel:
     A session, as in TensorFlow Serving: it runs any SavedModel, also those of
     TensorFlow 1, optimises the whole graph, and frees all that it holds when closed.
 
+    Its operations run in threads of their own, so that no model waits for another's.
+
     Args:
         folder: The version's folder.
-        settings: Limits of batches and requests.
+        settings: Limits of batches and requests, and which models are joined.
         ran: Called with the number of rows of every batch that the model has run.
+        name: By which the settings call the model.
 
     Attributes:
         card: The model card, or None where the model has none.
@@ -47,13 +60,24 @@ class LoadedModel:
         signatures: Those that can be run, by name.
         examples: A PredictRequest by signature, where the warm-up had one.
         tf_examples: A request to classify or regress by signature, likewise.
+        threads: In which its requests wait for it.
 
     Raises:
         LoadError: If the folder holds no SavedModel that can be loaded.
     """
 
-    def __init__(self, folder: Path, settings: Settings, ran: Callable[[int], None]):
+    def __init__(
+        self,
+        folder: Path,
+        settings: Settings,
+        ran: Callable[[int], None],
+        name: str = "",
+    ):
         self.card = _read_card(folder)
+        self.threads = ThreadPoolExecutor(
+            settings.limits.requests, thread_name_prefix="request"
+        )
+        self._name = name
         self.examples: dict[str, Any] = {}
         self.tf_examples: dict[str, Any] = {}
         self._settings = settings
@@ -63,6 +87,7 @@ class LoadedModel:
             graph=graph,
             config=tf.compat.v1.ConfigProto(
                 allow_soft_placement=True,
+                use_per_session_threads=True,
                 gpu_options=tf.compat.v1.GPUOptions(allow_growth=True),
             ),
         )
@@ -75,7 +100,7 @@ class LoadedModel:
                 runnable = {
                     name: definition
                     for name, definition in sorted(self.definitions.items())
-                    if definition.inputs and definition.outputs
+                    if definition.outputs and _are_tensors(definition.outputs)
                 }
                 graph_def = graph.as_graph_def()
                 self.signatures = {
@@ -85,10 +110,11 @@ class LoadedModel:
             fill_by_objects(self._session, runnable, folder)
         except Exception as error:
             self.close()
-            raise LoadError(first_line(error)) from error
+            raise LoadError(_reason(error)) from error
 
     def close(self) -> None:
         """Frees what the model holds. No request may be running."""
+        self.threads.shutdown(wait=False)
         self._session.close()
         del self._session
         self.signatures = {}
@@ -102,7 +128,7 @@ class LoadedModel:
         outputs = _infos(definition.outputs, graph)
         fetched = [info.tensor for info in outputs]
         alone = self._call([info.tensor for info in inputs], fetched)
-        number = _queues(inputs, outputs)
+        number = _queues(inputs, outputs) if self._is_joined(name) else 0
         queues = []
         if number:
             queues = [
@@ -116,13 +142,17 @@ class LoadedModel:
                             ends.rows_of_batch,
                         )
                     ],
+                    # Few signatures ever need the further queues.
+                    at_once=queue == 0,
                 )
-                for ends in join(
-                    graph_def,
-                    [(info.tensor, _spec(info)) for info in inputs],
-                    fetched,
-                    number,
-                    self._settings.batching,
+                for queue, ends in enumerate(
+                    join(
+                        graph_def,
+                        [(info.tensor, _spec(info)) for info in inputs],
+                        fetched,
+                        number,
+                        self._settings.batching,
+                    )
                 )
             ]
         return Signature(
@@ -134,20 +164,39 @@ class LoadedModel:
             queues,
             rows_joined=self._settings.batching.rows,
             most_rows=self._settings.limits.rows,
+            most_bytes=self._settings.limits.body_bytes,
             ran=self._ran,
         )
 
-    def _call(self, feeds: list[str], fetches: list[str]) -> GraphCall:
-        """Runs part of the graph; nothing but the limit on time ends it early."""
-        seconds = self._settings.limits.seconds
-        call = make_call(self._session, feeds, fetches, seconds)
+    def _is_joined(self, signature: str) -> bool:
+        """Whether somebody who knows the model says that its rows are independent."""
+        named = self._settings.batching.models
+        return (
+            (self.card is not None and signature in self.card.independent_rows)
+            or ALL_MODELS in named
+            or self._name in named
+            or f"{self._name}:{signature}" in named
+        )
 
-        def in_time(*arrays: np.ndarray) -> Sequence[np.ndarray]:
+    def _call(self, feeds: list[str], fetches: list[str], at_once: bool = True) -> Run:
+        """Runs part of the graph until the request's deadline."""
+        call = make_call(self._session, feeds, fetches, at_once)
+        most_seconds = self._settings.limits.seconds
+
+        def in_time(arrays: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
+            deadline = deadlines.current.get()
+            seconds = min(deadline.left(), most_seconds)
+            if seconds <= 0:
+                raise timed_out(deadline.seconds)
+            begun = time.monotonic()
             try:
-                return call(*arrays)
-            # The second of the two comes out of a loop, or of a joined run.
+                return call(arrays, seconds)
+            # The second of the two comes out of a loop, or of a joined run: that of
+            # another request may have ended it.
             except (tf.errors.DeadlineExceededError, tf.errors.CancelledError):
-                raise timed_out(seconds) from None
+                if time.monotonic() - begun < seconds - SECONDS_TOO_EARLY:
+                    raise
+                raise timed_out(min(deadline.seconds, most_seconds)) from None
 
         return in_time
 
@@ -163,8 +212,13 @@ class LoadedModel:
                 f'Serving signature name: "{name}" not found in signature def'
             )
         if name not in self.signatures:
-            raise invalid(f"Failed to get input map for signature: {name}")
+            raise invalid(f"Failed to get output map for signature: {name}")
         return self.signatures[name]
+
+
+def _are_tensors(outputs: Any) -> bool:
+    """Whether they are; an operation that runs at the start is listed too."""
+    return all(info.dtype for info in outputs.values())
 
 
 def _infos(infos: Any, graph: tf.Graph) -> list[TensorInfo]:
@@ -184,11 +238,23 @@ def _infos(infos: Any, graph: tf.Graph) -> list[TensorInfo]:
     ]
 
 
+def _reason(error: Exception) -> str:
+    reason = first_line(error)
+    if missing := _MISSING_OPERATION.search(reason):
+        return (
+            f"The operation {missing[1]} is not there. The package that has it must be "
+            "installed beside the server, and be one that the server imports: that is "
+            "tensorflow-text, for operations on texts"
+        )
+    return reason
+
+
 def _queues(inputs: list[TensorInfo], outputs: list[TensorInfo]) -> int:
     """How many queues join requests of a signature; 0 if they cannot be joined.
 
     They can where a request of N rows gives N rows in each output, of a shape that the
-    other rows of a batch cannot change.
+    other rows of a batch cannot change. That their values cannot either is known by who
+    made the model.
     """
     if not all(
         info.shape and info.shape[0] is None and None not in info.shape[1:]

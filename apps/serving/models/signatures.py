@@ -6,15 +6,17 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import tensorflow as tf
 
 from ..errors import invalid, too_large
-from .tensorflow_internals import GraphCall
 
 Arrays = dict[str, np.ndarray]
+
+# Arrays of the inputs in, arrays of the outputs out, before the request's deadline.
+Run: TypeAlias = Callable[[Sequence[np.ndarray]], Sequence[np.ndarray]]
 
 DEFAULT_SIGNATURE = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
 
@@ -70,6 +72,7 @@ class Signature:
             `alone`: see `batching.JoinedEnds`. None if requests cannot be joined.
         rows_joined: A request of more rows is run alone.
         most_rows: A request of more rows is not run.
+        most_bytes: Nor is one with a larger array.
         ran: Called with the number of rows of every batch that has run.
     """
 
@@ -79,10 +82,11 @@ class Signature:
         definition: Any,
         inputs: Sequence[TensorInfo],
         outputs: Sequence[TensorInfo],
-        alone: GraphCall,
-        queues: Sequence[GraphCall],
+        alone: Run,
+        queues: Sequence[Run],
         rows_joined: int,
         most_rows: int,
+        most_bytes: int,
         ran: Callable[[int], None],
     ):
         self.name = name
@@ -93,6 +97,7 @@ class Signature:
         self._queues = _QueuesByShape(queues)
         self._rows_joined = rows_joined
         self._most_rows = most_rows
+        self._most_bytes = most_bytes
         self._ran = ran
 
     @property
@@ -117,18 +122,21 @@ class Signature:
                     f"Input {info.name} has shape {shown(array.shape)}; expected "
                     f"{info.shown_shape()}"
                 )
-            if array.ndim and len(array) > self._most_rows:
-                raise too_large(
-                    f"Input {info.name} has {len(array)} rows; expected at most "
-                    f"{self._most_rows}"
-                )
+            self.check_rows(info.name, len(array) if array.ndim else 0)
         if not self._can_be_joined(fed):
             return self._named(self._run_alone(fed))
         inner_shapes = tuple(array.shape[1:] for array in fed)
         with self._queues.entered(inner_shapes) as queue:
             if queue is None:
                 return self._named(self._run_alone(fed))
-            *answers, row_in_batch, rows_of_batch = queue(*fed)
+            try:
+                *answers, row_in_batch, rows_of_batch = queue(fed)
+            except tf.errors.UnavailableError:
+                # The queue is full.
+                raise
+            except tf.errors.OpError:
+                # Another request of the batch may be the reason.
+                return self._named(self._run_alone(fed))
         rows_together = int(rows_of_batch[0])
         if rows_together > len(fed[0]):
             self._queues.note_company()
@@ -137,32 +145,59 @@ class Signature:
             self._ran(rows_together)
         return self._named(answers)
 
+    def check_rows(self, name: str, rows: int) -> None:
+        """Refuses more rows than one request may have.
+
+        Raises:
+            ServingError: If there are more.
+        """
+        if rows > self._most_rows:
+            raise too_large(
+                f"Input {name} has {rows} rows; expected at most {self._most_rows}"
+            )
+
+    def check_bytes(self, name: str, number: int) -> None:
+        """Refuses an array of more bytes than one request may have.
+
+        Raises:
+            ServingError: If it has more.
+        """
+        if number > self._most_bytes:
+            raise too_large(
+                f"Input {name} takes {number} bytes; expected at most "
+                f"{self._most_bytes}"
+            )
+
     def _can_be_joined(self, fed: Sequence[np.ndarray]) -> bool:
         rows = {len(array) if array.ndim else 0 for array in fed}
         return self.joins and len(rows) == 1 and 0 < rows.pop() <= self._rows_joined
 
     def _run_alone(self, fed: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
-        answers = self._alone(*fed)
-        self._ran(len(fed[0]) if fed[0].ndim else 1)
+        answers = self._alone(fed)
+        self._ran(len(fed[0]) if fed and fed[0].ndim else 1)
         return answers
 
     def _named(self, answers: Sequence[np.ndarray]) -> Arrays:
-        return dict(zip(self.outputs, answers, strict=True))
+        # A single string comes as bytes.
+        return {
+            name: np.array(answer, object) if isinstance(answer, bytes) else answer
+            for name, answer in zip(self.outputs, answers, strict=True)
+        }
 
 
 class _QueuesByShape:
     """Which inner shape has which queue, as long as requests of that shape run."""
 
-    def __init__(self, queues: Sequence[GraphCall]):
+    def __init__(self, queues: Sequence[Run]):
         self.number = len(queues)
         self._free = list(queues)
-        self._used: dict[tuple, GraphCall] = {}
+        self._used: dict[tuple, Run] = {}
         self._running: collections.Counter[tuple] = collections.Counter()
         self._company_at = -math.inf
         self._lock = threading.Lock()
 
     @contextlib.contextmanager
-    def entered(self, shapes: tuple) -> Iterator[GraphCall | None]:
+    def entered(self, shapes: tuple) -> Iterator[Run | None]:
         """The queue of the requests of these shapes, while one of them runs.
 
         None if there is nothing to wait for, since no other runs and none was joined a
@@ -189,7 +224,7 @@ class _QueuesByShape:
         """Requests were joined just now: more may come, as clients send their next."""
         self._company_at = time.monotonic()
 
-    def _queue(self, shapes: tuple) -> GraphCall | None:
+    def _queue(self, shapes: tuple) -> Run | None:
         if shapes not in self._used and self._free:
             self._used[shapes] = self._free.pop()
         return self._used.get(shapes)

@@ -1,12 +1,12 @@
 """Models and their versions: found, loaded, swapped without a gap, and freed."""
 
 import asyncio
+import contextlib
 import dataclasses
 import enum
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,6 +17,7 @@ from ..settings import Settings
 from . import folders
 from .configuration import ModelConfig
 from .loading import LoadedModel, LoadError
+from .statistics import Statistics
 from .warmup import Answers, warm_up
 
 logger = logging.getLogger("recurra.serving")
@@ -46,6 +47,8 @@ class Version:
         error: Why it cannot be served, or "".
         loaded: While it is served.
         requests: That hold it. It is not freed before they end.
+        unused: Set when it may be freed.
+        statistics: Since it was loaded.
     """
 
     model: str
@@ -56,6 +59,7 @@ class Version:
     loaded: LoadedModel | None = None
     requests: int = 0
     unused: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
+    statistics: Statistics = dataclasses.field(default_factory=Statistics)
 
     @property
     def is_broken(self) -> bool:
@@ -82,6 +86,16 @@ class Model:
         self.name = name
         self.config = config
         self.versions: dict[int, Version] = {}
+        self.wanted: set[int] = set()
+
+    @property
+    def known(self) -> dict[int, Version]:
+        """The versions that are served, are to be, or were; the largest first."""
+        return {
+            number: version
+            for number, version in sorted(self.versions.items(), reverse=True)
+            if number in self.wanted or version.state is not State.START
+        }
 
     @property
     def available(self) -> dict[int, Version]:
@@ -121,6 +135,8 @@ class Repository:
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="loader")
         self._refreshing = asyncio.Lock()
         self._frees: set[asyncio.Task] = set()
+        self._unreadable: set[str] = set()
+        self.unloaded: set[str] = set()
         self.models: dict[str, Model] = {}
 
     async def watch(self) -> None:
@@ -130,10 +146,12 @@ class Repository:
             try:
                 await self.refresh()
             except Exception:
-                logger.exception("The folder of models could not be read")
+                logger.exception("The folder of models could not be looked at")
 
     async def refresh(self, at_once: bool = False) -> None:
         """Brings what is served in step with the folder.
+
+        What cannot be read, be it renamed or on a disk that is away, is left as it is.
 
         Args:
             at_once: Load also versions that have not been looked at before. Otherwise
@@ -143,16 +161,40 @@ class Repository:
         async with self._refreshing:
             configs = self._configs
             if configs is None:
-                found = await self._aside(folders.model_folders, self._settings.models)
-                configs = {name: ModelConfig(folder) for name, folder in found.items()}
+                models = self._settings.models
+                with self._noting_unreadable(models):
+                    found = await self._aside(folders.model_folders, models)
+                    configs = {each: ModelConfig(path) for each, path in found.items()}
+            if configs is None:
+                return
+            configs = {
+                name: config
+                for name, config in configs.items()
+                if name not in self.unloaded
+            }
             for name, config in configs.items():
                 model = self.models.setdefault(name, Model(name, config))
                 model.config = config
-                await self._refresh_model(model, at_once)
+                with self._noting_unreadable(config.folder):
+                    await self._refresh_model(model, at_once)
             for name in set(self.models) - set(configs):
                 model = self.models.pop(name)
                 for version in model.available.values():
                     self._unload(model, version)
+
+    @contextlib.contextmanager
+    def _noting_unreadable(self, folder: Path) -> Iterator[None]:
+        """Logs once that a folder cannot be read, and goes on."""
+        try:
+            yield
+            self._unreadable.discard(str(folder))
+        except OSError as error:
+            if str(folder) not in self._unreadable:
+                self._unreadable.add(str(folder))
+                logger.warning(
+                    "%s cannot be read (%s); what is served of it stays so",
+                    *(folder, error.strerror),
+                )
 
     async def reload(self, configs: Mapping[str, ModelConfig]) -> None:
         """Serves the models that are listed, and these alone.
@@ -171,6 +213,37 @@ class Repository:
                 grpc.StatusCode.UNKNOWN,
                 f"Some models did not become available: {{{', '.join(missing)}}}",
             )
+
+    async def control(self, name: str, load: bool) -> None:
+        """Loads a model that is not served, or serves one no more.
+
+        Raises:
+            ServingError: If the settings do not allow it, the model is not there, or it
+                cannot be loaded.
+        """
+        if not self._settings.model_control:
+            raise ServingError(
+                grpc.StatusCode.PERMISSION_DENIED,
+                "Models are loaded and unloaded as they come and go in the folder; the "
+                "setting model_control allows it by request",
+            )
+        if load:
+            self.unloaded.discard(name)
+            await self.refresh(at_once=True)
+            self.find(name)
+        elif name in self.models:
+            self.unloaded.add(name)
+            await self.refresh()
+        else:
+            raise not_found(f"Could not find any versions of model {name}")
+
+    def available(self) -> list[Version]:
+        """All versions that answer."""
+        return [
+            version
+            for _, model in sorted(self.models.items())
+            for version in model.available.values()
+        ]
 
     def _check_labels(self, name: str, config: ModelConfig) -> None:
         available = self.models[name].available if name in self.models else {}
@@ -218,7 +291,7 @@ class Repository:
     def status(
         self, name: str, number: int | None = None, label: str | None = None
     ) -> list[Version]:
-        """The versions of a model that are known, whatever their state.
+        """The versions of a model that are served, are to be, or were.
 
         Raises:
             ServingError: If there are none.
@@ -228,26 +301,29 @@ class Repository:
             if model is None or label not in model.config.labels:
                 raise invalid(f"Unrecognized servable version label: {label}")
             number = model.config.labels[label]
-        known = model.versions if model else {}
+        known = model.known if model else {}
         if number is not None:
             if number not in known:
                 raise not_found(f"Could not find version {number} of model {name}")
             return [known[number]]
         if not known:
             raise not_found(f"Could not find any versions of model {name}")
-        return [known[each] for each in sorted(known, reverse=True)]
+        return list(known.values())
 
     @property
     def is_ready(self) -> bool:
-        """Whether every model has a version that answers."""
-        return all(model.available for model in self.models.values())
+        """Whether there is something to ask, if there are models at all.
+
+        A model that cannot be served keeps nobody from the others.
+        """
+        return not self.models or any(model.available for model in self.models.values())
 
     async def _refresh_model(self, model: Model, at_once: bool) -> None:
         found = await self._aside(folders.versions, model.config.folder)
         settled = self._note(model, found)
         while True:
             sound = [number for number in found if not model.versions[number].is_broken]
-            wanted = model.config.wanted(sound)
+            model.wanted = wanted = model.config.wanted(sound)
             missing = sorted(wanted - set(model.available), reverse=True)
             ready = [each for each in missing if at_once or each in settled]
             if not ready:
@@ -284,7 +360,7 @@ class Repository:
         version.state = State.LOADING
         try:
             version.loaded = await self._aside(
-                self._load_now, model.config.folder, model.name, version.number
+                self._load_now, model.config.folder, version
             )
         except LoadError as error:
             version.state, version.error = State.END, str(error)
@@ -296,12 +372,16 @@ class Repository:
         version.state = State.AVAILABLE
         logger.info("%s version %d is served", model.name, version.number)
 
-    def _load_now(self, folder: Path, name: str, number: int) -> LoadedModel:
-        version_folder = folders.version_folder(folder, number)
+    def _load_now(self, folder: Path, version: Version) -> LoadedModel:
+        version_folder = folders.version_folder(folder, version.number)
         if version_folder is None:
             raise LoadError("Its folder is gone")
-        ran = partial(self._ran, name)
-        model = LoadedModel(version_folder, self._settings, ran)
+
+        def ran(rows: int) -> None:
+            version.statistics.ran(rows)
+            self._ran(version.model, rows)
+
+        model = LoadedModel(version_folder, self._settings, ran, version.model)
         try:
             warm_up(model, version_folder, self._answers)
         except Exception:

@@ -43,9 +43,11 @@ def warm_up(model: LoadedModel, folder: Path, answers: Answers) -> None:
         except Exception as error:
             reason = as_serving_error(error).message
             raise LoadError(f"Warm-up request {number} failed: {reason}") from error
-        examples = model.examples if kind == "predict_log" else model.tf_examples
-        name = request.model_spec.signature_name or DEFAULT_SIGNATURE
-        examples.setdefault(name, request)
+        # Those of several tasks have no signature of their own.
+        if "model_spec" in request.DESCRIPTOR.fields_by_name:
+            examples = model.examples if kind == "predict_log" else model.tf_examples
+            name = request.model_spec.signature_name or DEFAULT_SIGNATURE
+            examples.setdefault(name, request)
 
 
 def _read_logs(folder: Path) -> Iterator[prediction_log_pb2.PredictionLog]:

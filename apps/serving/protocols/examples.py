@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis import (
     classification_pb2,
+    inference_pb2,
     input_pb2,
     regression_pb2,
 )
@@ -28,7 +29,7 @@ def classify(
     model: LoadedModel, request: classification_pb2.ClassificationRequest
 ) -> classification_pb2.ClassificationResponse:
     """Answers a ClassificationRequest; the caller fills in name and version."""
-    signature = _signature(model, request, CLASSIFY, "classification")
+    signature = _signature(model, request)
     answers, rows = _run(signature, request.input)
     labels = _output(answers, "classes", 2, rows)
     scores = _output(answers, "scores", 2, rows)
@@ -56,7 +57,7 @@ def regress(
     model: LoadedModel, request: regression_pb2.RegressionRequest
 ) -> regression_pb2.RegressionResponse:
     """Answers a RegressionRequest; the caller fills in name and version."""
-    signature = _signature(model, request, REGRESS, "regression")
+    signature = _signature(model, request)
     answers, rows = _run(signature, request.input)
     values = answers.get("outputs")
     if values is None:
@@ -76,16 +77,46 @@ def regress(
     return response
 
 
-def _signature(model: LoadedModel, request: Any, method: str, kind: str) -> Signature:
+def multi_inference(
+    model: LoadedModel, request: inference_pb2.MultiInferenceRequest
+) -> inference_pb2.MultiInferenceResponse:
+    """Answers several tasks on the same examples; the caller fills in the version."""
+    response = inference_pb2.MultiInferenceResponse()
+    seen = set()
+    for task in request.tasks:
+        spec = task.model_spec
+        if spec.name != request.tasks[0].model_spec.name:
+            raise invalid(
+                "All ModelSpecs in a MultiInferenceRequest must access the same model "
+                "name."
+            )
+        signature_name = spec.signature_name or DEFAULT_SIGNATURE
+        if signature_name in seen:
+            raise invalid(f"Duplicate evaluation of signature: {signature_name}")
+        seen.add(signature_name)
+        if task.method_name not in (CLASSIFY, REGRESS):
+            raise ServingError(
+                grpc.StatusCode.UNIMPLEMENTED,
+                f"Unsupported signature method_name: {task.method_name}",
+            )
+    for task in request.tasks:
+        one = response.results.add()
+        one.model_spec.CopyFrom(task.model_spec)
+        given = {"model_spec": task.model_spec, "input": request.input}
+        if task.method_name == CLASSIFY:
+            asked = classification_pb2.ClassificationRequest(**given)
+            one.classification_result.CopyFrom(classify(model, asked).result)
+        else:
+            asked = regression_pb2.RegressionRequest(**given)
+            one.regression_result.CopyFrom(regress(model, asked).result)
+    return response
+
+
+def _signature(model: LoadedModel, request: Any) -> Signature:
+    """The signature, whatever method it is for: TensorFlow 2 writes no such name."""
     name = request.model_spec.signature_name or DEFAULT_SIGNATURE
-    definition = model.definitions.get(name)
-    if definition is None:
+    if name not in model.definitions:
         raise invalid(f"No signature was found with the name: {name}")
-    if definition.method_name != method:
-        raise invalid(
-            f"Expected {kind} signature method_name to be {method}. Was: "
-            f"{definition.method_name}"
-        )
     signature = model.signature(name)
     if len(signature.inputs) != 1:
         raise invalid("Expected one input Tensor.")

@@ -1,15 +1,16 @@
 """TensorFlow Serving's gRPC services: predictions, metadata, status, reloading."""
 
-import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import grpc
 from tensorflow_serving.apis import (
     classification_pb2,
     get_model_metadata_pb2,
     get_model_status_pb2,
+    inference_pb2,
     model_management_pb2,
     model_service_pb2_grpc,
     predict_pb2,
@@ -18,29 +19,24 @@ from tensorflow_serving.apis import (
 )
 
 from ..errors import ServingError, as_serving_error, invalid
-from ..metrics import Metrics
 from ..models.configuration import model_configs
 from ..models.loading import LoadedModel
-from ..models.running import Runner
-from ..models.versions import Repository, Version
+from ..models.versions import Repository
 from . import describing, examples, tensor_protos
-
-Context: TypeAlias = grpc.aio.ServicerContext
+from .grpc_calls import Calls, Context, Spec
 
 
 class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
-    """Predict, Classify, Regress and GetModelMetadata.
+    """Predict, Classify, Regress, MultiInference and GetModelMetadata.
 
     Args:
         repository: The models.
-        runner: Runs them.
-        metrics: Counts the answers.
+        calls: Runs what asks them.
     """
 
-    def __init__(self, repository: Repository, runner: Runner, metrics: Metrics):
+    def __init__(self, repository: Repository, calls: Calls):
         self._repository = repository
-        self._runner = runner
-        self._metrics = metrics
+        self._calls = calls
 
     async def Predict(
         self, request: predict_pb2.PredictRequest, context: Context
@@ -60,6 +56,16 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         """Runs a regression signature on examples."""
         return await self._run("regress", examples.regress, request, context)
 
+    async def MultiInference(
+        self, request: inference_pb2.MultiInferenceRequest, context: Context
+    ) -> inference_pb2.MultiInferenceResponse:
+        """Runs classification and regression signatures on the same examples."""
+        if not request.tasks:
+            message = "MultiInferenceRequest must have at least one task"
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, message)
+        function = examples.multi_inference
+        return await self._run("multi_inference", function, request, context)
+
     async def GetModelMetadata(
         self,
         request: get_model_metadata_pb2.GetModelMetadataRequest,
@@ -75,7 +81,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
             for field in fields:
                 if field != describing.SIGNATURES:
                     raise invalid(f"Metadata field {field} is not supported")
-            return describing.metadata(_find(self._repository, request))
+            return describing.metadata(self._repository.find(*_spec(request)))
         except ServingError as error:
             await context.abort(error.code, error.message)
             raise
@@ -87,24 +93,22 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         request: Any,
         context: Context,
     ) -> Any:
-        begun = time.perf_counter()
-        model, code = "", grpc.StatusCode.OK
+        # Tasks are of one model.
+        asked = request.tasks[0] if method == "multi_inference" else request
         try:
-            async with self._runner.admitted(context.time_remaining()):
-                version = _find(self._repository, request)
-                model = version.model
-                response = await self._runner.run(
-                    version, lambda loaded: function(loaded, request)
-                )
-            response.model_spec.name = version.model
-            response.model_spec.version.value = version.number
-            return response
-        except Exception as error:
-            answer = as_serving_error(error)
-            code = answer.code
-            await context.abort(code, answer.message)
-        finally:
-            self._metrics.answered(model, "grpc", method, code.name, begun)
+            version, response = await self._calls.run(
+                context.time_remaining(),
+                method,
+                partial(_spec, asked),
+                lambda loaded: function(loaded, request),
+            )
+        except ServingError as error:
+            await context.abort(error.code, error.message)
+            raise
+        for answered in getattr(response, "results", [response]):
+            answered.model_spec.name = version.model
+            answered.model_spec.version.value = version.number
+        return response
 
 
 class ModelService(model_service_pb2_grpc.ModelServiceServicer):
@@ -124,8 +128,6 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
     ) -> get_model_status_pb2.GetModelStatusResponse:
         """The versions of a model and their states."""
         try:
-            if not request.HasField("model_spec"):
-                raise invalid("Missing ModelSpec")
             return describing.status(self._repository.status(*_spec(request)))
         except ServingError as error:
             await context.abort(error.code, error.message)
@@ -148,13 +150,9 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
         return response
 
 
-def _find(repository: Repository, request: Any) -> Version:
+def _spec(request: Any) -> Spec:
     if not request.HasField("model_spec"):
         raise invalid("Missing ModelSpec")
-    return repository.find(*_spec(request))
-
-
-def _spec(request: Any) -> tuple[str, int | None, str | None]:
     spec = request.model_spec
     choice = spec.WhichOneof("version_choice")
     return (

@@ -1,18 +1,20 @@
 """HTTP beneath the APIs: bodies within their limit, answers and errors as JSON."""
 
+import contextlib
 import gzip
 import io
 import json
 import time
 import zlib
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ..errors import as_serving_error, invalid, too_large
+from ..errors import as_serving_error, invalid, too_large, too_many
 from ..metrics import Metrics
 from ..models.running import Runner
 from ..models.versions import Repository
+from ..settings import Limits
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -28,6 +30,7 @@ class Answer(NamedTuple):
     body: bytes
     status: int = 200
     content_type: str = JSON
+    headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
 class Request:
@@ -38,6 +41,7 @@ class Request:
         path: As it was sent, with its percent signs.
         model: The model that answers, for the metrics; "" until it is found.
         method: What is asked of it, for the metrics.
+        is_read: Whether the whole body has been read.
     """
 
     def __init__(self, scope: Scope, receive: Receive):
@@ -45,11 +49,22 @@ class Request:
         self.path = scope["raw_path"].decode("ascii", errors="replace")
         self.model = ""
         self.method = ""
+        self.is_read = False
         self._headers = dict(scope["headers"])
         self._receive = receive
 
-    async def body(self, most_bytes: int) -> bytes:
+    def header(self, name: bytes) -> bytes | None:
+        """The value of a header, by its name in lower case."""
+        return self._headers.get(name)
+
+    async def body(
+        self, most_bytes: int, took: Callable[[int], None] = lambda length: None
+    ) -> bytes:
         """The whole body.
+
+        Args:
+            most_bytes: That it may have.
+            took: Called with the length of each part of it; what it raises is raised.
 
         Raises:
             ServingError: If it is longer than that, or not encoded as it says.
@@ -59,7 +74,7 @@ class Request:
             raise _too_long(most_bytes)
         parts = []
         length = 0
-        while True:
+        while not self.is_read:
             message = await self._receive()
             if message["type"] == "http.disconnect":
                 raise invalid("The client went away")
@@ -67,18 +82,58 @@ class Request:
             length += len(parts[-1])
             if length > most_bytes:
                 raise _too_long(most_bytes)
-            if not message.get("more_body"):
-                break
+            took(len(parts[-1]))
+            self.is_read = not message.get("more_body")
         body = parts[0] if len(parts) == 1 else b"".join(parts)
-        encoding = self._headers.get(b"content-encoding", b"identity").lower()
-        if encoding == b"gzip":
-            return _unzipped(body, most_bytes)
-        if encoding != b"identity":
-            raise invalid(
-                f"Content-Encoding {encoding.decode('latin-1')} is not supported; "
-                "expected gzip or none"
-            )
-        return body
+        return _decoded(body, self._headers.get(b"content-encoding"), most_bytes)
+
+
+class Bodies:
+    """Bodies of requests, from their first byte until the requests are answered.
+
+    Args:
+        limits: Of one and of all together.
+    """
+
+    def __init__(self, limits: Limits):
+        self._limits = limits
+        self._bytes = 0
+
+    @contextlib.asynccontextmanager
+    async def of(self, request: Request) -> AsyncIterator[bytes]:
+        """The whole body of a request, within the context.
+
+        Raises:
+            ServingError: If it or all together are too long, or it is not encoded as
+                it says.
+        """
+        taken = 0
+
+        def take(length: int) -> None:
+            nonlocal taken
+            taken += length
+            self._bytes += length
+            if self._bytes > self._limits.bodies_bytes:
+                raise too_many(
+                    "Bodies of other requests take all the room there is; try again"
+                )
+
+        try:
+            yield await request.body(self._limits.body_bytes, take)
+        finally:
+            self._bytes -= taken
+
+
+def _decoded(body: bytes, encoding: bytes | None, most_bytes: int) -> bytes:
+    encoding = (encoding or b"identity").lower()
+    if encoding == b"gzip":
+        return _unzipped(body, most_bytes)
+    if encoding != b"identity":
+        raise invalid(
+            f"Content-Encoding {encoding.decode('latin-1')} is not supported; expected "
+            "gzip or none"
+        )
+    return body
 
 
 def _unzipped(body: bytes, most_bytes: int) -> bytes:
@@ -103,12 +158,12 @@ class Api:
     Attributes:
         repository: The models.
         runner: Runs them.
-        most_bytes: Of a body.
+        bodies: Reads bodies.
     """
 
     repository: Repository
     runner: Runner
-    most_bytes: int
+    bodies: Bodies
 
 
 class Endpoint:
@@ -144,8 +199,7 @@ class Endpoint:
             answer = error_answer(failure.message, failure.http_status)
             if failure.http_status == 429:
                 headers.append((b"retry-after", b"%d" % RETRY_AFTER_SECONDS))
-            if failure.http_status == 413:
-                # The rest of the body is not read.
+            if failure.http_status in (413, 429) and not request.is_read:
                 headers.append((b"connection", b"close"))
         await send_answer(send, answer, headers)
         if request.method:
@@ -170,6 +224,7 @@ async def send_answer(
             "headers": [
                 (b"content-type", answer.content_type.encode()),
                 (b"content-length", b"%d" % len(answer.body)),
+                *answer.headers,
                 *headers,
             ],
         }

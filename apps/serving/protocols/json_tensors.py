@@ -55,6 +55,8 @@ def arrays_of(body: Mapping[str, Any], signature: Signature) -> tuple[Arrays, bo
         ServingError: If the JSON does not fit the signature; the message names the path
             of the value.
     """
+    if not signature.inputs:
+        raise invalid(f"Failed to get input map for signature: {signature.name}")
     if "instances" in body and "inputs" in body:
         raise invalid(
             f"JSON Value: {shown_value(body)} Not formatted correctly expecting only "
@@ -76,6 +78,8 @@ def _of_rows(instances: Any, signature: Signature) -> Arrays:
     if not instances:
         raise invalid("JSON Value: [] No values in 'instances' array")
     inputs = signature.inputs
+    # Before the work of reading them.
+    signature.check_rows(next(iter(inputs)), len(instances))
     if _is_object(instances[0]):
         _check_rows_of_objects(instances, signature)
         return {
@@ -115,6 +119,10 @@ def _check_rows_of_objects(instances: list[Any], signature: Signature) -> None:
 
 def _of_columns(value: Any, signature: Signature) -> Arrays:
     inputs = signature.inputs
+    columns = value if _is_object(value) else dict.fromkeys(inputs, value)
+    for name in inputs:
+        if isinstance(columns.get(name), list):
+            signature.check_rows(name, len(columns[name]))
     if not _is_object(value):
         if len(inputs) > 1:
             raise invalid(

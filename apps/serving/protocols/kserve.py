@@ -5,18 +5,27 @@ import json
 import re
 from collections.abc import Mapping
 from functools import partial
-from importlib.metadata import version as package_version
 from typing import Any
 from urllib.parse import unquote
 
 import numpy as np
-import tensorflow as tf
 
 from ..errors import ServingError, invalid, not_found
+from ..models.folders import as_version
 from ..models.loading import LoadedModel
 from ..models.signatures import Arrays, Signature, TensorInfo
+from . import inference_descriptions as descriptions
 from . import json_values
-from .http import Answer, Api, Request
+from .http import JSON, Answer, Api, Request
+from .inference_tensors import (
+    check_complete,
+    check_output,
+    check_tensor,
+    datatype,
+    from_bytes,
+    input_info,
+    to_bytes,
+)
 from .json_tensors import (
     as_json,
     dump_finite,
@@ -26,26 +35,16 @@ from .json_tensors import (
     values_as_array,
 )
 
-_MODEL = re.compile(r"/v2/models/([^/]+)(?:/versions/(\d+))?(?:/(ready|infer))?")
-
-_DATATYPES = {
-    tf.bool: "BOOL",
-    tf.uint8: "UINT8",
-    tf.uint16: "UINT16",
-    tf.uint32: "UINT32",
-    tf.uint64: "UINT64",
-    tf.int8: "INT8",
-    tf.int16: "INT16",
-    tf.int32: "INT32",
-    tf.int64: "INT64",
-    tf.float16: "FP16",
-    tf.float32: "FP32",
-    tf.float64: "FP64",
-    tf.bfloat16: "BF16",
-    tf.string: "BYTES",
-}
+_MODEL = re.compile(
+    r"/v2/models/([^/]+)(?:/versions/(\d+))?(?:/(ready|infer|config|stats))?"
+)
+_CONTROL = re.compile(r"/v2/repository/models/([^/]+)/(load|unload)")
 
 BASE64 = "base64"
+
+# How long the JSON is before tensors as bytes begin, in requests and in answers.
+LENGTH_HEADER = b"inference-header-content-length"
+BYTES = "application/octet-stream"
 
 
 class KServeApi(Api):
@@ -58,138 +57,137 @@ class KServeApi(Api):
 
     async def __call__(self, request: Request) -> Answer:
         """Answers one request."""
+        if request.verb == "GET" and request.path == "/v2/models/stats":
+            return _json(descriptions.statistics(self.repository.available()))
         match = _MODEL.fullmatch(request.path)
-        if request.verb == "GET" and request.path == "/v2":
-            return _json(
-                {
-                    "name": "recurra",
-                    "version": package_version("recurra"),
-                    "extensions": [],
-                }
-            )
+        if match and request.verb == "POST" and match[3] == "infer":
+            request.method = "infer"
+            async with self.bodies.of(request) as body:
+                return await self._infer(request, body, match)
+        if match and request.verb == "GET" and match[3] != "infer":
+            return self._described(match)
+        if request.verb == "GET" and request.path in ("/v2", "/v2/"):
+            return _json(descriptions.server())
         if request.verb == "GET" and request.path == "/v2/health/live":
             return _json({"live": True})
         if request.verb == "GET" and request.path == "/v2/health/ready":
             ready = self.repository.is_ready
-            return _json({"live": ready}, 200 if ready else 503)
-        if match and request.verb == "POST" and match[3] == "infer":
-            request.method = "infer"
-            async with self.runner.admitted():
-                body = await request.body(self.most_bytes)
-                return await self._infer(request, body, match)
-        if match and request.verb == "GET" and match[3] == "ready":
-            return self._ready(match)
-        if match and request.verb == "GET" and match[3] is None:
-            return self._metadata(match)
+            return _json({"live": True, "ready": ready}, 200 if ready else 503)
+        if request.verb == "POST" and request.path == "/v2/repository/index":
+            async with self.bodies.of(request) as body:
+                asked = json_values.parse(body) if body.strip() else {}
+            only_ready = asked.get("ready") is True
+            return _json(descriptions.index(self.repository, only_ready))
+        control = _CONTROL.fullmatch(request.path)
+        if control and request.verb == "POST":
+            await self.repository.control(unquote(control[1]), control[2] == "load")
+            return _json({})
         raise not_found(f"Not served: {request.verb} {request.path}")
 
     async def _infer(self, request: Request, body: bytes, match: re.Match) -> Answer:
-        version = self.repository.find(*_spec(match))
-        request.model = version.model
-        work = partial(_infer, version.model, version.number, body)
-        return Answer(await self.runner.run(version, work))
+        name, number = _spec(match)
+        length = _length_of_json(request.header(LENGTH_HEADER), body)
+        async with self.runner.admitted(name):
+            version = self.repository.find(name, number)
+            request.model = version.model
+            work = partial(_infer, version.model, version.number, body, length)
+            return await self.runner.run(version, work)
 
-    def _ready(self, match: re.Match) -> Answer:
+    def _described(self, match: re.Match) -> Answer:
         name, number = _spec(match)
         try:
-            self.repository.find(name, number)
+            version = self.repository.find(name, number)
         except ServingError:
+            if match[3] != "ready":
+                raise
             return _json({"name": name, "ready": False}, 404)
-        return _json({"name": name, "ready": True})
-
-    def _metadata(self, match: re.Match) -> Answer:
-        version = self.repository.find(*_spec(match))
-        assert version.loaded is not None
-        signature = version.loaded.signature("")
-        available = self.repository.models[version.model].available
-        return _json(
-            {
-                "name": version.model,
-                "versions": [str(number) for number in available],
-                "platform": "tensorflow_savedmodel",
-                "inputs": _tensors(signature.inputs),
-                "outputs": _tensors(signature.outputs),
-            }
-        )
+        if match[3] == "ready":
+            return _json({"name": name, "ready": True})
+        if match[3] == "config":
+            return _json(descriptions.config(version, as_numbers=False))
+        if match[3] == "stats":
+            return _json(descriptions.statistics([version]))
+        return _json(descriptions.metadata(self.repository, version))
 
 
 def _spec(match: re.Match) -> tuple[str, int | None]:
-    return unquote(match[1]), int(match[2]) if match[2] else None
+    number = as_version(match[2]) if match[2] else None
+    if match[2] and number is None:
+        raise not_found(f"No version has the number {match[2][:100]}")
+    return unquote(match[1]), number
 
 
 def _json(document: Any, status: int = 200) -> Answer:
     return Answer(json.dumps(document, ensure_ascii=False).encode(), status)
 
 
-def datatype(dtype: tf.DType) -> str:
-    """What the protocol calls a type of tensors."""
-    return _DATATYPES.get(dtype, dtype.name)
+def _length_of_json(said: bytes | None, body: bytes) -> int:
+    if said is None:
+        return len(body)
+    if not said.isdigit() or len(said) > 18 or int(said) > len(body):
+        raise invalid(
+            "Inference-Header-Content-Length: expected the length of the JSON that "
+            f"the body begins with; received {said.decode('latin-1')[:100]}"
+        )
+    return int(said)
 
 
-def _tensors(infos: Mapping[str, TensorInfo]) -> list[dict[str, Any]]:
-    return [
-        {
-            "name": info.name,
-            "datatype": datatype(info.dtype),
-            "shape": [-1 if size is None else size for size in info.shape or ()],
-        }
-        for info in infos.values()
-    ]
-
-
-def _infer(name: str, number: int, body: bytes, model: LoadedModel) -> bytes:
-    document = json_values.parse(body)
+def _infer(
+    name: str, number: int, body: bytes, length: int, model: LoadedModel
+) -> Answer:
+    document = json_values.parse(body[:length])
     parameters = _object(document, "parameters")
     signature_name = parameters.get("signature_name", "")
     if not isinstance(signature_name, str):
         raise invalid("parameters.signature_name must be a string")
     signature = model.signature(signature_name)
-    wanted = _wanted(document, signature)
-    answers = signature.run(_inputs(document, signature))
-    given = {key: answers[key] for key in wanted}
+    wanted = _wanted(document, signature, parameters.get("binary_data_output") is True)
+    answers = signature.run(_inputs(document, memoryview(body)[length:], signature))
     response: dict[str, Any] = {"model_name": name, "model_version": str(number)}
     if "id" in document:
         if not isinstance(document["id"], str):
             raise invalid("id must be a string")
         response["id"] = document["id"]
-    return _dumped(response, given, signature)
+    given = {key: answers[key] for key in wanted}
+    return _dumped(response, given, {key for key in wanted if wanted[key]}, signature)
 
 
-def _inputs(document: Mapping[str, Any], signature: Signature) -> Arrays:
+def _inputs(
+    document: Mapping[str, Any], raw: memoryview, signature: Signature
+) -> Arrays:
     arrays: Arrays = {}
     for place, given in enumerate(_objects(document, "inputs")):
         path = f"inputs[{place}]"
-        name = given.get("name")
-        info = signature.inputs.get(name) if isinstance(name, str) else None
-        if info is None:
-            raise invalid(
-                f"{path}.name: expected one of {', '.join(signature.inputs)}; "
-                f"received {json_values.shown_value(name)}"
-            )
+        info = input_info(signature, given.get("name"), path)
         if info.name in arrays:
             raise invalid(f"{path}: input {info.name} is given twice")
-        arrays[info.name] = _array(given, info, path)
-    missing = set(signature.inputs) - set(arrays)
-    if missing:
-        raise invalid(f"inputs: missing {', '.join(sorted(missing))}")
+        shape = given.get("shape")
+        check_tensor(signature, info, given.get("datatype"), shape, path)
+        parameters = _object(given, "parameters")
+        size = parameters.get("binary_data_size")
+        if size is None:
+            arrays[info.name] = _array(given, parameters, info, path)
+            continue
+        if type(size) is not int or not 0 <= size <= len(raw):
+            raise invalid(
+                f"{path}.parameters.binary_data_size: the body has {len(raw)} bytes "
+                f"left; received {json_values.shown_value(size)}"
+            )
+        arrays[info.name] = from_bytes(bytes(raw[:size]), info, shape or [], path)
+        raw = raw[size:]
+    if len(raw):
+        raise invalid(f"The body has {len(raw)} bytes that are of no input")
+    check_complete(signature, arrays)
     return arrays
 
 
-def _array(given: Mapping[str, Any], info: TensorInfo, path: str) -> np.ndarray:
-    expected = datatype(info.dtype)
-    if given.get("datatype") != expected:
-        raise invalid(
-            f"{path}.datatype: expected {expected}; received "
-            f"{json_values.shown_value(given.get('datatype'))}"
-        )
-    shape = given.get("shape")
-    if not isinstance(shape, list) or not all(
-        type(size) is int and size >= 0 for size in shape
-    ):
-        raise invalid(
-            f"{path}.shape: expected a list of whole numbers; received "
-            f"{json_values.shown_value(shape)}"
-        )
+def _array(
+    given: Mapping[str, Any],
+    parameters: Mapping[str, Any],
+    info: TensorInfo,
+    path: str,
+) -> np.ndarray:
+    shape = given["shape"]
     if "data" not in given:
         raise invalid(f"{path}.data: is missing")
 
@@ -202,7 +200,7 @@ def _array(given: Mapping[str, Any], info: TensorInfo, path: str) -> np.ndarray:
             f"{path}.data: expected as many values as shape {shape} has; received "
             f"{len(values)}"
         )
-    if _object(given, "parameters").get("content_type") == BASE64:
+    if parameters.get("content_type") == BASE64:
         values = [{"b64": each} for each in values]
     array = values_as_array(values, info.dtype, own_shape, place)
     try:
@@ -211,18 +209,16 @@ def _array(given: Mapping[str, Any], info: TensorInfo, path: str) -> np.ndarray:
         raise invalid(f"{path}.shape: {error}") from None
 
 
-def _wanted(document: Mapping[str, Any], signature: Signature) -> list[str]:
-    names = []
+def _wanted(
+    document: Mapping[str, Any], signature: Signature, as_bytes: bool
+) -> dict[str, bool]:
+    """The names of the outputs that are asked for, and whether as bytes."""
+    wanted = {}
     for place, each in enumerate(_objects(document, "outputs", needed=False)):
-        name = each.get("name")
-        if not isinstance(name, str) or name not in signature.outputs:
-            raise invalid(
-                f"outputs[{place}].name: expected one of "
-                f"{', '.join(signature.outputs)}; received "
-                f"{json_values.shown_value(name)}"
-            )
-        names.append(name)
-    return names or list(signature.outputs)
+        check_output(signature, each.get("name"), f"outputs[{place}]")
+        said = _object(each, "parameters").get("binary_data", as_bytes)
+        wanted[each["name"]] = said is True
+    return wanted or dict.fromkeys(signature.outputs, as_bytes)
 
 
 def _objects(
@@ -241,26 +237,35 @@ def _object(document: Mapping[str, Any], key: str) -> dict[str, Any]:
     return given
 
 
-def _dumped(response: dict[str, Any], answers: Arrays, signature: Signature) -> bytes:
-    finite = all(map(is_finite, answers.values()))
+def _dumped(
+    response: dict[str, Any], answers: Arrays, as_bytes: set[str], signature: Signature
+) -> Answer:
+    finite = all(
+        is_finite(array) for name, array in answers.items() if name not in as_bytes
+    )
+    raw = {name: to_bytes(answers[name]) for name in answers if name in as_bytes}
     response["outputs"] = [
-        _output(name, array, signature.outputs[name].dtype, finite)
+        {
+            "name": name,
+            "shape": list(array.shape),
+            "datatype": datatype(signature.outputs[name].dtype),
+            **(
+                {"parameters": {"binary_data_size": len(raw[name])}}
+                if name in raw
+                else _data(name, array, finite)
+            ),
+        }
         for name, array in answers.items()
     ]
-    return (dump_finite if finite else dump_with_tokens)(response)
+    document = (dump_finite if finite else dump_with_tokens)(response)
+    if not raw:
+        return Answer(document, 200, JSON)
+    headers = ((LENGTH_HEADER, b"%d" % len(document)),)
+    return Answer(b"".join([document, *raw.values()]), 200, BYTES, headers)
 
 
-def _output(
-    name: str, array: np.ndarray, dtype: tf.DType, as_array: bool
-) -> dict[str, Any]:
-    output: dict[str, Any] = {
-        "name": name,
-        "shape": list(array.shape),
-        "datatype": datatype(dtype),
-    }
+def _data(name: str, array: np.ndarray, as_array: bool) -> dict[str, Any]:
     if array.dtype == object and name.endswith("_bytes"):
-        output["parameters"] = {"content_type": BASE64}
-        output["data"] = [base64.b64encode(each).decode() for each in array.flat]
-    else:
-        output["data"] = as_json(name, array.ravel(), as_array)
-    return output
+        data = [base64.b64encode(each).decode() for each in array.flat]
+        return {"parameters": {"content_type": BASE64}, "data": data}
+    return {"data": as_json(name, array.ravel(), as_array)}

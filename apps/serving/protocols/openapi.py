@@ -13,8 +13,8 @@ from ..models.loading import LoadedModel
 from ..models.signatures import Arrays, Signature, TensorInfo
 from ..models.versions import Model, Version
 from .examples import CLASSIFY, REGRESS, to_json
+from .inference_tensors import datatype
 from .json_tensors import as_json, is_finite
-from .kserve import datatype
 from .tensor_protos import array_of
 
 ERROR = {"$ref": "#/components/schemas/Error"}
@@ -27,9 +27,13 @@ def describe(models: Mapping[str, Model]) -> dict[str, Any]:
     paths: dict[str, Any] = {
         "/healthz": {"get": _read("Whether the server lives", "text/plain")},
         "/metrics": {"get": _read("Metrics for Prometheus", "text/plain")},
+        "/monitoring/prometheus/metrics": {
+            "get": _read("The same, where TensorFlow Serving has them", "text/plain")
+        },
         "/v2": {"get": _read("The server")},
         "/v2/health/live": {"get": _read("Whether the server lives")},
-        "/v2/health/ready": {"get": _read("Whether every model answers")},
+        "/v2/health/ready": {"get": _read("Whether models answer")},
+        "/v2/models/stats": {"get": _read("How often models were asked")},
     }
     for name, model in sorted(models.items()):
         if model.available:
@@ -63,11 +67,14 @@ def _paths(name: str, version: Version) -> dict[str, Any]:
         f"{base}/metadata": {"get": _read(f"Signatures of {name}")},
         f"/v2/models/{name}": {"get": _read(f"{name}: inputs and outputs")},
         f"/v2/models/{name}/ready": {"get": _read(f"Whether {name} answers")},
+        f"/v2/models/{name}/config": {"get": _read(f"{name} as Triton describes it")},
+        f"/v2/models/{name}/stats": {"get": _read(f"How often {name} was asked")},
     }
     described = {
         key: signature
         for key, signature in loaded.signatures.items()
-        if not any(info.dtype.is_complex for info in signature.inputs.values())
+        if signature.inputs
+        and not any(info.dtype.is_complex for info in signature.inputs.values())
     }
     post = partial(_post, loaded)
     if described:

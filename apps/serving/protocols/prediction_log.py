@@ -8,4 +8,5 @@ ANSWERS: Answers = {
     "predict_log": tensor_protos.predict,
     "classify_log": examples.classify,
     "regress_log": examples.regress,
+    "multi_inference_log": examples.multi_inference,
 }

@@ -11,6 +11,7 @@ from google.protobuf import json_format
 from tensorflow_serving.apis import classification_pb2, regression_pb2
 
 from ..errors import invalid
+from ..models.folders import as_version
 from ..models.loading import LoadedModel
 from . import describing, examples, json_tensors, json_values
 from .http import Answer, Api, Request
@@ -26,8 +27,6 @@ _READ = re.compile(
     re.IGNORECASE,
 )
 
-LARGEST_VERSION = 2**63 - 1
-
 
 class RestApi(Api):
     """Answers what is below `/v1`."""
@@ -36,8 +35,7 @@ class RestApi(Api):
         """Answers one request."""
         if request.verb == "POST" and (match := _RUN.fullmatch(request.path)):
             request.method = match[4].lower()
-            async with self.runner.admitted():
-                body = await request.body(self.most_bytes)
+            async with self.bodies.of(request) as body:
                 return await self._run(request, body, *match.groups())
         if request.verb == "GET" and (match := _READ.fullmatch(request.path)):
             return self._read(*match.groups())
@@ -52,10 +50,12 @@ class RestApi(Api):
         label: str | None,
         method: str,
     ) -> Answer:
-        version = self.repository.find(*_spec(name, number, label))
-        request.model = version.model
-        work = partial(_METHODS[method.lower()], body)
-        return Answer(await self.runner.run(version, work))
+        spec = _spec(name, number, label)
+        async with self.runner.admitted(spec[0]):
+            version = self.repository.find(*spec)
+            request.model = version.model
+            work = partial(_METHODS[method.lower()], body)
+            return Answer(await self.runner.run(version, work))
 
     def _read(
         self,
@@ -76,11 +76,12 @@ class RestApi(Api):
 def _spec(
     name: str, number: str | None, label: str | None
 ) -> tuple[str, int | None, str | None]:
-    if number is not None and int(number) > LARGEST_VERSION:
-        raise invalid(f"Failed to convert version: {number} to numeric.")
+    version = None if number is None else as_version(number)
+    if number is not None and version is None:
+        raise invalid(f"Failed to convert version: {number[:100]} to numeric.")
     return (
         unquote(name),
-        None if number is None else int(number),
+        version,
         None if label is None else unquote(label),
     )
 

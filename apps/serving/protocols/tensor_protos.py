@@ -8,12 +8,9 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2
 
-from ..errors import invalid, too_large
+from ..errors import invalid
 from ..models.loading import LoadedModel
 from ..models.signatures import Signature, TensorInfo, shown
-
-# More than any request brings: a few bytes can ask for a tensor of any size.
-MOST_VALUES = 2**28
 
 # The field in which TensorFlow Serving sends values of each type.
 _FIELDS = {
@@ -41,7 +38,7 @@ def predict(
     wanted = _wanted(signature, list(request.output_filter))
     answers = signature.run(
         {
-            name: array_of(request.inputs[name], info)
+            name: _array_of(request.inputs[name], info, signature)
             for name, info in signature.inputs.items()
         }
     )
@@ -80,6 +77,16 @@ def _set(names: Any) -> str:
     return "{" + ",".join(sorted(names)) + "}"
 
 
+def _array_of(proto: Any, info: TensorInfo, signature: Signature) -> np.ndarray:
+    """Likewise, within the limits of a request: a few bytes can ask for gigabytes."""
+    sizes = [dim.size for dim in proto.tensor_shape.dim]
+    if sizes:
+        signature.check_rows(info.name, sizes[0])
+    # A string without characters takes a pointer.
+    signature.check_bytes(info.name, math.prod(sizes) * (info.dtype.size or 8))
+    return array_of(proto, info)
+
+
 def array_of(proto: Any, info: TensorInfo) -> np.ndarray:
     """The array that a TensorProto holds for an input.
 
@@ -87,22 +94,24 @@ def array_of(proto: Any, info: TensorInfo) -> np.ndarray:
         ServingError: If its type is another, or it is malformed.
     """
     if proto.dtype != info.dtype.as_datatype_enum:
-        received = tf.as_dtype(proto.dtype).name if proto.dtype else "none"
         raise invalid(
-            f"Input {info.name} has type {received}; expected {info.dtype.name}"
+            f"Input {info.name} has type {_type_name(proto.dtype)}; expected "
+            f"{info.dtype.name}"
         )
     sizes = [dim.size for dim in proto.tensor_shape.dim]
     if proto.tensor_shape.unknown_rank or any(size < 0 for size in sizes):
         raise invalid(f"Input {info.name} has no complete shape: {shown(sizes)}")
-    if math.prod(sizes) > MOST_VALUES:
-        raise too_large(
-            f"Input {info.name} has shape {shown(sizes)}: more than "
-            f"{MOST_VALUES} values"
-        )
     try:
         return tf.make_ndarray(proto)
     except (TypeError, ValueError) as error:
         raise invalid(f"Input {info.name} cannot be read: {error}") from None
+
+
+def _type_name(number: int) -> str:
+    try:
+        return tf.as_dtype(number).name if number else "none"
+    except TypeError:
+        return f"{number}, which is none"
 
 
 def fill_proto(proto: Any, array: np.ndarray) -> None:

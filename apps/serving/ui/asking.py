@@ -60,7 +60,7 @@ class Asker:
         version = self.find(name)
         code = "OK"
         try:
-            async with self._runner.admitted():
+            async with self._runner.admitted(version.model):
                 return await self._runner.run(version, work)
         except Exception as error:
             answer = as_serving_error(error)

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..errors import ServingError, invalid
 from ..models.loading import LoadedModel
-from ..models.signatures import DEFAULT_SIGNATURE
+from ..models.signatures import DEFAULT_SIGNATURE, Arrays
 from ..protocols import json_tensors, json_values
 from ..protocols.openapi import example_inputs
 
@@ -47,7 +47,9 @@ def answer(model: LoadedModel, name: str, given: Mapping[str, str]) -> str:
     """
     signature = model.signature(name)
     inputs = {key: _value(key, text) for key, text in given.items()}
-    arrays, _ = json_tensors.arrays_of({"inputs": inputs}, signature)
+    arrays: Arrays = {}
+    if signature.inputs:
+        arrays, _ = json_tensors.arrays_of({"inputs": inputs}, signature)
     outputs = signature.run(arrays)
     # One output a line: indented lists of numbers would fill the screen.
     lines = (

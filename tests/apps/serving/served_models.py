@@ -8,6 +8,7 @@ import shutil
 
 import keras
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 v1 = tf.compat.v1
@@ -114,6 +115,29 @@ class Kinds(tf.Module):
         """No batch dimension."""
         return {"y": x * 2}
 
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "inputs")])
+    def classify_examples(self, inputs):
+        """Classes of tf.Examples, as TensorFlow 2 exports them."""
+        parsed = tf.io.parse_example(
+            inputs, {"x": tf.io.FixedLenFeature([1], tf.float32)}
+        )
+        return {"scores": 2 * parsed["x"]}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "inputs")])
+    def regress_examples(self, inputs):
+        """A number of each tf.Example."""
+        return {"outputs": self.classify_examples(inputs)["scores"]}
+
+    @tf.function(input_signature=[])
+    def labels(self):
+        """No input at all."""
+        return {"labels": tf.constant(["no", "yes"])}
+
+    @tf.function(input_signature=[tf.TensorSpec([], tf.string, "name")])
+    def greeting(self, name):
+        """A string by itself."""
+        return {"text": tf.strings.join(["hello ", name])}
+
     @tf.function(
         input_signature=[
             tf.TensorSpec([None], dtype, dtype.name)
@@ -125,6 +149,33 @@ class Kinds(tf.Module):
     )
     def types(self, *tensors):
         """Every type of the table in api_rest.md, given back."""
+        return {f"{tensor.dtype.name}_": tf.identity(tensor) for tensor in tensors}
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None], dtype, dtype.name)
+            for dtype in (
+                *(tf.bool, tf.int8, tf.uint8, tf.int16, tf.int32, tf.uint32, tf.int64),
+                *(tf.uint64, tf.float32, tf.float64, tf.string),
+            )
+        ]
+    )
+    def wide(self, *tensors):
+        """Every type that the Open Inference Protocol has a list of values for."""
+        return {f"{tensor.dtype.name}_": tf.identity(tensor) for tensor in tensors}
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None], dtype, dtype.name)
+            for dtype in (
+                *(tf.bool, tf.int8, tf.uint8, tf.int16, tf.int32, tf.uint32, tf.int64),
+                *(tf.uint64, tf.float32, tf.float64, tf.string),
+                *(tf.float16, tf.bfloat16),
+            )
+        ]
+    )
+    def every(self, *tensors):
+        """Every type that it has."""
         return {f"{tensor.dtype.name}_": tf.identity(tensor) for tensor in tensors}
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, "x")])
@@ -140,7 +191,16 @@ def write_kinds(folder):
         name: getattr(module, name)
         for name in (
             *("several", "linear", "mean", "words", "binary", "scalar"),
-            *("types", "divided"),
+            *(
+                "types",
+                "divided",
+                "labels",
+                "greeting",
+                "wide",
+                "every",
+                "classify_examples",
+                "regress_examples",
+            ),
         )
     }
     tf.saved_model.save(
@@ -195,6 +255,19 @@ def write_keras(folder):
 
     tf.saved_model.save(module, str(folder), {"serving_default": run})
     return float(run(tf.constant([[1.0, 2.0]]))["y"][0, 0])
+
+
+def rename_operations(version, name, new_name):
+    """Makes operations of a SavedModel into others that nothing registers."""
+    file = version / "saved_model.pb"
+    saved_model = saved_model_pb2.SavedModel.FromString(file.read_bytes())
+    for meta_graph in saved_model.meta_graphs:
+        library = meta_graph.graph_def.library
+        for function in library.function:
+            for node in function.node_def:
+                if node.op == name:
+                    node.op = new_name
+    file.write_bytes(saved_model.SerializeToString())
 
 
 def put(version, to):

@@ -6,6 +6,7 @@ import served_models
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tensorflow_serving.apis import get_model_status_pb2
 
+from recurra.apps.serving.access import Keys
 from recurra.apps.serving.errors import StartError
 
 STATUS = "/v1/models/scaled"
@@ -16,7 +17,7 @@ def guarded(serving, scaled, tmp_path_factory):
     folder = tmp_path_factory.mktemp("guarded")
     served_models.put(scaled[1], folder / "models" / "scaled" / "1")
     keys = folder / "keys"
-    keys.write_text("first-key\n\nsecond-key\n")
+    keys.write_text("first-key\n\nsecond-key\nschlüssel\n")
     with serving(folder / "models", api_key_file=keys) as running:
         yield running
 
@@ -30,6 +31,43 @@ def guarded(serving, scaled, tmp_path_factory):
     ],
 )
 def test_who_has_a_key_is_answered(guarded, headers):
+    assert guarded.http.get(STATUS, headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_a_key_beyond_ascii_in_either_encoding_of_headers(guarded, encoding):
+    headers = {"x-api-key": "schlüssel".encode(encoding)}
+    assert guarded.http.get(STATUS, headers=headers).status_code == 200
+    request = get_model_status_pb2.GetModelStatusRequest()
+    request.model_spec.name = "scaled"
+    key = (("x-api-key-bin", "schlüssel".encode(encoding)),)
+    assert guarded.models.GetModelStatus(request, 30, metadata=key)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "latin-1"])
+def test_a_file_of_keys_in_another_encoding(tmp_path, encoding):
+    file = tmp_path / "keys"
+    file.write_text("schlüssel\r\nother\n", encoding=encoding, newline="")
+    keys = Keys(file)
+    assert "schlüssel".encode("latin-1") in keys
+    assert "schlüssel".encode() in keys
+    assert b"other" in keys
+    assert b"" not in keys
+
+
+def test_keys_are_exchanged_while_the_server_runs(guarded):
+    """Those of a file that is empty for a moment, too."""
+    keys = guarded.server.settings.api_key_file
+    before = keys.read_text()
+    asked = {"headers": {"x-api-key": "third-key"}}
+    try:
+        keys.write_text("")
+        keys.write_text(before + "third-key\n")
+        guarded.until(lambda: guarded.http.get(STATUS, **asked).status_code == 200)
+    finally:
+        keys.write_text(before)
+    guarded.until(lambda: guarded.http.get(STATUS, **asked).status_code == 401)
+    headers = {"x-api-key": "first-key"}
     assert guarded.http.get(STATUS, headers=headers).status_code == 200
 
 

@@ -1,6 +1,7 @@
 """`recurra serve` as a process: a quiet start, a graceful stop; what it imports."""
 
 import contextlib
+import shutil
 import signal
 import socket
 import subprocess
@@ -108,6 +109,32 @@ def test_settings_come_from_a_file_and_from_options(models, tmp_path):
         body = {"instances": [1.0] * 3}
         answer = httpx.post(f"{url}/v1/models/slow:predict", json=body)
         assert answer.status_code == 413
+
+
+def test_sighup_reads_keys_and_models_anew(models, tmp_path):
+    keys, settings = tmp_path / "keys", tmp_path / "settings.yaml"
+    keys.write_text("one\n")
+    folder = tmp_path / "models"
+    folder.mkdir()
+    settings.write_text(f"models: {folder}\napi_key_file: {keys}\npoll_seconds: 3600\n")
+    with running(folder, "--settings", str(settings)) as (process, url, _):
+        keys.write_text("two\n")
+        shutil.copytree(models, folder, dirs_exist_ok=True)
+        assert status(url, "slow", "two") == 401
+        process.send_signal(signal.SIGHUP)
+        lines = iter(process.stderr.readline, "")
+        assert any("slow version 1 is served" in line for line in lines)
+        assert status(url, "slow", "two") == 200
+        # What is wrong stays as it was.
+        keys.write_text("")
+        process.send_signal(signal.SIGHUP)
+        assert any("holds no API key" in line for line in lines)
+        assert status(url, "slow", "two") == 200
+
+
+def status(url, model, key):
+    headers = {"x-api-key": key}
+    return httpx.get(f"{url}/v1/models/{model}", headers=headers).status_code
 
 
 def test_what_is_wrong_at_the_start_is_one_line(recurra, models, tmp_path):

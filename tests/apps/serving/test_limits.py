@@ -1,6 +1,9 @@
 """Limits: what is beyond them is refused, and the server goes on."""
 
+import contextlib
 import gzip
+import json
+import socket
 import threading
 
 import grpc
@@ -12,6 +15,8 @@ from tensorflow_serving.apis import predict_pb2
 ONE = {"instances": [1.0]}
 FAST = "/v1/models/fast:predict"
 SLOW = "/v1/models/slow:predict"
+GET = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
+POST = b"POST %b HTTP/1.1\r\nHost: localhost\r\n" % FAST.encode()
 # Of 64 x 64 matrices: longer than any time that is allowed below.
 ROUNDS = 10_000_000
 
@@ -22,6 +27,13 @@ def models(scaled, tmp_path_factory):
     served_models.put(scaled[1], folder / "fast" / "1")
     served_models.write_scaled(folder / "slow" / "1", 1, rounds=ROUNDS)
     return folder
+
+
+def queue_of_slow(server):
+    lines = server.http.get("/metrics").text.splitlines()
+    begin = 'recurra_serving_queue_length{model="slow",version="1"} '
+    (value,) = [line.removeprefix(begin) for line in lines if line.startswith(begin)]
+    return float(value)
 
 
 def test_a_body_beyond_the_limit(serving, models):
@@ -65,34 +77,38 @@ def test_time_beyond_the_limit_and_too_many_at_once(serving, models):
         ]
         for thread in threads:
             thread.start()
-        queue = 'recurra_serving_queue_length{model="slow",version="1"} 3.0'
-        server.until(lambda: queue in server.http.get("/metrics").text)
-        refused = server.post(FAST, ONE)
+        server.until(lambda: queue_of_slow(server) == 3)
+        refused = server.post(SLOW, ONE)
         assert refused.status_code == 429
         assert refused.headers["retry-after"] == "1"
         assert "as many as are allowed" in refused.json()["error"]
+        # Another model has threads and a queue of its own.
+        assert server.post(FAST, ONE).json() == {"predictions": [1.0]}
+        assert not slow
         for thread in threads:
             thread.join()
         assert [answer.status_code for answer in slow] == [504] * 3
         assert slow[0].json() == {"error": "Timed out after 2 s"}
-        # TensorFlow gives up too, and the threads serve others again.
-        server.until(lambda: server.post(FAST, ONE).status_code == 200)
+        # TensorFlow gives up too.
+        server.until(lambda: queue_of_slow(server) == 0)
 
 
 def test_a_deadline_of_a_grpc_client(serving, models):
-    with serving(models, limits={"seconds": 2.0}) as server:
+    with serving(models, limits={"seconds": 300}) as server:
         request = predict_pb2.PredictRequest()
         request.model_spec.name = "slow"
         request.inputs["x"].CopyFrom(tf.make_tensor_proto([1.0]))
         with pytest.raises(grpc.RpcError) as raised:
-            server.predictions.Predict(request, 0.3)
+            server.predictions.Predict(request, 1)
         assert raised.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        # The run ends too, long before any limit of the server.
+        server.until(lambda: queue_of_slow(server) == 0)
         request.model_spec.name = "fast"
         assert server.predictions.Predict(request, 30).outputs["y"].float_val == [1.0]
 
 
 def test_a_full_queue_of_batches(serving, models):
-    batching = {"rows": 1, "queued_batches": 1, "threads": 1}
+    batching = {"rows": 1, "queued_batches": 1, "threads": 1, "models": ["slow"]}
     with serving(models, batching=batching, limits={"seconds": 2.0}) as server:
         refused = []
 
@@ -111,3 +127,82 @@ def test_a_full_queue_of_batches(serving, models):
             thread.join()
         assert refused[0].json() == {"error": "The queue of the model is full"}
         assert refused[0].headers["retry-after"] == "1"
+
+
+@pytest.fixture(scope="module")
+def impatient(serving, tmp_path_factory):
+    """A server without models that waits for nobody."""
+    limits = {
+        "head_kilobytes": 4,
+        "head_seconds": 0.5,
+        "body_seconds": 0.5,
+        "keep_alive_seconds": 0.5,
+        "body_megabytes": 0.01,
+        "bodies_megabytes": 0.015,
+        "connections": 8,
+    }
+    with serving(tmp_path_factory.mktemp("none"), limits=limits) as running:
+        yield running
+
+
+def said(server, *parts):
+    """The status line and the body that raw bytes are answered with, until the end."""
+    with socket.create_connection(("127.0.0.1", server.rest_port), 60) as connection:
+        for part in parts:
+            connection.sendall(part)
+        answer = b""
+        with contextlib.suppress(ConnectionResetError):
+            while received := connection.recv(65536):
+                answer += received
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return head.partition(b"\r\n")[0].decode(), body.decode()
+
+
+@pytest.mark.parametrize(
+    ("parts", "status"),
+    [
+        ([b"GET /" + b"a" * 5000], "431"),
+        ([b"GET /" + b"a" * 5000 + b" HTTP/1.1\r\n\r\n"], "431"),
+        ([GET + b"X: " + b"a" * 5000], "431"),
+        ([GET + b"X: a\r\n" * 1000], "431"),
+        ([b"no HTTP\r\n\r\n"], "400"),
+        # What never comes to its end.
+        ([GET + b"X: a"], "408"),
+        ([POST + b"Content-Length: 10\r\n\r\n{"], "408"),
+        ([GET + b"Content-Length: 10\r\n\r\n"], "200"),
+        ([POST + b"Content-Length: 99999999\r\n\r\n"], "413"),
+        ([POST + b"Content-Length: %b\r\n\r\n" % (b"9" * 30)], "400"),
+    ],
+)
+def test_what_comes_before_the_application_runs(impatient, parts, status):
+    line, body = said(impatient, *parts)
+    assert line.startswith(f"HTTP/1.1 {status} "), (line, body)
+    if status != "200":
+        assert set(json.loads(body)) == {"error"}
+
+
+def test_who_says_nothing_is_let_go(impatient):
+    assert said(impatient) == ("", "")
+    # And who says nothing more.
+    assert said(impatient, GET + b"\r\n")[0].startswith("HTTP/1.1 200 ")
+
+
+def test_more_connections_than_there_may_be(impatient):
+    address = ("127.0.0.1", impatient.rest_port)
+    with contextlib.ExitStack() as connections:
+        for _ in range(8):
+            connections.enter_context(socket.create_connection(address, 60))
+        line, body = said(impatient, GET + b"\r\n")
+        assert line.startswith("HTTP/1.1 503 "), (line, body)
+    impatient.until(
+        lambda: said(impatient, GET + b"\r\n")[0].startswith("HTTP/1.1 200")
+    )
+
+
+def test_bodies_that_take_too_much_together(impatient):
+    """A slow one holds its room until it is let go, and no slot of a model."""
+    address = ("127.0.0.1", impatient.rest_port)
+    with socket.create_connection(address, 60) as slow:
+        slow.sendall(POST + b"Content-Length: 10000\r\n\r\n" + b" " * 9999)
+        impatient.until(lambda: impatient.post(FAST, b" " * 9000).status_code == 429)
+    impatient.until(lambda: impatient.post(FAST, b" " * 9000).status_code == 404)

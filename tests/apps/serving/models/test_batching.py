@@ -1,13 +1,24 @@
 """Concurrent requests: joined where that changes no answer, and only there."""
 
 import json
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
+from recurra.apps.serving.models.loading import LoadedModel
+from recurra.apps.serving.models.signatures import DEFAULT_SIGNATURE as DEFAULT
+from recurra.apps.serving.settings import Settings
+from recurra.pipelines.cards import CARD_FILE, Answer, ModelCard
+
+JOINED = ("serving_default", "mean", "words", "divided")
 # Long enough that requests sent at once meet in one batch.
-WAITS = {"delay_milliseconds": 50, "rows": 8}
+WAITS = {
+    "delay_milliseconds": 50,
+    "rows": 8,
+    "models": ["half_plus_two", *map("kinds:{}".format, JOINED)],
+}
 
 
 @pytest.fixture(scope="module")
@@ -84,8 +95,61 @@ def test_graphs_of_tensorflow_1_are_joined_too(patient):
 
 
 def test_a_bad_request_fails_alone(patient):
+    """Also where the model itself refuses the batch that it is in."""
     good = {"signature_name": "divided", "instances": [2.0]}
-    wrong = {"signature_name": "linear", "instances": [["x", "y"]]}
+    wrong = {"signature_name": "divided", "instances": [0.0]}
     answers = at_once(patient, [good, wrong] * 8)
     assert answers[::2] == [{"predictions": [0.5]}] * 8
-    assert all("not of expected type: float" in a["error"] for a in answers[1::2])
+    assert all("assertion failed" in answer["error"] for answer in answers[1::2])
+
+
+def test_what_nobody_declares_is_not_joined(patient):
+    before = runs(patient, "half_plus_three")
+    bodies = [{"instances": [float(n)]} for n in range(16)]
+    at_once(patient, bodies, "half_plus_three")
+    after = runs(patient, "half_plus_three")
+    assert (after[0] - before[0], after[1] - before[1]) == (16, 16)
+
+
+@pytest.fixture(scope="module")
+def carded(documented_models, tmp_path_factory):
+    """A version whose card declares that the rows of `linear` are independent."""
+    version = tmp_path_factory.mktemp("carded") / "1"
+    shutil.copytree(documented_models / "kinds" / "1", version)
+    (version / CARD_FILE).parent.mkdir()
+    card = ModelCard(
+        **{"name": "kinds", "version": 1, "created": "", "task": "any"},
+        answer=Answer(kind="any"),
+        inputs={},
+        outputs={},
+        independent_rows=["linear", "words"],
+    )
+    (version / CARD_FILE).write_text(card.model_dump_json())
+    return version
+
+
+JOINABLE = (
+    *("linear", "mean", "several", "binary", "types", "divided", "wide", "every"),
+    *("classify_examples", "regress_examples"),
+)
+
+
+@pytest.mark.parametrize(
+    ("named", "joined"),
+    [
+        # `words` cannot be joined, whatever the card says: its columns depend on rows.
+        ([], {"linear"}),
+        (["kinds:mean", "other:types", "other"], {"linear", "mean"}),
+        (["*"], {*JOINABLE, DEFAULT}),
+    ],
+)
+def test_signatures_are_joined_that_the_card_or_the_settings_name(
+    carded, named, joined
+):
+    settings = Settings(batching={"models": named})
+    model = LoadedModel(carded, settings, lambda rows: None, "kinds")
+    try:
+        found = {name for name, each in model.signatures.items() if each.joins}
+    finally:
+        model.close()
+    assert found == joined

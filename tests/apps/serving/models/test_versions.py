@@ -139,6 +139,31 @@ def test_models_appear_and_disappear(serving, scaled, tmp_path):
         }
 
 
+def test_what_cannot_be_read_is_served_on(serving, scaled, tmp_path, caplog):
+    models = tmp_path / "models"
+    served_models.put(scaled[1], models / "scaled" / "1")
+    with serving(models) as server:
+        models.rename(tmp_path / "away")
+        server.until(lambda: "cannot be read" in caplog.text)
+        assert served_factor(server) == 1.0
+        (tmp_path / "away").rename(models)
+        # And what comes then is seen again.
+        served_models.put(scaled[2], models / "scaled" / "2")
+        server.until(lambda: served_factor(server) == 2.0)
+    assert caplog.text.count("cannot be read") == 1
+
+
+def test_a_broken_model_keeps_nobody_from_the_others(serving, scaled, tmp_path):
+    (tmp_path / "broken" / "1").mkdir(parents=True)
+    with serving(tmp_path) as server:
+        assert server.http.get("/v2/health/ready").status_code == 503
+        served_models.put(scaled[1], tmp_path / "scaled" / "1")
+        server.until(lambda: server.states("scaled") == {1: "AVAILABLE"})
+        assert server.http.get("/v2/health/ready").status_code == 200
+        assert server.http.get("/v2/models/scaled/ready").status_code == 200
+        assert server.http.get("/v2/models/broken/ready").status_code == 404
+
+
 def reload_request(**config):
     request = model_management_pb2.ReloadConfigRequest()
     one = request.config.model_config_list.config.add(
@@ -162,7 +187,8 @@ def test_named_versions_with_labels_that_move(serving, scaled, tmp_path):
     )
     served_models.put(scaled[1], tmp_path / "unlisted" / "1")
     with serving(tmp_path, model_config_file=config) as server:
-        assert server.states("scaled") == {3: "START", 2: "AVAILABLE", 1: "AVAILABLE"}
+        # Versions that nobody asked for are not listed.
+        assert server.states("scaled") == {2: "AVAILABLE", 1: "AVAILABLE"}
         assert server.http.get("/v1/models/unlisted").status_code == 404
 
         def labelled(label):
@@ -208,6 +234,16 @@ def test_no_configuration_leads_out_of_the_folder(serving, scaled, tmp_path, bas
         status = server.models.HandleReloadConfigRequest(request, 30).status
         assert "must be a folder within that of models" in status.error_message
         assert served_factor(server) == 1.0
+
+
+def test_an_operation_that_is_not_there_is_named(serving, scaled, tmp_path):
+    version = served_models.put(scaled[1], tmp_path / "scaled" / "1")
+    served_models.rename_operations(version, "MatMul", "NoSuchMatMul")
+    with serving(tmp_path) as server:
+        (status,) = server.http.get("/v1/models/scaled").json()["model_version_status"]
+        message = status["status"]["error_message"]
+        assert "The operation NoSuchMatMul is not there" in message
+        assert "tensorflow-text" in message
 
 
 def test_a_module_that_holds_a_keras_model_is_served_too(serving, tmp_path):

@@ -13,6 +13,7 @@ from tensorflow_serving.apis import (
     classification_pb2,
     get_model_metadata_pb2,
     get_model_status_pb2,
+    inference_pb2,
     predict_pb2,
     regression_pb2,
 )
@@ -62,6 +63,30 @@ def test_every_type_there_and_back(server):
         assert received.dtype == (object if name == "string" else name)
 
 
+def test_a_signature_without_inputs(server):
+    request = predict_request("kinds", "labels")
+    response = server.predictions.Predict(request, SECONDS)
+    assert list(response.outputs["labels"].string_val) == [b"no", b"yes"]
+    answer = server.post(
+        "/v1/models/kinds:predict", {"signature_name": "labels", "inputs": {}}
+    )
+    assert answer.status_code == 400
+    assert answer.json() == {"error": "Failed to get input map for signature: labels"}
+
+
+def test_a_single_string_both_ways(server):
+    request = predict_request("kinds", "greeting", name="you")
+    response = server.predictions.Predict(request, SECONDS)
+    assert tf.make_ndarray(response.outputs["text"]).item() == b"hello you"
+    body = {"signature_name": "greeting", "inputs": "you"}
+    answer = server.post("/v1/models/kinds:predict", body)
+    assert answer.json() == {"outputs": "hello you"}
+    tensor = {"name": "name", "shape": [], "datatype": "BYTES", "data": ["you"]}
+    body = {"parameters": {"signature_name": "greeting"}, "inputs": [tensor]}
+    (output,) = server.post("/v2/models/kinds/infer", body).json()["outputs"]
+    assert (output["shape"], output["data"]) == ([], ["hello you"])
+
+
 def test_an_output_filter_chooses(server):
     request = predict_request("kinds", "binary", image=[b"1234"])
     request.output_filter.append("length")
@@ -99,6 +124,74 @@ def test_classify_and_regress(server):
     assert response.model_spec.version.value == 123
 
 
+def multi_inference_request(*tasks):
+    request = inference_pb2.MultiInferenceRequest()
+    for signature, method in tasks:
+        task = request.tasks.add(method_name=f"tensorflow/serving/{method}")
+        task.model_spec.name = "half_plus_two"
+        task.model_spec.signature_name = signature
+    request.input.example_list.examples.append(example(x=2.0))
+    return request
+
+
+def test_several_tasks_on_the_same_examples(server):
+    request = multi_inference_request(
+        ("regress_x_to_y2", "regress"), ("classify_x_to_y", "classify")
+    )
+    results = server.predictions.MultiInference(request, SECONDS).results
+    regressed, classified = results
+    assert [each.value for each in regressed.regression_result.regressions] == [4.0]
+    (row,) = classified.classification_result.classifications
+    assert [each.score for each in row.classes] == [3.0]
+    for result, signature in zip(
+        results, ("regress_x_to_y2", "classify_x_to_y"), strict=True
+    ):
+        assert result.model_spec.signature_name == signature
+        assert result.model_spec.version.value == 123
+
+
+BAD_TASKS = {
+    "none": ([], grpc.StatusCode.INVALID_ARGUMENT, "at least one task"),
+    "twice": (
+        [("regress_x_to_y", "regress")] * 2,
+        grpc.StatusCode.INVALID_ARGUMENT,
+        "Duplicate evaluation of signature: regress_x_to_y",
+    ),
+    "another method": (
+        [("serving_default", "predict")],
+        grpc.StatusCode.UNIMPLEMENTED,
+        "Unsupported signature method_name: tensorflow/serving/predict",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("tasks", "code", "message"), BAD_TASKS.values(), ids=BAD_TASKS
+)
+def test_tasks_that_cannot_be_done(server, tasks, code, message):
+    with pytest.raises(grpc.RpcError) as raised:
+        server.predictions.MultiInference(multi_inference_request(*tasks), SECONDS)
+    assert raised.value.code() is code
+    assert message in raised.value.details()
+
+
+def test_exports_of_tensorflow_2_classify_and_regress(server):
+    """Their signatures are all of the method predict; their outputs are what counts."""
+    for method, answer in (("classify", [[["", 4.0]]]), ("regress", [4.0])):
+        body = {"signature_name": f"{method}_examples", "examples": [{"x": 2.0}]}
+        response = server.post(f"/v1/models/kinds:{method}", body)
+        assert response.json() == {"results": answer}
+
+
+def test_metrics_by_the_names_of_tensorflow_serving(server):
+    server.predictions.Predict(predict_request(x=[1.0]), SECONDS)
+    page = server.http.get("/monitoring/prometheus/metrics").text
+    name = ":tensorflow:serving:request_count"
+    assert f'{name}{{model_name="half_plus_two",status="OK"}}' in page
+    labels = 'API="Predict",entrypoint="GRPC",model_name="half_plus_two"'
+    assert f":tensorflow:serving:request_latency_count{{{labels}}}" in page
+
+
 def test_metadata(server):
     request = get_model_metadata_pb2.GetModelMetadataRequest()
     request.model_spec.name = "kinds"
@@ -125,8 +218,13 @@ def _incomplete(request):
     return request
 
 
-def _huge(request):
-    request.inputs["x"].tensor_shape.dim[0].size = 2**40
+def _huge(request, axis=0):
+    request.inputs["x"].tensor_shape.dim[axis].size = 2**40
+    return request
+
+
+def _typed(request, number):
+    request.inputs["x"].dtype = number
     return request
 
 
@@ -174,7 +272,17 @@ BAD = {
     "a shape without its values": (
         _huge(predict_request("kinds", x=[[1.0, 2.0]])),
         grpc.StatusCode.RESOURCE_EXHAUSTED,
-        "more than",
+        "Input x has 1099511627776 rows; expected at most 4096",
+    ),
+    "few rows of a shape without its values": (
+        _huge(predict_request(x=[[1.0]]), axis=1),
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        "Input x takes 4398046511104 bytes",
+    ),
+    "a type that is none": (
+        _typed(predict_request(x=[1.0]), 999),
+        grpc.StatusCode.INVALID_ARGUMENT,
+        "Input x has type 999, which is none; expected float32",
     ),
     "what the model refuses": (
         predict_request("kinds", "divided", x=[0.0]),

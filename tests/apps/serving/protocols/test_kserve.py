@@ -3,7 +3,9 @@
 import base64
 import json
 
+import numpy as np
 import pytest
+import served_models
 
 INFER = "/v2/models/kinds/infer"
 
@@ -14,10 +16,12 @@ def tensor(name, shape, datatype, data, **more):
 
 def test_health_and_server_metadata(server):
     assert server.http.get("/v2/health/live").json() == {"live": True}
-    assert server.http.get("/v2/health/ready").json() == {"live": True}
+    ready = server.http.get("/v2/health/ready")
+    assert ready.json() == {"live": True, "ready": True}
+    assert server.http.get("/").json() == {"status": "alive"}
     metadata = server.http.get("/v2").json()
     assert metadata["name"] == "recurra"
-    assert metadata["extensions"] == []
+    assert "binary_tensor_data" in metadata["extensions"]
 
 
 def test_model_ready(server):
@@ -86,6 +90,164 @@ def test_nan(server):
     body = '{"inputs": [{"name": "x", "shape": [1, 1], "datatype": "FP32", "data": [%s]'
     answer = server.post("/v2/models/half_plus_two/infer", body % "Infinity" + "}]}")
     assert json.loads(answer.text)["outputs"][0]["data"] == [float("inf")]
+
+
+def as_bytes(document, *tensors):
+    """A body with tensors as bytes, and its header."""
+    head = json.dumps(document).encode()
+    headers = {"inference-header-content-length": str(len(head))}
+    return {"body": head + b"".join(tensors), "headers": headers}
+
+
+def described(name, shape, datatype, size):
+    parameters = {"binary_data_size": size}
+    return {**tensor(name, shape, datatype, None), "parameters": parameters}
+
+
+def read(answer):
+    """The JSON of an answer, and the bytes of its tensors by name."""
+    assert answer.status_code == 200, answer.text
+    length = int(answer.headers["inference-header-content-length"])
+    document, rest = json.loads(answer.content[:length]), answer.content[length:]
+    tensors = {}
+    for output in document["outputs"]:
+        size = output.get("parameters", {}).get("binary_data_size")
+        if size is not None:
+            tensors[output["name"]], rest = rest[:size], rest[size:]
+    assert not rest
+    return document, tensors
+
+
+def test_tensors_as_bytes_both_ways(server):
+    x = np.array([[1, 2], [3, 4]], "<f4")
+    document = {
+        "inputs": [described("x", [2, 2], "FP32", 16)],
+        "outputs": [{"name": "y", "parameters": {"binary_data": True}}],
+    }
+    document, tensors = read(server.post(INFER, **as_bytes(document, x.tobytes())))
+    assert document["outputs"][0]["shape"] == [2, 2]
+    assert tensors == {"y": (x * np.float32([1, 2])).tobytes()}
+
+
+def test_some_tensors_as_bytes_and_some_as_json(server):
+    strings = b"\x03\x00\x00\x00foo\x00\x00\x00\x00"
+    document = {
+        "parameters": {"signature_name": "several", "binary_data_output": True},
+        "inputs": [
+            described("tag", [2], "BYTES", len(strings)),
+            tensor("signal", [2, 5], "FP32", [1.0] * 10),
+            described("sensor", [2, 2, 2], "INT32", 32),
+        ],
+        "outputs": [
+            {"name": "tag"},
+            {"name": "total", "parameters": {"binary_data": False}},
+        ],
+    }
+    sensor = np.arange(8, dtype="<i4").tobytes()
+    answer = server.post(INFER, **as_bytes(document, strings, sensor))
+    document, tensors = read(answer)
+    assert tensors == {"tag": b"\x03\x00\x00\x00FOO\x00\x00\x00\x00"}
+    assert document["outputs"][1] == tensor("total", [2], "FP32", [5.0, 5.0])
+
+
+BAD_BYTES = {
+    "too few": ([2, 2], 12, b"\0" * 12, "12 bytes, not 16"),
+    "more than there are": ([2, 2], 16, b"\0" * 12, "the body has 12 bytes left"),
+    "of no input": ([2, 2], 16, b"\0" * 20, "4 bytes that are of no input"),
+    "no size": ([2, 2], "16", b"\0" * 16, 'received "16"'),
+    "too many rows": ([5000, 2], 8, b"\0" * 8, "has 5000 rows; expected at most 4096"),
+}
+
+
+@pytest.mark.parametrize(
+    ("shape", "size", "sent", "message"), BAD_BYTES.values(), ids=BAD_BYTES
+)
+def test_bytes_that_are_no_tensor(server, shape, size, sent, message):
+    document = {"inputs": [described("x", shape, "FP32", size)]}
+    answer = server.post(INFER, **as_bytes(document, sent))
+    assert answer.status_code in (400, 413)
+    assert message in answer.json()["error"]
+
+
+@pytest.mark.parametrize("said", ["x", "-1", "9" * 30])
+def test_a_length_of_json_that_is_none(server, said):
+    headers = {"inference-header-content-length": said}
+    answer = server.post(INFER, b"{}", headers=headers)
+    assert answer.status_code == 400
+    assert "Inference-Header-Content-Length" in answer.json()["error"]
+
+
+@pytest.mark.parametrize(
+    "strings", [b"\x03\x00\x00", b"\x03\x00\x00\x00fo", b"\xff\xff\xff\xfffoo"]
+)
+def test_bytes_that_are_no_strings(server, strings):
+    document = {
+        "parameters": {"signature_name": "binary"},
+        "inputs": [described("image", [1], "BYTES", len(strings))],
+    }
+    answer = server.post(INFER, **as_bytes(document, strings))
+    assert answer.status_code == 400
+    assert "the bytes end within" in answer.json()["error"]
+
+
+def test_model_configuration(server):
+    config = server.http.get("/v2/models/kinds/versions/1/config").json()
+    assert config["max_batch_size"] == 0
+    assert config["input"] == [{"name": "x", "data_type": "TYPE_FP32", "dims": [-1, 2]}]
+
+
+def test_statistics_count_requests_rows_and_runs(server):
+    def counted():
+        answer = server.http.get("/v2/models/half_plus_three/stats")
+        (one,) = answer.json()["model_stats"]
+        stats = one["inference_stats"]
+        return (
+            one["inference_count"],
+            one["execution_count"],
+            stats["success"]["count"],
+            stats["fail"]["count"],
+        )
+
+    before = counted()
+    path = "/v2/models/half_plus_three/infer"
+    x = tensor("x", [3, 1], "FP32", [1, 2, 3])
+    assert server.post(path, {"inputs": [x]}).status_code == 200
+    assert server.post(path, {"inputs": []}).status_code == 400
+    gained = [new - old for new, old in zip(counted(), before, strict=True)]
+    assert gained == [3, 1, 1, 1]
+    models = server.http.get("/v2/models/stats").json()["model_stats"]
+    assert {each["name"] for each in models} == {
+        *("half_plus_two", "half_plus_three", "kinds")
+    }
+
+
+def test_models_are_loaded_and_unloaded_by_request(serving, scaled, tmp_path):
+    served_models.put(scaled[1], tmp_path / "scaled" / "1")
+    with serving(tmp_path, model_control=True) as server:
+
+        def index(**asked):
+            models = server.post("/v2/repository/index", asked).json()
+            return [(each["name"], each["version"], each["state"]) for each in models]
+
+        ready = [("scaled", "1", "READY")]
+        assert index() == ready
+        control = "/v2/repository/models/{}/{}"
+        assert server.post(control.format("scaled", "unload"), {}).status_code == 200
+        assert server.http.get("/v2/models/scaled/ready").status_code == 404
+        assert index() == [("scaled", "", "UNAVAILABLE")]
+        assert index(ready=True) == []
+        assert server.post(control.format("scaled", "load"), {}).status_code == 200
+        assert index() == ready
+        for method in ("load", "unload"):
+            answer = server.post(control.format("nothing", method), {})
+            assert answer.status_code == 404
+
+
+def test_nobody_loads_or_unloads_unless_the_settings_say_so(server):
+    for method in ("load", "unload"):
+        answer = server.post(f"/v2/repository/models/kinds/{method}", {})
+        assert answer.status_code == 403
+    assert server.http.get("/v2/models/kinds/ready").status_code == 200
 
 
 BAD = {

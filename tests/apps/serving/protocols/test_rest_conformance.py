@@ -298,6 +298,8 @@ def test_unsupported_calls(server, verb, path):
     ("path", "status", "error"),
     [
         (f"/v1/models/foo/versions/{2**64}:regress", 400, "Failed to convert version"),
+        (f"{HALF}/versions/{'9' * 10_000}:predict", 400, "Failed to convert version"),
+        (f"/v2/models/half_plus_two/versions/{'9' * 5000}/infer", 404, "No version"),
         ("/v1/models/foo:predict", 404, "Latest(foo)"),
         ("/v1/models/foo/versions/50:predict", 404, "Specific(foo, 50)"),
         (f"{HALF}/versions/99:predict", 404, "Specific(half_plus_two, 99)"),

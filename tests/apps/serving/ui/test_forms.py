@@ -22,7 +22,7 @@ def test_a_field_per_input_has_an_example_that_is_answered(model):
     for name in forms.names(model):
         fields = forms.fields(model, name)
         assert [key for key, _, _ in fields] == list(model.signature(name).inputs)
-        if name != "divided":
+        if name not in ("divided", "classify_examples", "regress_examples"):
             answer = forms.answer(model, name, {key: each for key, _, each in fields})
             assert answer.startswith("{")
 
