@@ -116,7 +116,7 @@ class Padding:
         """`(batch, units)`, and `otherwise` in rows that have no real step."""
         last = self._count[:, -1:] - 1
         rows = _rows(ops.maximum(last, 0), *ops.shape(self._count))
-        return ops.where(last < 0, otherwise, ops.squeeze(_take(values, rows), axis=1))
+        return ops.where(last < 0, otherwise, _take(values, rows)[:, 0])
 
 
 def _rows(steps: Tensor, batch: Any, timesteps: Any) -> Tensor:

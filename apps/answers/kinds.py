@@ -59,11 +59,23 @@ _OF_SERIES = (
         "picture beside it. If left out, FILE's name with -forecast.csv, here.",
     ),
 )
+_OF_CONTINUATIONS = (
+    _OF_TEXTS[0],
+    option("length", int, "Units to write at most; as the model was made if left out."),
+    option("temperature", float, "0 takes the likeliest unit, 1 draws as is."),
+    option("top_k", int, "Likeliest units to draw from; 0 for all."),
+    option("top_p", float, "Draw from the likeliest that make up so much, up to 1."),
+    option("seed", int, "The same seed writes the same text; 0 if left out."),
+    option("stop", str, "Write up to this text."),
+    option("fill", bool, "Fill in what stands as ____ in the texts.", "--fill"),
+    option("stream", bool, "Print as it is written.", "--stream"),
+)
 _TEXTS = _Kind("texts", _OF_TEXTS)
 _KINDS = {
     "labels": _TEXTS,
     "number": _TEXTS,
     "text": _TEXTS,
+    "continuation": _Kind("continuations", _OF_CONTINUATIONS),
     "forecast": _Kind("forecast", _OF_SERIES),
 }
 

@@ -35,7 +35,7 @@ def predict(
         if as_json:
             raise UserError("--json: with --to a file is written; leave one out")
         check_output(to)
-    parts = _arguments(inputs) if file is None else _file(model, file, text_column, to)
+    parts = text_parts(model, inputs, file, text_column, to)
     answered = ((part, model.predict_texts(part.texts)) for part in parts)
     if to is not None:
         with written_answers(to) as write:
@@ -58,6 +58,17 @@ def predict(
             print(f"{answer['value']:.4g}\t{_on_one_line(text)}")
         else:
             print(answer[kind.output])
+
+
+def text_parts(
+    model: "ExportedModel",
+    inputs: Sequence[str],
+    file: Path | None,
+    text_column: str | None = None,
+    to: Path | None = None,
+) -> Iterator["TextRows"]:
+    """The texts of the command line, or those of a file, a part at a time."""
+    return _arguments(inputs) if file is None else _file(model, file, text_column, to)
 
 
 def _arguments(texts: Sequence[str]) -> Iterator["TextRows"]:

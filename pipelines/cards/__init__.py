@@ -4,9 +4,11 @@ It is the only part of the pipelines that the server imports.
 """
 
 from .answers import (
+    BLANK,
     Answer,
     AnyAnswer,
     CardVariable,
+    ContinuationAnswer,
     ForecastAnswer,
     LabelsAnswer,
     NumberAnswer,
@@ -23,11 +25,13 @@ from .model_card import (
 from .reading_plan import ColumnFinding, Finding, ReadingPlan
 
 __all__ = [
+    "BLANK",
     "CARD_FILE",
     "Answer",
     "AnyAnswer",
     "CardError",
     "CardVariable",
+    "ContinuationAnswer",
     "ColumnFinding",
     "Finding",
     "ForecastAnswer",

@@ -12,6 +12,9 @@ import pydantic
 
 Outputs = Mapping[str, np.ndarray]
 
+#: What is to be filled in, in a text.
+BLANK = "____"
+
 
 class Answer(pydantic.BaseModel):
     """What every kind of answer has.
@@ -110,6 +113,50 @@ class TextAnswer(Answer):
         ]
 
 
+class ContinuationAnswer(Answer):
+    """A text that goes on from the input.
+
+    Outputs of the signature `generate`: `text` string `[N]`, what follows on `prompt`
+    string `[N]`. The default signature gives `log_probability` `[N]` and `units` `[N]`
+    of a text; `fill` takes a text with blanks, `____`.
+
+    Attributes:
+        units: What is written one after the other: characters, words, subwords, bytes.
+        vocabulary_size: So many different ones there are.
+        length: Units that are written, if nothing else is asked for.
+        temperature, top_k, top_p: How they are drawn then.
+    """
+
+    kind: Literal["continuation"] = "continuation"
+    units: str
+    vocabulary_size: int
+    length: int = 200
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+
+    def request(self, prompts: Sequence[str], **options: Any) -> dict[str, Any]:
+        """The inputs of `generate`, with what the options leave out.
+
+        Args:
+            prompts: Of the texts.
+            **options: `length`, `temperature`, `top_k`, `top_p`, `seed` and `stop`.
+        """
+        usual = {key: getattr(self, key) for key in _HOW_TO_WRITE}
+        given = {key: value for key, value in options.items() if value is not None}
+        return {"prompt": list(prompts), **usual, "seed": 0, "stop": "", **given}
+
+    def decode(self, outputs: Outputs) -> list[dict[str, Any]]:
+        """`continuation`, for each row of `generate`."""
+        return [
+            {"continuation": text.decode("utf-8", "replace")}
+            for text in outputs["text"]
+        ]
+
+
+_HOW_TO_WRITE = ("length", "temperature", "top_k", "top_p")
+
+
 class CardVariable(pydantic.BaseModel):
     """A measured variable.
 
@@ -172,6 +219,7 @@ _KINDS: Sequence[type[Answer]] = (
     LabelsAnswer,
     NumberAnswer,
     TextAnswer,
+    ContinuationAnswer,
     ForecastAnswer,
 )
 _TAGS = {kind.model_fields["kind"].default: kind for kind in _KINDS}
@@ -187,6 +235,7 @@ AnyAnswer = Annotated[
     Annotated[LabelsAnswer, pydantic.Tag("labels")]
     | Annotated[NumberAnswer, pydantic.Tag("number")]
     | Annotated[TextAnswer, pydantic.Tag("text")]
+    | Annotated[ContinuationAnswer, pydantic.Tag("continuation")]
     | Annotated[ForecastAnswer, pydantic.Tag("forecast")]
     | Annotated[Answer, pydantic.Tag("other")],
     pydantic.Discriminator(_tag),

@@ -5,14 +5,21 @@ the model card says what its answers are.
 """
 
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from ..cards import Answer, ForecastAnswer, TextAnswer, read_card
+from ..cards import (
+    BLANK,
+    Answer,
+    ContinuationAnswer,
+    ForecastAnswer,
+    TextAnswer,
+    read_card,
+)
 from .errors import UserError
 from .versions import version_folder
 
@@ -97,7 +104,8 @@ class ExportedModel:
             inputs: A sequence of texts; for a model that forecasts, measurements: a
                 file, a folder, a spec or a `pandas.DataFrame`.
             **options: For a model that forecasts, how the measurements are read, such
-                as `time_column`; those of training by default.
+                as `time_column`; those of training by default. For one that writes on,
+                `length`, `temperature`, `top_k`, `top_p`, `seed`, `stop`.
 
         Returns:
             A dict for each text, as `Answer.decode` of the model's kind says; of
@@ -113,16 +121,17 @@ class ExportedModel:
             plan = self.card.reading_plan
             _, forecasts = forecast(self.run, self.answer, inputs, plan, **options)
             return forecast_table(self.answer, forecasts)
-        if options:
+        if options and not isinstance(self.answer, ContinuationAnswer):
             raise UserError(f"{self.folder}: a model of texts takes no {min(options)}")
-        return self.predict_texts(inputs)
+        return self.predict_texts(inputs, **options)
 
-    def predict_texts(self, texts: Sequence[str]) -> list[dict[str, Any]]:
-        """An answer for each text, in their order."""
+    def predict_texts(
+        self, texts: Sequence[str], **options: Any
+    ) -> list[dict[str, Any]]:
+        """An answer for each text, in their order; options as for `predict`."""
         if isinstance(texts, str):
             raise UserError("predict: give a list of texts, not a single one")
         texts = list(texts)
-        (name,) = self.card.inputs
         # A graph that answers with texts puts like lengths together by itself.
         together = len(texts) if isinstance(self.answer, TextAnswer) else ROWS_TOGETHER
         answers: list[dict[str, Any]] = [{}] * len(texts)
@@ -130,7 +139,73 @@ class ExportedModel:
         order = np.argsort([len(text) for text in texts], kind="stable")
         for begin in range(0, len(texts), max(1, together)):
             rows = order[begin : begin + together]
-            outputs = self.run({name: [texts[row] for row in rows]})
+            outputs = self._asked([texts[row] for row in rows], options)
             for row, answer in zip(rows, self.answer.decode(outputs), strict=True):
                 answers[row] = answer
         return answers
+
+    def _asked(self, texts: Sequence[str], options: Mapping[str, Any]) -> Any:
+        if isinstance(self.answer, ContinuationAnswer):
+            return self.run(self.answer.request(texts, **options), "generate")
+        (name,) = self.card.inputs
+        return self.run({name: texts})
+
+    def write(self, prompt: str, **options: Any) -> Iterator[str]:
+        """What a model writes behind a prompt, unit by unit as it comes.
+
+        Args:
+            prompt: The text before it.
+            **options: As for `predict`.
+
+        Raises:
+            UserError: It is no model that writes.
+        """
+        request = self._writer().request([prompt], **options)
+        stop, length = request.pop("stop"), request.pop("length")
+        del request["prompt"]
+        begun = self.run({"prompt": [prompt]}, "begin")
+        typed, state, text = begun["typed"], begun["state"], ""
+        for number in range(length):
+            inputs = {"behind": [prompt + text], "typed": typed, "state": state}
+            found = self.run(
+                {**inputs, **request, "first": number, "length": 1}, "write"
+            )
+            piece = found["text"][0].decode("utf-8", "replace")
+            text, typed, state = text + piece, [""], found["state"]
+            if found["is_over"][0] or (stop and stop in text):
+                return
+            yield piece
+
+    def fill(
+        self, texts: Sequence[str], k: int = 5
+    ) -> list[list[list[dict[str, Any]]]]:
+        """By text and blank, `____`, the `k` best fillings with their probability.
+
+        Raises:
+            UserError: It is no model that fills in, or a text has no blank.
+        """
+        self._writer()
+        for text in texts:
+            if BLANK not in text:
+                raise UserError(f"{text!r}: has no blank; write {BLANK} for it")
+        found = self.run({"text": list(texts), "k": k}, "fill")
+        return [
+            [
+                [
+                    {
+                        "filling": filling.decode("utf-8", "replace"),
+                        "probability": float(p),
+                    }
+                    for filling, p in zip(*of_blank, strict=True)
+                ]
+                for of_blank in list(zip(*of_text, strict=True))[: text.count(BLANK)]
+            ]
+            for text, *of_text in zip(
+                texts, found["filling"], found["probability"], strict=True
+            )
+        ]
+
+    def _writer(self) -> ContinuationAnswer:
+        if not isinstance(self.answer, ContinuationAnswer):
+            raise UserError(f"{self.folder}: is no model that writes")
+        return self.answer

@@ -39,6 +39,8 @@ LABELLED_TEXTS = "labelled texts"
 SENTENCE_PAIRS = "sentence pairs"
 #: It takes the spec and the `reading.PlanBuilder`, and returns a list of `RawTable`.
 TIME_SERIES = "time series"
+#: It takes the same, and returns a `documents.TextSource`.
+PLAIN_TEXTS = "plain texts"
 
 #: The name of the sources that read files and folders.
 FILES = ""
@@ -85,6 +87,7 @@ class Source:
         specs: What `recurra data list` says of it.
         many_paths: Whether a spec of files may name several, with commas between them,
             and by what the names of several begin with.
+        takes_patterns: Whether it may name them by a pattern, as in `notes/**/*.md`.
     """
 
     name: str
@@ -92,6 +95,7 @@ class Source:
     reader: str
     specs: Sequence[DataSpec] = ()
     many_paths: bool = False
+    takes_patterns: bool = False
 
 
 _ROOM = "recurra.pipelines.data"
@@ -99,6 +103,13 @@ _BUILT_IN = (
     Source("tfds", LABELLED_TEXTS, f"{_ROOM}.texts.tfds_texts:read_tfds_texts"),
     Source(FILES, LABELLED_TEXTS, f"{_ROOM}.texts.labelled_files:read_labelled_files"),
     Source("tfds", SENTENCE_PAIRS, f"{_ROOM}.texts.tfds_pairs:read_tfds_pairs"),
+    Source("tfds", PLAIN_TEXTS, f"{_ROOM}.texts.documents:read_tfds_documents"),
+    Source(
+        FILES,
+        PLAIN_TEXTS,
+        f"{_ROOM}.texts.documents:read_text_files",
+        takes_patterns=True,
+    ),
     Source(
         FILES,
         SENTENCE_PAIRS,
@@ -160,6 +171,9 @@ def _missing(spec: Spec, source: Source | None) -> Path | None:
     """The first path of the spec that is not there."""
     if spec.path.exists():
         return None if source else spec.path
+    if source is not None and source.takes_patterns:
+        found = glob.iglob(str(spec.path), recursive=True)
+        return None if any(found) else spec.path
     if source is None or not source.many_paths:
         return spec.path
     return next((path for path in spec.paths if not _begins_files(path)), None)

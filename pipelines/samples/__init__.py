@@ -2,6 +2,7 @@
 
 from ..data.sources import (
     LABELLED_TEXTS,
+    PLAIN_TEXTS,
     SENTENCE_PAIRS,
     TIME_SERIES,
     Source,
@@ -48,5 +49,13 @@ register(
             ),
             DataSpec("sample:10min", "the same every ten minutes"),
         ],
+    )
+)
+register(
+    Source(
+        "sample",
+        PLAIN_TEXTS,
+        f"{_READERS}:read_stories",
+        [DataSpec("sample", "embedded: 800 generated tales, own splits")],
     )
 )

@@ -1,9 +1,10 @@
-"""The embedded samples as sources: labelled rows, pairs, and a station's record."""
+"""The embedded samples as sources: labelled rows, pairs, a record, and tales."""
 
 from ..core.errors import UserError
 from ..data.reading import PlanBuilder
 from ..data.series.raw_tables import RawTable
 from ..data.sources import Spec
+from ..data.texts.documents import TextSource
 from ..data.texts.labelled_rows import (
     NO_COLUMNS,
     LabelledRows,
@@ -21,6 +22,7 @@ from .english_german.pairs import (
 )
 from .reviews import DEFAULT_NUMBER_OF_TEXTS, sample_reviews
 from .station import sample_table
+from .stories import DEFAULT_NUMBER_OF_STORIES, sample_stories
 
 
 def read_reviews(spec: Spec, columns: TextColumns) -> LabelledSource:
@@ -77,6 +79,23 @@ def read_station(spec: Spec, plan: PlanBuilder) -> list[RawTable]:
             "leave it out"
         )
     return [sample_table(spec.argument or "1h")]
+
+
+def read_stories(spec: Spec, plan: PlanBuilder) -> TextSource:
+    """Generated tales with their splits; `sample:NUMBER` for so many.
+
+    Raises:
+        UserError: The number is none, or too small or large, or a column is asked for.
+    """
+    if plan.given("text_column") is not None:
+        raise UserError(f"{spec} has no column to choose; leave --text-column out")
+    source = TextSource()
+    for split, texts in sample_stories(
+        _number(spec, DEFAULT_NUMBER_OF_STORIES)
+    ).items():
+        for line, text in enumerate(texts, start=1):
+            source.add(split, text, f"sample/{split}", line)
+    return source
 
 
 def _number(spec: Spec, default: int) -> int:

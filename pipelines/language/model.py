@@ -1,0 +1,246 @@
+"""The recurrent language model, and how it is trained by truncated backpropagation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+
+from recurra.layers import WordDropout
+
+from ..core.training import learning_rate_schedule, make_optimizer
+from ..recurrent import recurrent_layer
+from .config import LanguageConfig, LanguageTrainingConfig, ModelConfig
+
+# Of weights that a softmax reads.
+_RANGE = 0.1
+
+
+class LanguageModel(keras.Model):
+    """Embedding, recurrent layers, softmax over the units.
+
+        h_t = layers(E x_t, h_{t-1})
+        p(x_{t+1}) = softmax(r_t E_o + b)
+
+    r_t is h_t, or with tied embeddings of another size than the layers a projection of
+    it; E_o is then E transposed. The loss is the mean negative log-likelihood, and in
+    training, with the output h'_t that dropout leaves,
+
+        + activation_penalty mean(h'_t^2)
+        + temporal_activation_penalty mean((h_{t+1} - h_t)^2)
+
+    Called with a batch of `StreamDataModule` it gives the readouts, float32
+    `[B, T, R]`, and keeps the states for the next batch. They are weights that no
+    gradient reaches, so a saved state of training has them too.
+
+    Source: Merity, Keskar and Socher, "Regularizing and Optimizing LSTM Language
+    Models", 2018
+
+    Args:
+        section: Sizes and noise.
+        size: Of the vocabulary.
+        batch_size: Rows of a batch in training.
+        seed: Of the noise.
+    """
+
+    def __init__(
+        self, section: ModelConfig, size: int, batch_size: int, seed: int | None = None
+    ):
+        super().__init__(name="language")
+        self.section = section
+        self.size = size
+        self.batch_size = batch_size
+        self.embedding = layers.Embedding(
+            size,
+            section.embedding_size,
+            keras.initializers.RandomUniform(-_RANGE, _RANGE),
+            name="embedding",
+        )
+        self.words = WordDropout(section.word_dropout, seed=_seed(seed, 0))
+        self.recurrent = [
+            recurrent_layer(
+                section,
+                section.units,
+                dropout=section.input_dropout,
+                return_sequences=True,
+                return_state=True,
+                seed=_seed(seed, 2 + number),
+            )
+            for number in range(section.depth)
+        ]
+        self.noise = layers.Dropout(
+            section.output_dropout, noise_shape=(None, 1, None), seed=_seed(seed, 1)
+        )
+        self.projects = (
+            section.tied_embeddings and section.units != section.embedding_size
+        )
+        self.projection = (
+            layers.Dense(section.embedding_size, name="projection")
+            if self.projects
+            else None
+        )
+        self.nll = keras.metrics.Mean(name="nll")
+
+    def build(self, input_shape: Any = None) -> None:
+        """All weights."""
+        section = self.section
+        self.embedding.build()
+        width = section.embedding_size
+        for layer in self.recurrent:
+            layer.build((None, None, width))
+            width = section.units
+        if self.projection is not None:
+            self.projection.build((None, None, width))
+        if not section.tied_embeddings:
+            self.output_embedding = self.add_weight(
+                (self.size, width),
+                keras.initializers.RandomUniform(-_RANGE, _RANGE),
+                name="output_embedding",
+            )
+        self.output_bias = self.add_weight((self.size,), "zeros", name="output_bias")
+        self.carried = [
+            self.add_weight(
+                (self.batch_size, units),
+                "zeros",
+                trainable=False,
+                name=f"state_{number}",
+            )
+            for number, units in enumerate(self.state_sizes)
+        ]
+        self.built = True
+
+    @property
+    def state_sizes(self) -> list[int]:
+        """Units of each state of each layer, as `read` takes them."""
+        return [
+            size
+            for layer in self.recurrent
+            for size in keras.tree.flatten(layer.cell.state_size)
+        ]
+
+    def call(
+        self, inputs: Mapping[str, tf.Tensor], training: bool | None = False
+    ) -> tf.Tensor:
+        states = [state * inputs["carry"][:, None] for state in self.carried]
+        outputs, states = self.read(inputs["ids"], states, training=training)
+        for kept, state in zip(self.carried, states, strict=True):
+            kept.assign(state)
+        dropped = self.noise(outputs, training=training)
+        if training and self.section.activation_penalty:
+            squares = tf.reduce_mean(tf.square(dropped))
+            self.add_loss(self.section.activation_penalty * squares)
+        if training and self.section.temporal_activation_penalty:
+            changes = outputs[:, 1:] - outputs[:, :-1]
+            # A window of one unit has none.
+            squares = tf.math.divide_no_nan(
+                tf.reduce_sum(tf.square(changes)), tf.cast(tf.size(changes), tf.float32)
+            )
+            self.add_loss(self.section.temporal_activation_penalty * squares)
+        return self.readouts(dropped)
+
+    def read(
+        self,
+        ids: tf.Tensor,
+        states: Sequence[tf.Tensor],
+        mask: tf.Tensor | None = None,
+        training: bool | None = False,
+    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """The outputs `[N, T, U]` over units `[N, T]`, and the states after them."""
+        outputs = self.words(self.embedding(ids), ids, training=training)
+        states, new_states = list(states), []
+        for layer in self.recurrent:
+            own = len(keras.tree.flatten(layer.cell.state_size))
+            outputs, *after = layer(
+                outputs, initial_state=states[:own], mask=mask, training=training
+            )
+            states = states[own:]
+            new_states += after
+        return outputs, new_states
+
+    def readouts(self, outputs: tf.Tensor) -> tf.Tensor:
+        """What the softmax reads of outputs `[..., U]`: `[..., R]`."""
+        return outputs if self.projection is None else self.projection(outputs)
+
+    def logits(self, readouts: tf.Tensor) -> tf.Tensor:
+        """Of readouts `[rows, R]`: `[rows, V]`."""
+        rows = tf.convert_to_tensor(
+            self.embedding.embeddings
+            if self.section.tied_embeddings
+            else self.output_embedding
+        )
+        products = tf.matmul(readouts, rows, transpose_b=True)
+        return tf.nn.bias_add(products, tf.convert_to_tensor(self.output_bias))
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> tf.Tensor:
+        """The mean of the real units, of the readouts `y_pred`, and the penalties."""
+        real = tf.where(sample_weight > 0)
+        nll = tf.nn.sparse_softmax_cross_entropy_with_logits(
+            labels=tf.gather_nd(y, real), logits=self.logits(tf.gather_nd(y_pred, real))
+        )
+        self.nll.update_state(nll)
+        return tf.add_n([tf.reduce_mean(nll), *self.losses])
+
+
+def build_model(configuration: LanguageConfig, size: int) -> LanguageModel:
+    """The untrained model for a vocabulary of this size."""
+    model = LanguageModel(
+        configuration.model,
+        size,
+        configuration.training.batch_size,
+        configuration.seed,
+    )
+    model.build()
+    return model
+
+
+def compile_model(
+    model: keras.Model, configuration: LanguageConfig, steps_per_epoch: int
+) -> None:
+    """Gives the model its optimizer; it has its loss itself."""
+    training = configuration.training
+    if training.optimizer == "sgd":
+        rate = learning_rate_schedule(training, steps_per_epoch)
+        optimizer = keras.optimizers.SGD(
+            rate,
+            weight_decay=training.weight_decay or None,
+            global_clipnorm=training.clip_norm,
+        )
+    else:
+        optimizer = make_optimizer(training, steps_per_epoch)
+    if training.decay_factor < 1:
+        optimizer.learning_rate = _Decaying(training, steps_per_epoch)
+    # Windows may differ in length, and each would be compiled anew.
+    model.compile(optimizer, jit_compile=False)
+
+
+class _Decaying(keras.optimizers.schedules.LearningRateSchedule):
+    """A schedule times a factor for each epoch from some one on."""
+
+    def __init__(self, training: LanguageTrainingConfig, steps_per_epoch: int):
+        self._rate = learning_rate_schedule(training, steps_per_epoch)
+        self._training = training
+        self._steps = steps_per_epoch
+
+    def __call__(self, step: Any) -> Any:
+        rate = self._rate(step) if callable(self._rate) else self._rate
+        epoch = keras.ops.cast(step // self._steps, "float32")
+        decayed = keras.ops.maximum(0.0, epoch + 1 - self._training.decay_after)
+        return rate * self._training.decay_factor**decayed
+
+
+def _seed(seed: int | None, purpose: int) -> int | None:
+    """Another seed for each purpose."""
+    if seed is None:
+        return None
+    return int(np.random.default_rng([seed, purpose]).integers(2**31))

@@ -1,0 +1,224 @@
+"""The result of an evaluation, and what the report says of it."""
+
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas
+
+from ..core.evaluation import EvaluationResult, ReportContent
+from ..reporting.page import Metric, Report
+from .baselines import KNESER_NEY, UNIGRAM
+from .data import StreamDataModule
+from .members import CACHE, MODEL, RECURRENT, Members, system_scores
+from .metrics import nll_by_part, nll_interval, prediction_metrics
+from .scoring import UnitScores
+from .units import UNKNOWN
+
+METRICS = (
+    Metric("nll", "NLL", higher_is_better=False),
+    Metric("perplexity", "Perplexity", higher_is_better=False),
+    Metric("bits_per_character", "Bits per character", higher_is_better=False),
+    Metric("top_1", "Top 1"),
+    Metric("top_5", "Top 5"),
+)
+NAMES = {
+    UNIGRAM: "Each unit by itself",
+    KNESER_NEY: "Kneser-Ney",
+    RECURRENT: "Recurrent network",
+    CACHE: "Network and cache",
+}
+_LEARNING_CURVES = {"loss": "Loss", "nll": "Negative log-likelihood of a unit"}
+# From these positions in a document, and these counts in training, on.
+_POSITIONS = (0, 10, 30, 100, 300, 1_000, 10_000)
+_COUNTS = (0, 1, 10, 100, 1_000, 10_000, 100_000)
+_SURPRISING = 20
+_CONTEXT = 60
+_EXCERPT = 400
+
+
+class LanguageResult(EvaluationResult):
+    """How a language model and its members did on a split.
+
+    Args:
+        data_module: The data.
+        split: The name of the split.
+        scores: Of its units.
+        members: That gave the scores.
+        unigram: Probability of each unit by itself; None where that failed.
+        seed: Of the bootstrap.
+    """
+
+    def __init__(
+        self,
+        data_module: StreamDataModule,
+        split: str,
+        scores: UnitScores,
+        members: Members,
+        *,
+        unigram: np.ndarray | None,
+        seed: int,
+    ):
+        self.data, self.split = data_module.data.spec, split
+        self._data_module = data_module
+        self._documents = data_module.documents(split)
+        self._units = np.concatenate(self._documents)
+        self._members = members
+        self._seed = seed
+        characters = sum(map(len, data_module.data.splits[split]))
+        weights = members.weights.numpy()
+        found = system_scores(scores.log_probabilities, weights)
+        self._scores = found[:, 0]
+        metrics = {
+            name: prediction_metrics(
+                found[:, number], characters, scores.ranks[:, number]
+            )
+            for number, name in enumerate(members.systems)
+        }
+        if unigram is not None:
+            places = np.argsort(np.argsort(-unigram, kind="stable"), kind="stable")
+            metrics[UNIGRAM] = prediction_metrics(
+                np.log(unigram)[self._units],
+                characters,
+                places[self._units[scores.ranked]],
+            )
+        self.model = metrics.pop(MODEL)
+        order = [name for name in NAMES if name in metrics]
+        self.baselines = {name: metrics[name] for name in order}
+
+    @functools.cached_property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % interval of the model's `nll`, by documents."""
+        lengths = np.array(list(map(len, self._documents)))
+        return nll_interval(self._scores, lengths, self._seed)
+
+    @functools.cached_property
+    def by_position(self) -> pandas.DataFrame:
+        """Units and `nll` by their place in the document."""
+        places = np.concatenate([np.arange(len(each)) for each in self._documents])
+        return self._by_part(places, _POSITIONS)
+
+    @functools.cached_property
+    def by_count(self) -> pandas.DataFrame:
+        """Units and `nll` by how often the unit stands in training."""
+        size = self._data_module.units.size
+        training = np.concatenate(self._data_module.documents("train"))
+        counts = np.bincount(training, minlength=size)
+        return self._by_part(counts[self._units], _COUNTS)
+
+    def _by_part(self, values: np.ndarray, edges: tuple[int, ...]) -> pandas.DataFrame:
+        parts = nll_by_part(self._scores, values, np.array(edges))
+        rows = [
+            {"from": edge, "units": units, "nll": nll}
+            for edge, (units, nll) in zip(edges, parts, strict=True)
+            if units
+        ]
+        return pandas.DataFrame(rows)
+
+    def details(self) -> Mapping[str, Any]:
+        details = {
+            "units": len(self._units),
+            "unknown_fraction": float((self._units == UNKNOWN).mean()),
+            "weights": dict(
+                zip(
+                    self._members.names,
+                    map(float, self._members.weights.numpy()[0]),
+                    strict=True,
+                )
+            ),
+            "intervals": {MODEL: {"nll": self.interval}},
+            "by_position": self.by_position.to_dict("records"),
+        }
+        if "train" in self._data_module.data.splits:
+            details["by_count"] = self.by_count.to_dict("records")
+        return details
+
+    def predictions(self) -> pandas.DataFrame:
+        """The log-probability of each text."""
+        lengths = list(map(len, self._documents))
+        begins = np.cumsum([0, *lengths[:-1]])
+        texts = self._data_module.data.splits[self.split]
+        if not self._data_module.apart:
+            texts = ["".join(texts)]
+        return pandas.DataFrame(
+            {
+                "text": texts,
+                "units": lengths,
+                "log_probability": np.add.reduceat(self._scores, begins),
+            }
+        )
+
+    def report_content(self) -> ReportContent:
+        data = self._data_module.data
+        return ReportContent(
+            title=f"Language: {self.data}",
+            summary=self._summary(),
+            learning_curves=_LEARNING_CURVES,
+            metrics=METRICS,
+            names=NAMES,
+            intervals={MODEL: {"nll": self.interval}},
+            sections=[
+                self._add_mixture,
+                self._add_parts,
+                self._add_surprising,
+            ],
+            metadata={
+                "documents": {name: len(texts) for name, texts in data.splits.items()},
+                "units": self._data_module.counts,
+                "vocabulary": self._data_module.units.size,
+            },
+            bad_rows=[str(row) for row in data.bad_rows],
+        )
+
+    def _summary(self) -> str:
+        summary = (
+            f"On {len(self._units):,} units ({self.split} of {self.data}) the model "
+            f"has perplexity {self.model['perplexity']:.2f}, "
+            f"{self.model['bits_per_character']:.3f} bits per character"
+        )
+        if not self.baselines:
+            return summary + "."
+        best = min(self.baselines, key=lambda name: self.baselines[name]["nll"])
+        perplexity = self.baselines[best]["perplexity"]
+        return f"{summary}; {NAMES[best]} has perplexity {perplexity:.2f}."
+
+    def _add_mixture(self, report: Report) -> None:
+        report.section("Mixture")
+        report.key_values(
+            "Weights, fitted on validation",
+            {
+                NAMES[name] if name != CACHE else "Cache": f"{weight:.3f}"
+                for name, weight in self.details()["weights"].items()
+            },
+        )
+
+    def _add_parts(self, report: Report) -> None:
+        report.section("Where it is hard")
+        parts = {"By position in the document": self.by_position}
+        if "by_count" in self.details():
+            parts["By occurrences of the unit in training"] = self.by_count
+        for heading, table in parts.items():
+            report.table(
+                heading,
+                ["From", "Units", "NLL"],
+                [
+                    [int(row["from"]), int(row["units"]), f"{row['nll']:.3f}"]
+                    for _, row in table.iterrows()
+                ],
+            )
+
+    def _add_surprising(self, report: Report) -> None:
+        report.section("Most surprising")
+        texts = self._data_module.units
+        entries = []
+        for place in np.argsort(self._scores, kind="stable")[:_SURPRISING]:
+            before = self._units[max(0, place - _CONTEXT) : place + 1]
+            text = texts.join(texts.texts_of(before)[None], [""])[0]
+            entries.append(
+                (
+                    f"{-self._scores[place]:.1f} nats",
+                    text.numpy().decode("utf-8", "replace"),
+                )
+            )
+        report.excerpts("", entries)

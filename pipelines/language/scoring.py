@@ -1,0 +1,151 @@
+"""How likely the members find texts: unit by unit, each after all before it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from .members import Members, State
+from .units import BOUNDARY
+
+# Texts, or parts of one, that are read side by side.
+_LANES = 8
+# Units of each that are read at once, and logits that these may have together.
+_BLOCK, _LOGITS = 128, 1 << 23
+# A part of a long text, without what is read before it.
+_PART = 5_000
+
+
+@dataclasses.dataclass(frozen=True)
+class UnitScores:
+    """What the members say of the units of documents, in their order.
+
+    Attributes:
+        log_probabilities: By member, float32 `[units, M]`.
+        ranked: Numbers of the units whose rank is known.
+        ranks: Of these, how many units each system finds likelier: int32
+            `[ranked, systems]`.
+    """
+
+    log_probabilities: np.ndarray
+    ranked: np.ndarray
+    ranks: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class _Part:
+    """Units of a document from `begin` to `end`; those before `scored` are only read.
+
+    Attributes:
+        offset: The number of the document's first unit among those of all.
+    """
+
+    document: np.ndarray
+    offset: int
+    begin: int
+    scored: int
+    end: int
+
+
+class Scorer:
+    """Reads documents by the members, several side by side, a block at a time.
+
+    A long document is read in parts. Each begins with the last units of the part before
+    it, so that states and cache are nearly as if it had been read from its beginning.
+
+    Args:
+        members: Whose probabilities they are.
+    """
+
+    def __init__(self, members: Members):
+        self._members = members
+        self._block = max(1, min(_BLOCK, _LOGITS // (_LANES * members.model.size)))
+        self._warm_up = max(200, members.cache_size)
+        self._score = tf.function(self._scored, autograph=False, reduce_retracing=True)
+
+    def score(self, documents: Sequence[np.ndarray], ranked: int = 0) -> UnitScores:
+        """Scores the units of documents.
+
+        Args:
+            documents: Each begins without a state, after a boundary.
+            ranked: About how many units to know the rank of, spread evenly.
+        """
+        total = sum(map(len, documents))
+        members = len(self._members.names)
+        scores = np.zeros((total, members), np.float32)
+        ranks = np.full((total, len(self._members.systems)), -1, np.int32)
+        share = min(1.0, ranked / max(1, total))
+        done = known = 0
+        parts = sorted(self._parts(documents), key=lambda part: part.end - part.begin)
+        for first in range(0, len(parts), _LANES):
+            ids, places = _side_by_side(parts[first : first + _LANES])
+            state = self._begun(len(ids))
+            for begin in range(0, ids.shape[1], self._block):
+                block = slice(begin, begin + self._block)
+                is_scored = places[:, block] >= 0
+                done += is_scored.sum()
+                is_ranked = known < share * done
+                state, found, of_block = self._score(
+                    state, tf.constant(ids[:, block]), tf.constant(is_ranked)
+                )
+                at = places[:, block][is_scored]
+                scores[at] = found.numpy()[is_scored]
+                if is_ranked:
+                    ranks[at] = of_block.numpy()[is_scored]
+                    known += is_scored.sum()
+        is_known = np.flatnonzero(ranks[:, 0] >= 0)
+        return UnitScores(scores, is_known, ranks[is_known])
+
+    def _parts(self, documents: Sequence[np.ndarray]) -> Iterator[_Part]:
+        offset = 0
+        for document in documents:
+            for scored in range(0, len(document), _PART):
+                begin = max(0, scored - self._warm_up)
+                end = min(len(document), scored + _PART)
+                yield _Part(document, offset, begin, scored, end)
+            offset += len(document)
+
+    def _begun(self, rows: int) -> State:
+        """The state after a boundary."""
+        state = self._members.begin(tf.constant(rows))
+        begin = tf.fill([rows, 1], BOUNDARY)
+        return self._members.advance(state, begin, tf.fill([rows, 1], True))[0]
+
+    def _scored(
+        self, state: State, ids: tf.Tensor, is_ranked: tf.Tensor
+    ) -> tuple[State, tf.Tensor, tf.Tensor]:
+        members = self._members
+        is_real = ids >= 0
+        ids = tf.maximum(ids, 0)
+        after, before = members.advance(state, ids, is_real)
+        scores = members.log_probabilities(state, before, ids)
+
+        def ranks() -> tf.Tensor:
+            each = members.distributions(state, before, ids)
+            every = tf.einsum("ntmv,sm->ntsv", each, members.weights)
+            own = tf.gather(
+                every, tf.tile(ids[:, :, None], [1, 1, systems]), batch_dims=3
+            )
+            likelier = every > own[..., None]
+            return tf.reduce_sum(tf.cast(likelier, tf.int32), -1)
+
+        systems = len(members.systems)
+        none = tf.zeros([*tf.unstack(tf.shape(ids)), systems], tf.int32)
+        return after, scores, tf.cond(is_ranked, ranks, lambda: none)
+
+
+def _side_by_side(parts: Sequence[_Part]) -> tuple[np.ndarray, np.ndarray]:
+    """The units of parts, -1 behind each, and the numbers of those that are scored."""
+    longest = max(part.end - part.begin for part in parts)
+    ids = np.full((len(parts), longest), -1, np.int32)
+    places = np.full((len(parts), longest), -1, np.int64)
+    for row, part in enumerate(parts):
+        length = part.end - part.begin
+        ids[row, :length] = part.document[part.begin : part.end]
+        places[row, part.scored - part.begin : length] = part.offset + np.arange(
+            part.scored, part.end
+        )
+    return ids, places

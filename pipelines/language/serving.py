@@ -1,0 +1,405 @@
+"""What an exported language model answers: signatures from raw strings."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from ..cards import BLANK
+from ..core.serving_module import ServingModule, graph
+from .members import Members, State
+from .units import BOUNDARY, UNKNOWN, Units
+
+_TEXT = tf.TensorSpec([None], tf.string, "text")
+_COUNT = tf.TensorSpec([], tf.int32, "k")
+_PROMPT = tf.TensorSpec([None], tf.string, "prompt")
+_WRITING = (
+    tf.TensorSpec([], tf.int32, "length"),
+    tf.TensorSpec([], tf.float32, "temperature"),
+    tf.TensorSpec([], tf.int32, "top_k"),
+    tf.TensorSpec([], tf.float32, "top_p"),
+    tf.TensorSpec([], tf.int32, "seed"),
+)
+_STOP = tf.TensorSpec([], tf.string, "stop")
+
+# Units of a text that are read at once.
+_BLOCK = 128
+# Of what can fill a blank, the likeliest by what stands before it: these are judged by
+# what follows, so many units of it.
+_CANDIDATES, _FOLLOWING = 64, 24
+
+
+class _Draw(NamedTuple):
+    """How units are drawn.
+
+    A unit is drawn of `p^(1 / temperature)` among the `top_k` likeliest, all if 0, and
+    of these among the likeliest that make up `top_p`; at temperature 0 it is the
+    likeliest. The same seed draws the same, whatever is written beside.
+    """
+
+    temperature: tf.Tensor
+    top_k: tf.Tensor
+    top_p: tf.Tensor
+    seed: tf.Tensor
+
+    def unit(self, probabilities: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
+        """A unit for each row of probabilities `[N, V]`, int32 `[N]`."""
+        size = tf.shape(probabilities)[1]
+        kept = tf.where(self.top_k > 0, tf.minimum(self.top_k, size), size)
+        best = tf.math.top_k(probabilities, kept)
+        shares = best.values / tf.reduce_sum(best.values, -1, keepdims=True)
+        is_kept = tf.cumsum(shares, axis=-1, exclusive=True) < self.top_p
+        noise = tf.random.stateless_uniform(
+            [size], tf.stack([self.seed, step]), minval=1e-20
+        )
+        # A unit's noise is its own, wherever it stands in this order.
+        gumbel = tf.gather(-tf.math.log(-tf.math.log(noise)), best.indices)
+        scores = tf.math.log(best.values)
+        scores = tf.where(
+            self.temperature > 0,
+            scores / tf.maximum(self.temperature, 1e-6) + gumbel,
+            scores,
+        )
+        chosen = tf.argmax(tf.where(is_kept, scores, -float("inf")), -1)
+        return tf.gather(best.indices, chosen, batch_dims=1)
+
+
+class LanguageServing(ServingModule):
+    """Raw strings in, texts and probabilities out.
+
+    Args:
+        members: The trained model.
+        units: Of its vocabulary.
+        ends: Whether texts of training ended, so that those that are written do.
+    """
+
+    def __init__(self, members: Members, units: Units, *, ends: bool):
+        super().__init__("language", members.model.variables, members=members)
+        # Tracked, since the graphs read their tables.
+        self._units = units
+        self._kept += members.variables
+        self._ends = ends
+        self._state = members.begin(tf.constant(1))
+
+    def signatures(self) -> dict[str, Any]:
+        """The graphs to export, by name."""
+        state = tf.TensorSpec([None, self.state_size], tf.float32, "state")
+        return {
+            "serving_default": graph(self._score, [_TEXT]),
+            "next": graph(self._next, [_TEXT, _COUNT]),
+            "generate": graph(self._generate, [_PROMPT, *_WRITING, _STOP]),
+            "fill": graph(self._fill, [_TEXT, _COUNT]),
+            "step": graph(self._step, [tf.TensorSpec([None], tf.int32, "ids"), state]),
+            "begin": graph(self._begin, [_PROMPT]),
+            "write": graph(
+                self._write,
+                [
+                    tf.TensorSpec([None], tf.string, "behind"),
+                    tf.TensorSpec([None], tf.string, "typed"),
+                    state,
+                    tf.TensorSpec([], tf.int32, "first"),
+                    *_WRITING,
+                ],
+            ),
+        }
+
+    @property
+    def state_size(self) -> int:
+        """Numbers of a text's state, as `step` takes and gives it."""
+        return sum(
+            tensor[0].shape.num_elements() for tensor in tf.nest.flatten(self._state)
+        )
+
+    @property
+    def _members(self) -> Members:
+        return self.untracked.members
+
+    def _score(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
+        ids = self._units.encode(text)
+        _, scores = self._read(self._begun(tf.shape(text)[0]), ids)
+        return {
+            "log_probability": scores,
+            "units": tf.cast(ids.row_lengths(), tf.int32),
+        }
+
+    def _next(self, text: tf.Tensor, k: tf.Tensor) -> dict[str, tf.Tensor]:
+        state, _ = self._read(
+            self._begun(tf.shape(text)[0]), self._units.encode(text), scored=False
+        )
+        best = tf.math.top_k(
+            self._members.next(state), tf.clip_by_value(k, 1, self._units.size)
+        )
+        return {"unit": self._units.shown(best.indices), "probability": best.values}
+
+    def _step(self, ids: tf.Tensor, state: tf.Tensor) -> dict[str, tf.Tensor]:
+        after, _ = self._members.advance(
+            self._unpacked(state), ids[:, None], tf.fill([tf.shape(ids)[0], 1], True)
+        )
+        return {
+            "probabilities": self._members.next(after),
+            "state": self._packed(after),
+        }
+
+    def _generate(
+        self,
+        prompt: tf.Tensor,
+        length: tf.Tensor,
+        temperature: tf.Tensor,
+        top_k: tf.Tensor,
+        top_p: tf.Tensor,
+        seed: tf.Tensor,
+        stop: tf.Tensor,
+    ) -> dict[str, tf.Tensor]:
+        state, typed = self._prompted(prompt)
+        draw = _Draw(temperature, top_k, top_p, seed)
+        text, _, _ = self._written(
+            prompt, typed, state, tf.constant(0), length, draw, stop
+        )
+        before_stop = tf.strings.reduce_join(_parts(text, stop)[:, :1], axis=-1)
+        return {"text": tf.where(stop == b"", text, before_stop)}
+
+    def _begin(self, prompt: tf.Tensor) -> dict[str, tf.Tensor]:
+        state, typed = self._prompted(prompt)
+        return {"state": self._packed(state), "typed": typed}
+
+    def _write(
+        self,
+        behind: tf.Tensor,
+        typed: tf.Tensor,
+        state: tf.Tensor,
+        first: tf.Tensor,
+        length: tf.Tensor,
+        temperature: tf.Tensor,
+        top_k: tf.Tensor,
+        top_p: tf.Tensor,
+        seed: tf.Tensor,
+    ) -> dict[str, tf.Tensor]:
+        draw = _Draw(temperature, top_k, top_p, seed)
+        text, is_over, after = self._written(
+            behind, typed, self._unpacked(state), first, length, draw, tf.constant("")
+        )
+        return {"text": text, "is_over": is_over, "state": self._packed(after)}
+
+    def _prompted(self, prompt: tf.Tensor) -> tuple[State, tf.Tensor]:
+        """The state after prompts, and what is typed of a unit that is to go on."""
+        ids, typed = self._units.without_broken_end(prompt)
+        state, _ = self._read(self._begun(tf.shape(prompt)[0]), ids, scored=False)
+        return state, typed
+
+    def _written(
+        self,
+        behind: tf.Tensor,
+        typed: tf.Tensor,
+        state: State,
+        first: tf.Tensor,
+        length: tf.Tensor,
+        draw: _Draw,
+        stop: tf.Tensor,
+    ) -> tuple[tf.Tensor, tf.Tensor, State]:
+        """What is written behind texts `[N]`, whether it has ended, and the state then.
+
+        Args:
+            behind: The texts, of which the end alone matters.
+            typed: The beginning of the first unit, where that is given.
+            state: After the texts, without what is typed.
+            first: So many units were written before.
+            length: Units to write at most.
+            draw: How units are drawn.
+            stop: A text that ends a row, unless it is empty.
+        """
+        # Unknown is no text, and without a boundary in training nothing ends.
+        never = [UNKNOWN] if self._ends else [UNKNOWN, BOUNDARY]
+        can_be = tf.constant([unit not in never for unit in range(self._units.size)])
+        is_first = (typed == b"")[:, None] | self._units.completing(typed)
+
+        def go_on(step: tf.Tensor, is_over: tf.Tensor, *others: Any) -> tf.Tensor:
+            return (step < length) & ~tf.reduce_all(is_over)
+
+        def write(
+            step: tf.Tensor, is_over: tf.Tensor, text: tf.Tensor, state: State
+        ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, State]:
+            is_open = can_be & (is_first | (step > 0))
+            probabilities = tf.where(is_open, self._members.next(state), 0.0)
+            unit = draw.unit(probabilities, first + step)
+            is_over |= unit == BOUNDARY
+            letters = self._units.texts_of(unit)
+            written = tf.where(
+                (typed == b"") | (step > 0),
+                self._units.join(letters[:, None], tf.strings.join([behind, text])),
+                _without_beginning(letters, tf.strings.length(typed)),
+            )
+            text = tf.strings.join([text, tf.where(is_over, "", written)])
+            is_over |= (stop != b"") & (_parts(text, stop).row_lengths() > 1)
+            state, _ = self._members.advance(state, unit[:, None], ~is_over[:, None])
+            return step + 1, is_over, text, state
+
+        rows = tf.shape(behind)[0]
+        variables = tf.constant(0), tf.fill([rows], False), tf.fill([rows], ""), state
+        _, is_over, text, state = tf.while_loop(
+            go_on, write, variables, shape_invariants=_shapes(variables)
+        )
+        return text, is_over, state
+
+    def _fill(self, text: tf.Tensor, k: tf.Tensor) -> dict[str, tf.Tensor]:
+        parts = _parts(text, tf.constant(BLANK))
+        blanks = tf.cast(parts.bounding_shape(1), tf.int32) - 1
+        k = tf.clip_by_value(k, 1, min(_CANDIDATES, self._units.size - UNKNOWN - 1))
+
+        def fill(row: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            return self._filled(row, blanks, k)
+
+        filling, probability = tf.map_fn(
+            fill,
+            parts,
+            fn_output_signature=(
+                tf.TensorSpec([None, None], tf.string),
+                tf.TensorSpec([None, None], tf.float32),
+            ),
+        )
+        return {"filling": filling, "probability": probability}
+
+    def _filled(
+        self, parts: tf.Tensor, blanks: tf.Tensor, k: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """The fillings between parts of a text, string and float32 `[blanks, k]`.
+
+        The probability of a filling is that of all that stands before it, of itself and
+        of the units behind it, up to the next blank, divided by the sum for all
+        candidates. A blank is filled by its best candidate before the next one.
+        """
+        state, _ = self._read(
+            self._begun(1), self._units.encode(parts[:1]), scored=False
+        )
+        many = min(_CANDIDATES, self._units.size - UNKNOWN - 1)
+
+        def fill(
+            number: tf.Tensor,
+            state: State,
+            texts: tf.TensorArray,
+            shares: tf.TensorArray,
+        ) -> tuple[tf.Tensor, State, tf.TensorArray, tf.TensorArray]:
+            probabilities = self._members.next(state)[:, UNKNOWN + 1 :]
+            before = tf.math.top_k(probabilities[0], many)
+            candidates = before.indices + UNKNOWN + 1
+            following = self._units.encode_behind(parts[number + 1])
+            seen = following[:_FOLLOWING]
+            ids = tf.concat(
+                [candidates[:, None], tf.tile(seen[None], [many, 1])], axis=1
+            )
+            every = tf.nest.map_structure(
+                lambda tensor: tf.repeat(tensor, many, axis=0), state
+            )
+            _, scores = self._read(every, tf.RaggedTensor.from_tensor(ids))
+            best = tf.math.top_k(tf.nn.softmax(scores), k)
+            filled = tf.gather(candidates, best.indices)
+            written = tf.concat([filled[:1], following], 0)
+            state, _ = self._read(
+                state, tf.RaggedTensor.from_tensor(written[None]), scored=False
+            )
+            return (
+                number + 1,
+                state,
+                texts.write(number, self._units.shown(filled)),
+                shares.write(number, best.values),
+            )
+
+        variables = (
+            tf.constant(0),
+            state,
+            tf.TensorArray(tf.string, blanks, element_shape=[None]),
+            tf.TensorArray(tf.float32, blanks, element_shape=[None]),
+        )
+        own = tf.size(parts) - 1
+        _, _, texts, shares = tf.while_loop(
+            lambda number, *others: number < own, fill, variables
+        )
+        missing = [[0, blanks - own], [0, 0]]
+        return (
+            tf.pad(tf.reshape(texts.gather(tf.range(own)), [own, k]), missing),
+            tf.pad(tf.reshape(shares.gather(tf.range(own)), [own, k]), missing),
+        )
+
+    def _begun(self, rows: tf.Tensor) -> State:
+        """The state of so many texts after the boundary that they begin with."""
+        return self._members.advance(
+            self._members.begin(rows),
+            tf.fill([rows, 1], BOUNDARY),
+            tf.fill([rows, 1], True),
+        )[0]
+
+    def _read(
+        self, state: State, ids: tf.RaggedTensor, scored: bool = True
+    ) -> tuple[State, tf.Tensor]:
+        """The state after units, and their log-probability `[N]`, a block at a time."""
+        lengths = tf.cast(ids.row_lengths(), tf.int32)
+        dense = ids.to_tensor(BOUNDARY)
+        steps = tf.shape(dense)[1]
+
+        def read(
+            begin: tf.Tensor, state: State, total: tf.Tensor
+        ) -> tuple[tf.Tensor, State, tf.Tensor]:
+            block = dense[:, begin : begin + _BLOCK]
+            places = begin + tf.range(tf.shape(block)[1])
+            is_real = places[None] < lengths[:, None]
+            after, before = self._members.advance(state, block, is_real)
+            if scored:
+                scores = self._members.mixed(
+                    self._members.log_probabilities(state, before, block)
+                )
+                total += tf.reduce_sum(tf.where(is_real, scores, 0.0), 1)
+            return begin + _BLOCK, after, total
+
+        variables = tf.constant(0), state, tf.zeros([tf.shape(dense)[0]])
+        _, state, total = tf.while_loop(
+            lambda begin, *others: begin < steps,
+            read,
+            variables,
+            shape_invariants=_shapes(variables),
+        )
+        return state, total
+
+    def _packed(self, state: State) -> tf.Tensor:
+        """The state as numbers, `[N, state_size]`."""
+        rows = tf.shape(state.output)[0]
+        return tf.concat(
+            [
+                tf.reshape(tf.cast(tensor, tf.float32), [rows, -1])
+                for tensor in tf.nest.flatten(state)
+                if tensor.shape.num_elements() != 0
+            ],
+            1,
+        )
+
+    def _unpacked(self, numbers: tf.Tensor) -> State:
+        rows = tf.shape(numbers)[0]
+        tensors = tf.nest.flatten(self._state)
+        parts = tf.split(numbers, [each.shape.num_elements() for each in tensors], 1)
+        return tf.nest.pack_sequence_as(
+            self._state,
+            [
+                tf.cast(tf.reshape(part, [rows, *each.shape[1:]]), each.dtype)
+                for part, each in zip(parts, tensors, strict=True)
+            ],
+        )
+
+
+def _shapes(variables: Any) -> Any:
+    """Shapes with any number of rows, for loops."""
+    return tf.nest.map_structure(
+        lambda tensor: (
+            tf.TensorShape([None, *tensor.shape[1:]])
+            if tensor.shape.rank
+            else tensor.shape
+        ),
+        variables,
+    )
+
+
+def _parts(text: tf.Tensor, stop: tf.Tensor) -> tf.RaggedTensor:
+    return tf.strings.split(text, stop)
+
+
+def _without_beginning(texts: tf.Tensor, bytes_: tf.Tensor) -> tf.Tensor:
+    begin = tf.minimum(bytes_, tf.strings.length(texts))
+    return tf.strings.substr(texts, begin, tf.fill(tf.shape(texts), 1 << 30))

@@ -1,0 +1,231 @@
+"""Language modelling, fulfilling the contract of a task."""
+
+import functools
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any, ClassVar
+
+import keras
+import numpy as np
+
+from ..cards import ContinuationAnswer
+from ..core.files import read_json, write_json
+from ..core.task import Servable, Task
+from ..data.texts.documents import Documents, load_documents
+from .baselines import KNESER_NEY, UNIGRAM, fit_baselines
+from .cli import TASK
+from .config import READING, LanguageConfig
+from .data import StreamDataModule
+from .members import CACHE, RECURRENT, Members, fit_weights, system_scores
+from .model import LanguageModel, build_model, compile_model
+from .report import LanguageResult
+from .scoring import Scorer
+from .serving import LanguageServing
+from .units import Units, fit_units, read_units
+
+# Of the cache's attention, from which validation chooses.
+_FLATNESS = (0.05, 0.1, 0.2, 0.4, 0.8)
+# Characters of a text that warms a model up.
+_EXAMPLE = 40
+
+
+class LanguageTask(Task[LanguageConfig, Documents, StreamDataModule]):
+    """The next unit of a text."""
+
+    definition = TASK
+    monitor: ClassVar[str] = "val_nll"
+    overridable: ClassVar[Collection[str]] = ("writing",)
+
+    @classmethod
+    def load(cls, configuration: LanguageConfig) -> Documents:
+        data = configuration.data
+        return load_documents(
+            data.spec,
+            validation_fraction=data.validation_fraction,
+            test_fraction=data.test_fraction,
+            split_by=data.split_by,
+            max_bad_fraction=data.max_bad_fraction,
+            seed=configuration.seed,
+            reading=data.reading,
+        )
+
+    def load_test(self, spec: str, **options: Any) -> Documents:
+        data = load_documents(
+            spec,
+            validation_fraction=0,
+            test_fraction=0,
+            max_bad_fraction=self.configuration.data.max_bad_fraction,
+            reading={key: options[key] for key in READING if key in options},
+            kept=self.run.reading_plan,
+        )
+        return data.as_test()
+
+    def fit_preprocessing(self, data: Documents) -> None:
+        fit_units(self.configuration.units, data.splits["train"], self._vocabulary_file)
+
+    def build(self) -> LanguageModel:
+        return build_model(self.configuration, self._units.size)
+
+    def compile(self, model: keras.Model, steps_per_epoch: int) -> None:
+        compile_model(model, self.configuration, steps_per_epoch)
+
+    def data_module(self, data: Documents) -> StreamDataModule:
+        return StreamDataModule(
+            data,
+            self._units,
+            self.configuration.training,
+            apart=self._apart,
+            seed=self.configuration.seed,
+        )
+
+    def after_training(
+        self, model: LanguageModel, data_module: StreamDataModule
+    ) -> None:
+        """Fits the weights of the members, and the cache's attention, to validation."""
+        self.keep_baselines(data_module)
+        members = self._new_members(model)
+        documents = _first(
+            data_module.documents("validation"), self.configuration.counts.fitting_units
+        )
+        found = []
+        for flatness in _FLATNESS if members.cache_size else _FLATNESS[:1]:
+            members.flatness.assign(flatness)
+            scores = Scorer(members).score(documents).log_probabilities
+            weights = _system_weights(members, scores)
+            likelihood = system_scores(scores, weights[:1]).mean()
+            found.append((likelihood, flatness, weights))
+        _, flatness, weights = max(found, key=lambda each: each[0])
+        write_json(
+            self._mixture_file,
+            {
+                "members": members.names,
+                "systems": members.systems,
+                "weights": weights.tolist(),
+                "flatness": flatness,
+            },
+        )
+
+    def fit_baselines(self, data_module: StreamDataModule) -> dict[str, Any]:
+        return fit_baselines(
+            data_module.documents("train"),
+            self._units.size,
+            self.configuration.counts.order,
+        )
+
+    def evaluate(
+        self,
+        model: LanguageModel,
+        data_module: StreamDataModule,
+        split: str,
+        options: Any,
+    ) -> LanguageResult:
+        members = self._members(model)
+        documents = data_module.documents(split)
+        ranked = self.configuration.training.ranked_units
+        return LanguageResult(
+            data_module,
+            split,
+            Scorer(members).score(documents, ranked),
+            members,
+            unigram=self.kept_baselines().get(UNIGRAM),
+            seed=self.configuration.seed,
+        )
+
+    def servable(self, model: LanguageModel) -> Servable:
+        members = self._members(model)
+        serving = LanguageServing(members, self._units, ends=self._apart)
+        writing = self.configuration.writing
+        texts = np.array(self._examples(), object)
+        written = {
+            "length": np.int32(8),
+            "temperature": np.float32(0),
+            "top_k": np.int32(0),
+            "top_p": np.float32(1),
+            "seed": np.int32(0),
+        }
+        state = np.zeros((1, serving.state_size), np.float32)
+        return Servable(
+            module=serving,
+            signatures=serving.signatures(),
+            answer=ContinuationAnswer(
+                units=self.configuration.units.kind,
+                vocabulary_size=self._units.size,
+                **writing.model_dump(),
+            ),
+            examples={
+                "serving_default": {"text": texts},
+                "next": {"text": texts, "k": np.int32(3)},
+                "generate": {"prompt": texts, **written, "stop": ""},
+                "fill": {"text": texts + "____", "k": np.int32(3)},
+                "step": {"ids": np.zeros(1, np.int32), "state": state},
+                "begin": {"prompt": texts},
+                "write": {
+                    "behind": texts[:1],
+                    "typed": np.array([""], object),
+                    "state": state,
+                    "first": np.int32(0),
+                    **written,
+                },
+            },
+            details={
+                "state_size": serving.state_size,
+                "mixture": read_json(self._mixture_file),
+            },
+        )
+
+    def _examples(self) -> list[str]:
+        import pandas
+
+        predictions = pandas.read_csv(self.run.predictions_file, keep_default_na=False)
+        return [text[:_EXAMPLE] for text in predictions["text"][:2].astype(str)]
+
+    def _new_members(self, model: LanguageModel) -> Members:
+        kneser_ney = self.kept_baselines().get(KNESER_NEY)
+        return Members(model, kneser_ney, self.configuration.counts)
+
+    def _members(self, model: LanguageModel) -> Members:
+        """The members with their fitted weights."""
+        members = self._new_members(model)
+        mixture = read_json(self._mixture_file)
+        members.weights.assign(mixture["weights"])
+        members.flatness.assign(mixture["flatness"])
+        return members
+
+    @property
+    def _apart(self) -> bool:
+        return self.configuration.data.documents == "apart"
+
+    @functools.cached_property
+    def _units(self) -> Units:
+        return read_units(self.configuration.units, self._vocabulary_file)
+
+    @property
+    def _vocabulary_file(self) -> Path:
+        return self.run.assets / "vocabulary.json"
+
+    @property
+    def _mixture_file(self) -> Path:
+        return self.run.assets / "mixture.json"
+
+
+def _system_weights(members: Members, scores: np.ndarray) -> np.ndarray:
+    """The fitted weights of the members in each system, `[systems, M]`."""
+    weights = members.weights.numpy()
+    weights[0] = fit_weights(scores)
+    if CACHE in members.names:
+        pair = [members.names.index(name) for name in (RECURRENT, CACHE)]
+        row = members.systems.index(CACHE)
+        weights[row] = 0
+        weights[row, pair] = fit_weights(scores[:, pair])
+    return weights
+
+
+def _first(documents: list[np.ndarray], units: int) -> list[np.ndarray]:
+    """Documents up to so many units, the last of them cut."""
+    kept = []
+    for document in documents:
+        kept.append(document[:units])
+        units -= len(document)
+        if units <= 0:
+            break
+    return kept

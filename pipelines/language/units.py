@@ -1,0 +1,240 @@
+"""Units: what a text is made of, cut and put together by the graph.
+
+Every vocabulary begins with `BOUNDARY`, which stands before a text and ends it, and
+`UNKNOWN`, for what the vocabulary does not have.
+"""
+
+import abc
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from ..core.autotuning import without_autotuning
+from ..core.files import read_json, write_json
+from .config import UnitsConfig
+
+BOUNDARY, UNKNOWN = 0, 1
+
+UNKNOWN_TEXT = "<unk>"
+#: Before a word that touches what stands before it.
+JOINER = "\uffed"
+
+# Characters of a text that are cut together; longer texts are parted at line ends.
+_PART = 1 << 20
+_TEXTS_TOGETHER = 256
+
+
+class Units(tf.Module, abc.ABC):
+    """Texts to the numbers of their units and back, within a graph.
+
+    Args:
+        vocabulary: The text of each unit, in the order of their numbers.
+    """
+
+    def __init__(self, vocabulary: Sequence[bytes]):
+        super().__init__(name="units")
+        self.vocabulary = list(vocabulary)
+        self._texts = tf.Variable(self.vocabulary, trainable=False, dtype=tf.string)
+        self._numbers = tf.lookup.StaticHashTable(
+            tf.lookup.KeyValueTensorInitializer(
+                tf.constant(self.vocabulary[UNKNOWN + 1 :], tf.string),
+                tf.range(UNKNOWN + 1, len(self.vocabulary), dtype=tf.int32),
+            ),
+            UNKNOWN,
+        )
+
+    @property
+    def size(self) -> int:
+        """Units of the vocabulary."""
+        return len(self.vocabulary)
+
+    @abc.abstractmethod
+    def cut(self, texts: tf.Tensor) -> tf.RaggedTensor:
+        """The texts of the units, string `[N, (T)]`, of texts `[N]`."""
+
+    def join(self, units: tf.Tensor, behind: tf.Tensor) -> tf.Tensor:
+        """The text that units `[N, T]` make behind texts `[N]`."""
+        return tf.strings.reduce_join(units, axis=-1)
+
+    def encode(self, texts: tf.Tensor) -> tf.RaggedTensor:
+        """The numbers of the units, int32 `[N, (T)]`, of texts `[N]`."""
+        cut = self.cut(texts)
+        return cut.with_values(self._numbers.lookup(cut.values))
+
+    def encode_behind(self, text: tf.Tensor) -> tf.Tensor:
+        """The numbers of the units of a text that stands behind a word, int32 `[T]`."""
+        return self.encode(tf.strings.join(["x", text])[None]).values[1:]
+
+    def texts_of(self, ids: tf.Tensor) -> tf.Tensor:
+        """The texts of units, of any shape."""
+        return tf.gather(self._texts, ids)
+
+    def shown(self, ids: tf.Tensor) -> tf.Tensor:
+        """The same for people, who see no marks."""
+        return self.texts_of(ids)
+
+    def encode_all(self, texts: Iterable[str]) -> list[np.ndarray]:
+        """The numbers of each text's units, int32."""
+        parts = [
+            (row, part) for row, text in enumerate(texts) for part in _parted(text)
+        ]
+        dataset = (
+            tf.data.Dataset.from_tensor_slices([part for _, part in parts])
+            .batch(_TEXTS_TOGETHER if len(parts) > _TEXTS_TOGETHER else 1)
+            .map(self.encode)
+        )
+        encoded = itertools.chain.from_iterable(
+            np.split(batch.values.numpy(), batch.row_splits.numpy()[1:-1])
+            for batch in without_autotuning(dataset)
+        )
+        by_row: dict[int, list[np.ndarray]] = {}
+        for (row, _), ids in zip(parts, encoded, strict=True):
+            by_row.setdefault(row, []).append(ids)
+        return [np.concatenate(by_row[row]) for row in sorted(by_row)]
+
+    def without_broken_end(self, texts: tf.Tensor) -> tuple[tf.RaggedTensor, tf.Tensor]:
+        """The units of prompts `[N]`, and what is typed of a last unit that goes on.
+
+        Where the last word is none of the vocabulary's, but begins some, it is left out
+        and its letters are given; they are "" elsewhere.
+        """
+        ids = self.encode(texts)
+        return ids, tf.zeros_like(texts)
+
+    def completing(self, text: tf.Tensor) -> tf.Tensor:
+        """Which units begin with each text `[N]`, and are longer: bool `[N, V]`."""
+        lengths = tf.strings.length(text)
+        longest = tf.strings.length(self._texts)
+
+        def begins(pair: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+            typed, length = pair
+            first = tf.zeros_like(longest)
+            return typed == tf.strings.substr(
+                self._texts, first, tf.minimum(length, longest)
+            )
+
+        found = tf.map_fn(begins, (text, lengths), fn_output_signature=tf.bool)
+        return found & (longest > lengths[:, None])
+
+
+class Characters(Units):
+    """A character, by Unicode's code points, is a unit."""
+
+    def cut(self, texts: tf.Tensor) -> tf.RaggedTensor:
+        return tf.strings.unicode_split(texts, "UTF-8")
+
+
+class Bytes(Units):
+    """A byte is a unit."""
+
+    def cut(self, texts: tf.Tensor) -> tf.RaggedTensor:
+        return tf.strings.bytes_split(texts)
+
+
+class Words(Units):
+    """A word between spaces is a unit, a sign, and the end of a line.
+
+    Signs that touch a word have a `JOINER` before them, and so has a word that touches
+    a sign, so that a text can be put together again; of several spaces one is left.
+
+    Args:
+        vocabulary: As of `Units`.
+        punctuation: As of `UnitsConfig`.
+    """
+
+    def __init__(self, vocabulary: Sequence[bytes], punctuation: str):
+        super().__init__(vocabulary)
+        self._parts_signs = punctuation == "apart"
+
+    def cut(self, texts: tf.Tensor) -> tf.RaggedTensor:
+        return cut_words(texts, self._parts_signs)
+
+    def without_broken_end(self, texts: tf.Tensor) -> tuple[tf.RaggedTensor, tf.Tensor]:
+        words = self.cut(texts)
+        ids = words.with_values(self._numbers.lookup(words.values))
+        last = tf.strings.reduce_join(words[:, -1:], axis=-1)
+        is_broken = (
+            tf.reduce_any(tf.equal(ids[:, -1:], UNKNOWN), 1)
+            & ~tf.strings.regex_full_match(texts, r"(?s).*\s")
+            & tf.reduce_any(self.completing(last), 1)
+        )
+        lengths = ids.row_lengths() - tf.cast(is_broken, tf.int64)
+        kept = tf.ragged.boolean_mask(
+            ids, tf.ragged.range(ids.row_lengths()) < lengths[:, None]
+        )
+        return kept, tf.where(is_broken, last, "")
+
+    def shown(self, ids: tf.Tensor) -> tf.Tensor:
+        return tf.strings.regex_replace(self.texts_of(ids), f"^{JOINER}", "")
+
+    def join(self, units: tf.Tensor, behind: tf.Tensor) -> tf.Tensor:
+        units = tf.where(units == b"", b"", b" " + units)
+        text = tf.strings.reduce_join(units, axis=-1)
+        text = tf.strings.regex_replace(text, f" {JOINER}", "")
+        text = tf.strings.regex_replace(text, " ?\n ?", "\n")
+        needs_none = tf.strings.regex_full_match(behind, r"(?s)(.*\s)?")
+        return tf.where(needs_none, tf.strings.regex_replace(text, "^ ", ""), text)
+
+
+_SIGN = r"[^\pL\pM\pN\s_'\x{2019}\x{FFED}-]"
+
+
+def cut_words(texts: tf.Tensor, parts_signs: bool) -> tf.RaggedTensor:
+    """The words of texts `[N]`, string `[N, (T)]`; see `Words`."""
+    texts = tf.strings.regex_replace(texts, "\n", " \uffec ")
+    if parts_signs:
+        # What has just been looked at is not looked at again, so each goes twice.
+        for pattern in (rf"([^\s\x{{FFED}}])({_SIGN})", rf"({_SIGN})([^\s\x{{FFED}}])"):
+            for _ in range(2):
+                texts = tf.strings.regex_replace(texts, pattern, rf"\1 {JOINER}\2")
+        # The special unit is one.
+        texts = tf.strings.regex_replace(
+            texts, f"< {JOINER}unk {JOINER}>", UNKNOWN_TEXT
+        )
+    words = tf.strings.split(texts)
+    return words.with_values(tf.strings.regex_replace(words.values, "^\uffec$", "\n"))
+
+
+def fit_units(config: UnitsConfig, texts: Sequence[str], path: Path) -> None:
+    """Fits the vocabulary to texts and writes it."""
+    if config.kind == "bytes":
+        kept = [bytes([number]) for number in range(256)]
+    else:
+        counts: Counter[bytes] = Counter()
+        for part in itertools.chain.from_iterable(map(_parted, texts)):
+            if config.kind == "characters":
+                counts.update(character.encode() for character in part)
+            else:
+                cut = cut_words(tf.constant([part]), config.punctuation == "apart")
+                counts.update(cut.values.numpy().tolist())
+        counts.pop(UNKNOWN_TEXT.encode(), None)
+        # Of equal counts in the order of their bytes, whatever that of the texts.
+        order = sorted(counts, key=lambda unit: (-counts[unit], unit))
+        most = config.vocabulary_size - UNKNOWN - 1
+        kept = [unit for unit in order[:most] if counts[unit] >= config.min_count]
+    vocabulary = [b"", UNKNOWN_TEXT.encode(), *kept]
+    # Bytes of half a character have no other text.
+    write_json(path, [unit.decode("latin-1") for unit in vocabulary])
+
+
+def read_units(config: UnitsConfig, path: Path) -> Units:
+    """The units with the vocabulary that was written."""
+    vocabulary = [unit.encode("latin-1") for unit in read_json(path)]
+    if config.kind == "words":
+        return Words(vocabulary, config.punctuation)
+    return {"characters": Characters, "bytes": Bytes}[config.kind](vocabulary)
+
+
+def _parted(text: str) -> Iterator[str]:
+    """The text in parts that end where a line does, if lines are not too long."""
+    begin = 0
+    while len(text) - begin > _PART:
+        end = text.rfind("\n", begin, begin + _PART) + 1
+        end = end if end > begin else begin + _PART
+        yield text[begin:end]
+        begin = end
+    yield text[begin:]
