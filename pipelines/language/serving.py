@@ -274,11 +274,8 @@ class LanguageServing(ServingModule):
         many = min(_CANDIDATES, self._units.size - UNKNOWN - 1)
 
         def fill(
-            number: tf.Tensor,
-            state: State,
-            texts: tf.TensorArray,
-            shares: tf.TensorArray,
-        ) -> tuple[tf.Tensor, State, tf.TensorArray, tf.TensorArray]:
+            number: tf.Tensor, state: State, texts: tf.Tensor, shares: tf.Tensor
+        ) -> tuple[tf.Tensor, State, tf.Tensor, tf.Tensor]:
             probabilities = self._members.next(state)[:, UNKNOWN + 1 :]
             before = tf.math.top_k(probabilities[0], many)
             candidates = before.indices + UNKNOWN + 1
@@ -300,25 +297,21 @@ class LanguageServing(ServingModule):
             return (
                 number + 1,
                 state,
-                texts.write(number, self._units.shown(filled)),
-                shares.write(number, best.values),
+                tf.concat([texts, self._units.shown(filled)[None]], 0),
+                tf.concat([shares, best.values[None]], 0),
             )
 
-        variables = (
-            tf.constant(0),
-            state,
-            tf.TensorArray(tf.string, blanks, element_shape=[None]),
-            tf.TensorArray(tf.float32, blanks, element_shape=[None]),
-        )
+        nothing = tf.fill([0, k], ""), tf.zeros([0, k])
+        variables = tf.constant(0), state, *nothing
         own = tf.size(parts) - 1
         _, _, texts, shares = tf.while_loop(
-            lambda number, *others: number < own, fill, variables
+            lambda number, *others: number < own,
+            fill,
+            variables,
+            shape_invariants=_shapes(variables),
         )
         missing = [[0, blanks - own], [0, 0]]
-        return (
-            tf.pad(tf.reshape(texts.gather(tf.range(own)), [own, k]), missing),
-            tf.pad(tf.reshape(shares.gather(tf.range(own)), [own, k]), missing),
-        )
+        return tf.pad(texts, missing), tf.pad(shares, missing)
 
     def _begun(self, rows: tf.Tensor) -> State:
         """The state of so many texts after the boundary that they begin with."""

@@ -51,3 +51,27 @@ def test_noise_moves_without_a_gradient(monkeypatch):
     monkeypatch.setattr(padding.ops, "custom_gradient", no_gradient)
     mask = keras.ops.convert_to_tensor(PADDINGS["holes"])
     Padding(mask, False).real_steps_first(keras.ops.convert_to_tensor(sequences() > 0))
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="elsewhere all sizes are known"
+)
+def test_states_of_a_graph_for_any_number_of_steps():
+    import tensorflow as tf
+
+    from recurra.layers import LSTM
+
+    layer = LSTM(4, return_state=True)
+    graph = tf.function(
+        lambda values, mask: layer(values, mask=mask),
+        input_signature=[
+            tf.TensorSpec([None, None, sequences().shape[-1]]),
+            tf.TensorSpec([None, None], tf.bool),
+        ],
+        autograph=False,
+    )
+    inputs = tf.constant(sequences()), tf.constant(PADDINGS["right"])
+    for found, expected in zip(
+        graph(*inputs), layer(inputs[0], mask=inputs[1]), strict=True
+    ):
+        np.testing.assert_allclose(found, expected, atol=1e-6)

@@ -1,0 +1,104 @@
+"""What the exported graphs write, fill in and score."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+
+def _written(serving, prompts, **options):
+    usual = {"length": 12, "temperature": 1.0, "top_k": 0, "top_p": 1.0, "seed": 0}
+    inputs = {"prompt": prompts, "stop": "", **usual, **options}
+    found = serving["generate"](**{key: tf.constant(v) for key, v in inputs.items()})
+    return [text.decode() for text in found["text"].numpy()]
+
+
+PROMPTS = ["the old man", "", "the dog saw the"]
+
+
+def test_the_same_seed_writes_the_same_whatever_stands_beside(serving):
+    together = _written(serving, PROMPTS)
+    assert together == [_written(serving, [prompt])[0] for prompt in PROMPTS]
+    assert together != _written(serving, PROMPTS, seed=1)
+
+
+def test_at_temperature_0_the_likeliest_unit_is_taken(serving):
+    (text,) = _written(serving, ["the dog"], temperature=0.0, length=1)
+    best = serving["next"](text=tf.constant(["the dog"]), k=tf.constant(3))
+    assert text.strip() == best["unit"][0, 0].numpy().decode().strip()
+    assert _written(serving, ["the dog"], top_k=1, length=1) == [text]
+    assert _written(serving, ["the dog"], top_p=1e-6, length=1) == [text]
+    assert (np.diff(best["probability"][0]) <= 0).all()
+
+
+def test_a_text_ends_before_the_stop(serving):
+    (text,) = _written(serving, ["the"], length=60)
+    stop = text.split()[3]
+    (stopped,) = _written(serving, ["the"], length=60, stop=stop)
+    assert stopped == text[: text.index(stop)]
+
+
+def test_a_word_that_was_begun_is_gone_on_with(serving):
+    for seed in range(3):
+        (text,) = _written(serving, ["the dog saw aw"], length=1, seed=seed)
+        assert text == "ay"
+    # A word of the vocabulary stands, and one that begins none is unknown.
+    assert not _written(serving, ["the"], length=1)[0].startswith("n")
+    assert _written(serving, ["the zzz"], length=1, temperature=0.0)
+
+
+def test_written_in_parts_it_is_the_same_text(serving):
+    (expected,) = _written(serving, ["the dog saw aw"], length=9)
+    begun = serving["begin"](prompt=tf.constant(["the dog saw aw"]))
+    typed, state, text = begun["typed"], begun["state"], b""
+    for first, length in ((0, 1), (1, 5), (6, 3)):
+        found = serving["write"](
+            behind=tf.constant([b"the dog saw aw" + text]),
+            typed=typed,
+            state=state,
+            first=tf.constant(first),
+            length=tf.constant(length),
+            temperature=tf.constant(1.0),
+            top_k=tf.constant(0),
+            top_p=tf.constant(1.0),
+            seed=tf.constant(0),
+        )
+        text += found["text"][0].numpy()
+        typed, state = tf.constant([b""]), found["state"]
+    assert text.decode() == expected
+
+
+def test_steps_give_the_probability_of_a_text(serving, units):
+    text = "the dog saw the man"
+    (ids,) = units.encode_all([text])
+    state = tf.zeros([1, serving["step"].input_signature[1].shape[1]])
+    total, unit = 0.0, 0
+    for following in ids:
+        found = serving["step"](ids=tf.constant([unit]), state=state)
+        np.testing.assert_allclose(tf.reduce_sum(found["probabilities"]), 1, atol=1e-5)
+        total += np.log(found["probabilities"][0, following])
+        unit, state = int(following), found["state"]
+    scored = serving["serving_default"](text=tf.constant([text, ""]))
+    assert scored["log_probability"][0].numpy() == pytest.approx(total, rel=1e-4)
+    assert scored["units"].numpy().tolist() == [len(ids), 0]
+    assert scored["log_probability"][1] == 0
+
+
+def test_fillings_are_judged_by_both_sides(serving, units):
+    found = serving["fill"](
+        text=tf.constant(["the old ____ saw ____.", "no blank", "____ dog"]),
+        k=tf.constant(4),
+    )
+    assert found["filling"].shape == (3, 2, 4)
+    assert (found["filling"][1] == b"").numpy().all()
+    assert found["filling"][2, 1, 0] == b""
+    words = [word for word in units.shown(range(2, units.size)).numpy()]
+    sides = {
+        word: serving["serving_default"](text=tf.constant([word + b" dog"]))[
+            "log_probability"
+        ][0].numpy()
+        for word in words
+        if word.isalpha()
+    }
+    best = max(sides, key=sides.__getitem__)
+    alphabetic = [word for word in found["filling"][2, 0].numpy() if word.isalpha()]
+    assert alphabetic[0] == best
