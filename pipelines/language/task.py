@@ -61,7 +61,7 @@ class LanguageTask(Task[LanguageConfig, Documents, StreamDataModule]):
         return data.as_test()
 
     def fit_preprocessing(self, data: Documents) -> None:
-        fit_units(self.configuration.units, data.splits["train"], self._vocabulary_file)
+        fit_units(self.configuration.units, data.splits["train"], self.run.assets)
 
     def build(self) -> LanguageModel:
         return build_model(self.configuration, self._units.size)
@@ -167,6 +167,9 @@ class LanguageTask(Task[LanguageConfig, Documents, StreamDataModule]):
                     **written,
                 },
             },
+            requires=["tensorflow_text"]
+            if self.configuration.units.kind == "subwords"
+            else [],
             details={
                 "state_size": serving.state_size,
                 "mixture": read_json(self._mixture_file),
@@ -197,11 +200,7 @@ class LanguageTask(Task[LanguageConfig, Documents, StreamDataModule]):
 
     @functools.cached_property
     def _units(self) -> Units:
-        return read_units(self.configuration.units, self._vocabulary_file)
-
-    @property
-    def _vocabulary_file(self) -> Path:
-        return self.run.assets / "vocabulary.json"
+        return read_units(self.configuration.units, self.run.assets)
 
     @property
     def _mixture_file(self) -> Path:

@@ -9,12 +9,14 @@ import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from ..core.autotuning import without_autotuning
-from ..core.files import read_json, write_json
+from ..core.errors import UserError
+from ..core.files import read_json, write_json, written_whole
 from .config import UnitsConfig
 
 BOUNDARY, UNKNOWN = 0, 1
@@ -22,6 +24,8 @@ BOUNDARY, UNKNOWN = 0, 1
 UNKNOWN_TEXT = "<unk>"
 #: Before a word that touches what stands before it.
 JOINER = "\uffed"
+
+_VOCABULARY, _SUBWORDS = "vocabulary.json", "subwords.model"
 
 # Characters of a text that are cut together; longer texts are parted at line ends.
 _PART = 1 << 20
@@ -39,13 +43,6 @@ class Units(tf.Module, abc.ABC):
         super().__init__(name="units")
         self.vocabulary = list(vocabulary)
         self._texts = tf.Variable(self.vocabulary, trainable=False, dtype=tf.string)
-        self._numbers = tf.lookup.StaticHashTable(
-            tf.lookup.KeyValueTensorInitializer(
-                tf.constant(self.vocabulary[UNKNOWN + 1 :], tf.string),
-                tf.range(UNKNOWN + 1, len(self.vocabulary), dtype=tf.int32),
-            ),
-            UNKNOWN,
-        )
 
     @property
     def size(self) -> int:
@@ -53,17 +50,12 @@ class Units(tf.Module, abc.ABC):
         return len(self.vocabulary)
 
     @abc.abstractmethod
-    def cut(self, texts: tf.Tensor) -> tf.RaggedTensor:
-        """The texts of the units, string `[N, (T)]`, of texts `[N]`."""
+    def encode(self, texts: tf.Tensor) -> tf.RaggedTensor:
+        """The numbers of the units, int32 `[N, (T)]`, of texts `[N]`."""
 
     def join(self, units: tf.Tensor, behind: tf.Tensor) -> tf.Tensor:
         """The text that units `[N, T]` make behind texts `[N]`."""
         return tf.strings.reduce_join(units, axis=-1)
-
-    def encode(self, texts: tf.Tensor) -> tf.RaggedTensor:
-        """The numbers of the units, int32 `[N, (T)]`, of texts `[N]`."""
-        cut = self.cut(texts)
-        return cut.with_values(self._numbers.lookup(cut.values))
 
     def encode_behind(self, text: tf.Tensor) -> tf.Tensor:
         """The numbers of the units of a text that stands behind a word, int32 `[T]`."""
@@ -97,16 +89,16 @@ class Units(tf.Module, abc.ABC):
         return [np.concatenate(by_row[row]) for row in sorted(by_row)]
 
     def without_broken_end(self, texts: tf.Tensor) -> tuple[tf.RaggedTensor, tf.Tensor]:
-        """The units of prompts `[N]`, and what is typed of a last unit that goes on.
+        """The units of prompts `[N]`, and what is typed of a last unit that may go on.
 
-        Where the last word is none of the vocabulary's, but begins some, it is left out
-        and its letters are given; they are "" elsewhere.
+        That one is left out of the units, and its letters are given; they are "" where
+        the prompt ends in whole units.
         """
         ids = self.encode(texts)
         return ids, tf.zeros_like(texts)
 
     def completing(self, text: tf.Tensor) -> tf.Tensor:
-        """Which units begin with each text `[N]`, and are longer: bool `[N, V]`."""
+        """Which units begin with each text `[N]`: bool `[N, V]`."""
         lengths = tf.strings.length(text)
         longest = tf.strings.length(self._texts)
 
@@ -117,25 +109,50 @@ class Units(tf.Module, abc.ABC):
                 self._texts, first, tf.minimum(length, longest)
             )
 
-        found = tf.map_fn(begins, (text, lengths), fn_output_signature=tf.bool)
-        return found & (longest > lengths[:, None])
+        return tf.map_fn(begins, (text, lengths), fn_output_signature=tf.bool)
 
 
-class Characters(Units):
+class ListedUnits(Units):
+    """Units that are known by their text; the others are unknown.
+
+    Args:
+        vocabulary: As of `Units`.
+    """
+
+    def __init__(self, vocabulary: Sequence[bytes]):
+        super().__init__(vocabulary)
+        self._numbers = tf.lookup.StaticHashTable(
+            tf.lookup.KeyValueTensorInitializer(
+                tf.constant(self.vocabulary[UNKNOWN + 1 :], tf.string),
+                tf.range(UNKNOWN + 1, len(self.vocabulary), dtype=tf.int32),
+            ),
+            UNKNOWN,
+        )
+
+    @abc.abstractmethod
+    def cut(self, texts: tf.Tensor) -> tf.RaggedTensor:
+        """The texts of the units, string `[N, (T)]`, of texts `[N]`."""
+
+    def encode(self, texts: tf.Tensor) -> tf.RaggedTensor:
+        cut = self.cut(texts)
+        return cut.with_values(self._numbers.lookup(cut.values))
+
+
+class Characters(ListedUnits):
     """A character, by Unicode's code points, is a unit."""
 
     def cut(self, texts: tf.Tensor) -> tf.RaggedTensor:
         return tf.strings.unicode_split(texts, "UTF-8")
 
 
-class Bytes(Units):
+class Bytes(ListedUnits):
     """A byte is a unit."""
 
     def cut(self, texts: tf.Tensor) -> tf.RaggedTensor:
         return tf.strings.bytes_split(texts)
 
 
-class Words(Units):
+class Words(ListedUnits):
     """A word between spaces is a unit, a sign, and the end of a line.
 
     Signs that touch a word have a `JOINER` before them, and so has a word that touches
@@ -154,6 +171,7 @@ class Words(Units):
         return cut_words(texts, self._parts_signs)
 
     def without_broken_end(self, texts: tf.Tensor) -> tuple[tf.RaggedTensor, tf.Tensor]:
+        # A last word that the vocabulary does not have may begin one that it has.
         words = self.cut(texts)
         ids = words.with_values(self._numbers.lookup(words.values))
         last = tf.strings.reduce_join(words[:, -1:], axis=-1)
@@ -199,8 +217,17 @@ def cut_words(texts: tf.Tensor, parts_signs: bool) -> tf.RaggedTensor:
     return words.with_values(tf.strings.regex_replace(words.values, "^\uffec$", "\n"))
 
 
-def fit_units(config: UnitsConfig, texts: Sequence[str], path: Path) -> None:
-    """Fits the vocabulary to texts and writes it."""
+def fit_units(config: UnitsConfig, texts: Sequence[str], assets: Path) -> None:
+    """Fits the vocabulary to texts and writes it to a folder.
+
+    Raises:
+        UserError: It is too small for subwords, or their packages are missing.
+    """
+    if config.kind == "subwords":
+        fitted = _subwords().fit_subwords(texts, config.vocabulary_size)
+        with written_whole(assets / _SUBWORDS) as partial:
+            partial.write_bytes(fitted)
+        return
     if config.kind == "bytes":
         kept = [bytes([number]) for number in range(256)]
     else:
@@ -218,15 +245,29 @@ def fit_units(config: UnitsConfig, texts: Sequence[str], path: Path) -> None:
         kept = [unit for unit in order[:most] if counts[unit] >= config.min_count]
     vocabulary = [b"", UNKNOWN_TEXT.encode(), *kept]
     # Bytes of half a character have no other text.
-    write_json(path, [unit.decode("latin-1") for unit in vocabulary])
+    write_json(assets / _VOCABULARY, [unit.decode("latin-1") for unit in vocabulary])
 
 
-def read_units(config: UnitsConfig, path: Path) -> Units:
-    """The units with the vocabulary that was written."""
-    vocabulary = [unit.encode("latin-1") for unit in read_json(path)]
+def read_units(config: UnitsConfig, assets: Path) -> Units:
+    """The units with the vocabulary that was written to the folder."""
+    if config.kind == "subwords":
+        return _subwords().Subwords((assets / _SUBWORDS).read_bytes())
+    vocabulary = [unit.encode("latin-1") for unit in read_json(assets / _VOCABULARY)]
     if config.kind == "words":
         return Words(vocabulary, config.punctuation)
     return {"characters": Characters, "bytes": Bytes}[config.kind](vocabulary)
+
+
+def _subwords() -> Any:
+    """The module for them, whose packages not everybody has."""
+    try:
+        from . import subwords
+    except ImportError as error:
+        raise UserError(
+            f"units.kind=subwords: {error.name} is missing; install it by: "
+            "pip install 'recurra[translation]'"
+        ) from None
+    return subwords
 
 
 def _parted(text: str) -> Iterator[str]:

@@ -13,7 +13,7 @@ def make_units(tmp_path_factory):
     from recurra.pipelines.language.units import fit_units, read_units
 
     def make(**keys):
-        path = tmp_path_factory.mktemp("units") / "vocabulary.json"
+        path = tmp_path_factory.mktemp("units")
         config = UnitsConfig(**keys)
         fit_units(config, [TEXT], path)
         return read_units(config, path)

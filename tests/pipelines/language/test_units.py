@@ -1,5 +1,6 @@
 """Texts into units and back."""
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -19,6 +20,22 @@ def test_units_make_the_text_again(make_units, kind):
 @pytest.mark.parametrize("text", ["Füße, 東京 \U0001f600\n", "a\tb  c"])
 def test_bytes_make_any_text_again(make_units, text):
     assert _back(make_units(kind="bytes"), text).decode() == text
+
+
+def test_subwords_keep_spaces_and_go_on_with_a_piece(make_units):
+    pytest.importorskip("tensorflow_text")
+    units = make_units(kind="subwords", vocabulary_size=290)
+    for text in (TEXT, "  a\n\n  F\u00fc\u00dfe \U0001f600"):
+        assert _back(units, text).decode() == text
+    ids, typed = units.without_broken_end(tf.constant(["the do", ""]))
+    assert typed[1] == b""
+    before = units.join(units.texts_of(ids.to_tensor()), tf.constant(["", ""]))[0]
+    assert before + typed[0] == b"the do"
+    can_go_on = units.completing(typed)[0].numpy()
+    assert all(
+        units.vocabulary[number].startswith(typed[0].numpy())
+        for number in np.flatnonzero(can_go_on)
+    )
 
 
 def test_signs_are_words_of_their_own(make_units):
