@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from ..core.serving_module import graph
 from .config import CountsConfig
 from .kneser_ney import KneserNey, KneserNeyGraph
 from .model import LanguageModel
@@ -49,6 +50,7 @@ class Members(tf.Module):
     Continuous Cache", 2017
 
     Attributes:
+        advance, log_probabilities, distributions: The methods below, as graphs.
         names: Of the members.
         systems: Of what is measured: the mixture, and below it each member; the cache
             with the network, since it knows no unit that it has not seen.
@@ -81,6 +83,22 @@ class Members(tf.Module):
         weights[0, 0] = 1
         self.weights = tf.Variable(weights, trainable=False, dtype=tf.float32)
         self.flatness = tf.Variable(0.3, trainable=False, dtype=tf.float32)
+        # Traced once, whatever graphs call them.
+        state = self.state_spec
+        ids = tf.TensorSpec([None, None], tf.int32)
+        is_real = tf.TensorSpec([None, None], tf.bool)
+        outputs = tf.TensorSpec([None, None, model.section.units], tf.float32)
+        self.advance = graph(self._advance, [state, ids, is_real])
+        self.log_probabilities = graph(self._log_probabilities, [state, outputs, ids])
+        self.distributions = graph(self._distributions, [state, outputs, ids])
+
+    @property
+    def state_spec(self) -> State:
+        """The types and shapes of the state of any number of texts."""
+        return tf.nest.map_structure(
+            lambda tensor: tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype),
+            self.begin(tf.constant(1)),
+        )
 
     def begin(self, rows: tf.Tensor) -> State:
         """The state before any text, not even a boundary, is read."""
@@ -93,7 +111,7 @@ class Members(tf.Module):
             tf.fill([rows, self.cache_size], BOUNDARY),
         )
 
-    def advance(
+    def _advance(
         self, state: State, ids: tf.Tensor, is_real: tf.Tensor
     ) -> tuple[State, tf.Tensor]:
         """Reads units, those that are real, which come first in each row.
@@ -132,7 +150,7 @@ class Members(tf.Module):
             before,
         )
 
-    def log_probabilities(
+    def _log_probabilities(
         self, state: State, before: tf.Tensor, ids: tf.Tensor
     ) -> tf.Tensor:
         """Of each unit after those before it, by each member.
@@ -161,10 +179,13 @@ class Members(tf.Module):
             members.append(tf.where(tf.reduce_any(attention > 0, -1), found, recurrent))
         return tf.stack(members, -1)
 
-    def distributions(
+    def _distributions(
         self, state: State, before: tf.Tensor, ids: tf.Tensor
     ) -> tf.Tensor:
-        """Over all units at each position, by each member; as `log_probabilities`.
+        """Over all units at each position, by each member.
+
+        Args:
+            state, before, ids: As of `log_probabilities`.
 
         Returns:
             Probabilities, float32 `[N, T, M, V]`.

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import tensorflow as tf
 
+from ..core.serving_module import graph
 from .members import Members, State
 from .units import BOUNDARY
 
@@ -56,15 +57,22 @@ class Scorer:
     A long document is read in parts. Each begins with the last units of the part before
     it, so that states and cache are nearly as if it had been read from its beginning.
 
-    Args:
+    Attributes:
         members: Whose probabilities they are.
     """
 
     def __init__(self, members: Members):
-        self._members = members
+        self.members = members
         self._block = max(1, min(_BLOCK, _LOGITS // (_LANES * members.model.size)))
         self._warm_up = max(200, members.cache_size)
-        self._score = tf.function(self._scored, autograph=False, reduce_retracing=True)
+        self._score = graph(
+            self._scored,
+            [
+                members.state_spec,
+                tf.TensorSpec([None, None], tf.int32),
+                tf.TensorSpec([], tf.bool),
+            ],
+        )
 
     def score(self, documents: Sequence[np.ndarray], ranked: int = 0) -> UnitScores:
         """Scores the units of documents.
@@ -74,9 +82,9 @@ class Scorer:
             ranked: About how many units to know the rank of, spread evenly.
         """
         total = sum(map(len, documents))
-        members = len(self._members.names)
+        members = len(self.members.names)
         scores = np.zeros((total, members), np.float32)
-        ranks = np.full((total, len(self._members.systems)), -1, np.int32)
+        ranks = np.full((total, len(self.members.systems)), -1, np.int32)
         share = min(1.0, ranked / max(1, total))
         done = known = 0
         parts = sorted(self._parts(documents), key=lambda part: part.end - part.begin)
@@ -110,14 +118,14 @@ class Scorer:
 
     def _begun(self, rows: int) -> State:
         """The state after a boundary."""
-        state = self._members.begin(tf.constant(rows))
+        state = self.members.begin(tf.constant(rows))
         begin = tf.fill([rows, 1], BOUNDARY)
-        return self._members.advance(state, begin, tf.fill([rows, 1], True))[0]
+        return self.members.advance(state, begin, tf.fill([rows, 1], True))[0]
 
     def _scored(
         self, state: State, ids: tf.Tensor, is_ranked: tf.Tensor
     ) -> tuple[State, tf.Tensor, tf.Tensor]:
-        members = self._members
+        members = self.members
         is_real = ids >= 0
         ids = tf.maximum(ids, 0)
         after, before = members.advance(state, ids, is_real)

@@ -80,7 +80,6 @@ class LanguageServing(ServingModule):
         self._units = units
         self._kept += members.variables
         self._ends = ends
-        self._state = members.begin(tf.constant(1))
 
     def signatures(self) -> dict[str, Any]:
         """The graphs to export, by name."""
@@ -107,9 +106,8 @@ class LanguageServing(ServingModule):
     @property
     def state_size(self) -> int:
         """Numbers of a text's state, as `step` takes and gives it."""
-        return sum(
-            tensor[0].shape.num_elements() for tensor in tf.nest.flatten(self._state)
-        )
+        specs = tf.nest.flatten(self._members.state_spec)
+        return sum(spec.shape[1:].num_elements() for spec in specs)
 
     @property
     def _members(self) -> Members:
@@ -359,20 +357,20 @@ class LanguageServing(ServingModule):
             [
                 tf.reshape(tf.cast(tensor, tf.float32), [rows, -1])
                 for tensor in tf.nest.flatten(state)
-                if tensor.shape.num_elements() != 0
             ],
             1,
         )
 
     def _unpacked(self, numbers: tf.Tensor) -> State:
         rows = tf.shape(numbers)[0]
-        tensors = tf.nest.flatten(self._state)
-        parts = tf.split(numbers, [each.shape.num_elements() for each in tensors], 1)
+        spec = self._members.state_spec
+        specs = tf.nest.flatten(spec)
+        sizes = [each.shape[1:].num_elements() for each in specs]
         return tf.nest.pack_sequence_as(
-            self._state,
+            spec,
             [
                 tf.cast(tf.reshape(part, [rows, *each.shape[1:]]), each.dtype)
-                for part, each in zip(parts, tensors, strict=True)
+                for part, each in zip(tf.split(numbers, sizes, 1), specs, strict=True)
             ],
         )
 

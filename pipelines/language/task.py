@@ -10,6 +10,7 @@ import numpy as np
 
 from ..cards import ContinuationAnswer
 from ..core.files import read_json, write_json
+from ..core.runs import Run
 from ..core.task import Servable, Task
 from ..data.texts.documents import Documents, load_documents
 from .baselines import KNESER_NEY, UNIGRAM, fit_baselines
@@ -35,6 +36,10 @@ class LanguageTask(Task[LanguageConfig, Documents, StreamDataModule]):
     definition = TASK
     monitor: ClassVar[str] = "val_nll"
     overridable: ClassVar[Collection[str]] = ("writing",)
+
+    def __init__(self, configuration: LanguageConfig, run: Run):
+        super().__init__(configuration, run)
+        self._scorers: list[tuple[LanguageModel, Scorer]] = []
 
     @classmethod
     def load(cls, configuration: LanguageConfig) -> Documents:
@@ -83,14 +88,15 @@ class LanguageTask(Task[LanguageConfig, Documents, StreamDataModule]):
     ) -> None:
         """Fits the weights of the members, and the cache's attention, to validation."""
         self.keep_baselines(data_module)
-        members = self._new_members(model)
+        scorer = self._scorer(model)
+        members = scorer.members
         documents = _first(
             data_module.documents("validation"), self.configuration.counts.fitting_units
         )
         found = []
         for flatness in _FLATNESS if members.cache_size else _FLATNESS[:1]:
             members.flatness.assign(flatness)
-            scores = Scorer(members).score(documents).log_probabilities
+            scores = scorer.score(documents).log_probabilities
             weights = _system_weights(members, scores)
             likelihood = system_scores(scores, weights[:1]).mean()
             found.append((likelihood, flatness, weights))
@@ -119,20 +125,20 @@ class LanguageTask(Task[LanguageConfig, Documents, StreamDataModule]):
         split: str,
         options: Any,
     ) -> LanguageResult:
-        members = self._members(model)
+        scorer = self._fitted_scorer(model)
         documents = data_module.documents(split)
         ranked = self.configuration.training.ranked_units
         return LanguageResult(
             data_module,
             split,
-            Scorer(members).score(documents, ranked),
-            members,
+            scorer.score(documents, ranked),
+            scorer.members,
             unigram=self.kept_baselines().get(UNIGRAM),
             seed=self.configuration.seed,
         )
 
     def servable(self, model: LanguageModel) -> Servable:
-        members = self._members(model)
+        members = self._fitted_scorer(model).members
         serving = LanguageServing(members, self._units, ends=self._apart)
         writing = self.configuration.writing
         texts = np.array(self._examples(), object)
@@ -182,17 +188,23 @@ class LanguageTask(Task[LanguageConfig, Documents, StreamDataModule]):
         predictions = pandas.read_csv(self.run.predictions_file, keep_default_na=False)
         return [text[:_EXAMPLE] for text in predictions["text"][:2].astype(str)]
 
-    def _new_members(self, model: LanguageModel) -> Members:
+    def _scorer(self, model: LanguageModel) -> Scorer:
+        """What scores by the model's members, without their fitted weights."""
+        # Tracing the graphs takes seconds: once for all splits.
+        for known, scorer in self._scorers:
+            if known is model:
+                return scorer
         kneser_ney = self.kept_baselines().get(KNESER_NEY)
-        return Members(model, kneser_ney, self.configuration.counts)
+        scorer = Scorer(Members(model, kneser_ney, self.configuration.counts))
+        self._scorers.append((model, scorer))
+        return scorer
 
-    def _members(self, model: LanguageModel) -> Members:
-        """The members with their fitted weights."""
-        members = self._new_members(model)
+    def _fitted_scorer(self, model: LanguageModel) -> Scorer:
+        scorer = self._scorer(model)
         mixture = read_json(self._mixture_file)
-        members.weights.assign(mixture["weights"])
-        members.flatness.assign(mixture["flatness"])
-        return members
+        scorer.members.weights.assign(mixture["weights"])
+        scorer.members.flatness.assign(mixture["flatness"])
+        return scorer
 
     @property
     def _apart(self) -> bool:
