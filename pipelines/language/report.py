@@ -1,7 +1,7 @@
 """The result of an evaluation, and what the report says of it."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,7 +35,9 @@ _POSITIONS = (0, 10, 30, 100, 300, 1_000, 10_000)
 _COUNTS = (0, 1, 10, 100, 1_000, 10_000, 100_000)
 _SURPRISING = 20
 _CONTEXT = 60
-_EXCERPT = 400
+# Units that are shaded, and the surprise in nats of the darkest.
+_SHADED, _DARKEST = 300, 7.0
+_TEMPERATURES = (0.5, 0.8, 1.0)
 
 
 class LanguageResult(EvaluationResult):
@@ -47,6 +49,7 @@ class LanguageResult(EvaluationResult):
         scores: Of its units.
         members: That gave the scores.
         unigram: Probability of each unit by itself; None where that failed.
+        write: Gives texts that the model writes at a temperature.
         seed: Of the bootstrap.
     """
 
@@ -58,6 +61,7 @@ class LanguageResult(EvaluationResult):
         members: Members,
         *,
         unigram: np.ndarray | None,
+        write: Callable[[float], Sequence[str]],
         seed: int,
     ):
         self.data, self.split = data_module.data.spec, split
@@ -65,6 +69,7 @@ class LanguageResult(EvaluationResult):
         self._documents = data_module.documents(split)
         self._units = np.concatenate(self._documents)
         self._members = members
+        self._write = write
         self._seed = seed
         characters = sum(map(len, data_module.data.splits[split]))
         weights = members.weights.numpy()
@@ -162,6 +167,7 @@ class LanguageResult(EvaluationResult):
                 self._add_mixture,
                 self._add_parts,
                 self._add_surprising,
+                self._add_samples,
             ],
             metadata={
                 "documents": {name: len(texts) for name, texts in data.splits.items()},
@@ -210,15 +216,42 @@ class LanguageResult(EvaluationResult):
 
     def _add_surprising(self, report: Report) -> None:
         report.section("Most surprising")
-        texts = self._data_module.units
+        shown = self._units[:_SHADED]
+        report.text(
+            f"The beginning of {self.split}, the darker the less it was expected: "
+            f"from 1 in 1 to 1 in {round(np.exp(_DARKEST)):,} or less."
+        )
+        report.shaded(
+            "Surprise",
+            list(
+                zip(
+                    self._written(shown),
+                    -self._scores[:_SHADED] / _DARKEST,
+                    strict=True,
+                )
+            ),
+        )
         entries = []
         for place in np.argsort(self._scores, kind="stable")[:_SURPRISING]:
             before = self._units[max(0, place - _CONTEXT) : place + 1]
-            text = texts.join(texts.texts_of(before)[None], [""])[0]
-            entries.append(
-                (
-                    f"{-self._scores[place]:.1f} nats",
-                    text.numpy().decode("utf-8", "replace"),
-                )
-            )
-        report.excerpts("", entries)
+            text = "".join(self._written(before)).lstrip(" ")
+            entries.append((f"{-self._scores[place]:.1f} nats", text))
+        report.excerpts("The least expected, with what stands before it", entries)
+
+    def _written(self, ids: np.ndarray) -> list[str]:
+        """The text of each unit, with the space before it."""
+        units = self._data_module.units
+        texts = units.texts_of(ids)[:, None]
+        written = units.join(texts, np.full(len(ids), "x")).numpy()
+        return [text.decode("utf-8", "replace") for text in written]
+
+    def _add_samples(self, report: Report) -> None:
+        report.section("What it writes")
+        report.excerpts(
+            "",
+            [
+                (f"At temperature {temperature}", text)
+                for temperature in _TEMPERATURES
+                for text in self._write(temperature)
+            ],
+        )

@@ -103,6 +103,23 @@ class LanguageServing(ServingModule):
             ),
         }
 
+    def sample(self, number: int, length: int, temperature: float) -> list[str]:
+        """Texts that are written from the beginning, each by a seed of its own."""
+        generate = graph(self._generate, [_PROMPT, *_WRITING, _STOP])
+        texts = [
+            generate(
+                tf.constant([""]),
+                tf.constant(length),
+                tf.constant(temperature),
+                tf.constant(0),
+                tf.constant(1.0),
+                tf.constant(seed),
+                tf.constant(""),
+            )["text"]
+            for seed in range(number)
+        ]
+        return [text.numpy()[0].decode("utf-8", "replace") for text in texts]
+
     @property
     def state_size(self) -> int:
         """Numbers of a text's state, as `step` takes and gives it."""

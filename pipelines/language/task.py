@@ -28,6 +28,8 @@ from .units import Units, fit_units, read_units
 _FLATNESS = (0.05, 0.1, 0.2, 0.4, 0.8)
 # Characters of a text that warms a model up.
 _EXAMPLE = 40
+# Of each temperature in the report.
+_SAMPLES = 2
 
 
 class LanguageTask(Task[LanguageConfig, Documents, StreamDataModule]):
@@ -133,6 +135,7 @@ class LanguageTask(Task[LanguageConfig, Documents, StreamDataModule]):
             split,
             scorer.score(documents, ranked),
             scorer.members,
+            write=lambda temperature: self._sample(scorer.members, temperature),
             unigram=self.kept_baselines().get(UNIGRAM),
             seed=self.configuration.seed,
         )
@@ -181,6 +184,12 @@ class LanguageTask(Task[LanguageConfig, Documents, StreamDataModule]):
                 "mixture": read_json(self._mixture_file),
             },
         )
+
+    def _sample(self, members: Members, temperature: float) -> list[str]:
+        """Texts that the model writes from the beginning, for the report."""
+        serving = LanguageServing(members, self._units, ends=self._apart)
+        length = self.configuration.writing.length
+        return serving.sample(_SAMPLES, length, temperature)
 
     def _examples(self) -> list[str]:
         import pandas

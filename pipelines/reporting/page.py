@@ -312,6 +312,16 @@ class Report:
         """
         self._add("excerpts", heading=heading, entries=entries)
 
+    def shaded(self, heading: str, pieces: Sequence[tuple[str, float]]) -> None:
+        """Adds a text, each piece of it the darker the more its weight is.
+
+        Args:
+            heading: Above it.
+            pieces: Text and weight, from 0 to 1, of each.
+        """
+        shades = [(text, round(100 * min(max(w, 0.0), 1.0))) for text, w in pieces]
+        self._add("shaded", heading=heading, pieces=shades)
+
     def write(self, directory: Path) -> None:
         """Writes `report.html` and `figures/NAME.png`.
 

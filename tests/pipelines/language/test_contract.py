@@ -1,5 +1,7 @@
 """The language task passes the test that every task passes."""
 
+import pandas
+
 from recurra.pipelines.testing import check_task
 
 
@@ -18,3 +20,9 @@ def test_the_contract(tmp_path):
             *("counts.order=3", "counts.cache_size=20", "writing.length=6"),
         ],
     )
+    # States are carried over batches, and into the batches after a kill.
+    histories = [
+        pandas.read_csv(tmp_path / run / "history.csv").drop(columns="seconds")
+        for run in ("run", "killed")
+    ]
+    pandas.testing.assert_frame_equal(*histories, check_exact=True)
