@@ -259,7 +259,7 @@ class LanguageServing(ServingModule):
     def _fill(self, text: tf.Tensor, k: tf.Tensor) -> dict[str, tf.Tensor]:
         parts = _parts(text, tf.constant(BLANK))
         blanks = tf.cast(parts.bounding_shape(1), tf.int32) - 1
-        k = tf.clip_by_value(k, 1, min(_CANDIDATES, self._units.size - UNKNOWN - 1))
+        k = tf.clip_by_value(k, 1, min(_CANDIDATES, len(self._units.fillers)))
 
         def fill(row: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             return self._filled(row, blanks, k)
@@ -286,14 +286,14 @@ class LanguageServing(ServingModule):
         state, _ = self._read(
             self._begun(1), self._units.encode(parts[:1]), scored=False
         )
-        many = min(_CANDIDATES, self._units.size - UNKNOWN - 1)
+        fillers = tf.constant(self._units.fillers, tf.int32)
+        many = min(_CANDIDATES, len(self._units.fillers))
 
         def fill(
             number: tf.Tensor, state: State, texts: tf.Tensor, shares: tf.Tensor
         ) -> tuple[tf.Tensor, State, tf.Tensor, tf.Tensor]:
-            probabilities = self._members.next(state)[:, UNKNOWN + 1 :]
-            before = tf.math.top_k(probabilities[0], many)
-            candidates = before.indices + UNKNOWN + 1
+            before = tf.gather(self._members.next(state)[0], fillers)
+            candidates = tf.gather(fillers, tf.math.top_k(before, many).indices)
             following = self._units.encode_behind(parts[number + 1])
             seen = following[:_FOLLOWING]
             ids = tf.concat(

@@ -49,6 +49,11 @@ class Units(tf.Module, abc.ABC):
         """Units of the vocabulary."""
         return len(self.vocabulary)
 
+    @property
+    def fillers(self) -> np.ndarray:
+        """The units that can fill a blank."""
+        return np.arange(UNKNOWN + 1, self.size)
+
     @abc.abstractmethod
     def encode(self, texts: tf.Tensor) -> tf.RaggedTensor:
         """The numbers of the units, int32 `[N, (T)]`, of texts `[N]`."""
@@ -166,6 +171,16 @@ class Words(ListedUnits):
     def __init__(self, vocabulary: Sequence[bytes], punctuation: str):
         super().__init__(vocabulary)
         self._parts_signs = punctuation == "apart"
+
+    @property
+    def fillers(self) -> np.ndarray:
+        """Words alone: no sign that touches its neighbours, no end of a line."""
+        marks = JOINER.encode(), b"\n"
+        fillers = super().fillers
+        words = [
+            unit for unit in fillers if not self.vocabulary[unit].startswith(marks)
+        ]
+        return np.array(words) if words else fillers
 
     def cut(self, texts: tf.Tensor) -> tf.RaggedTensor:
         return cut_words(texts, self._parts_signs)
