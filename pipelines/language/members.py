@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import scipy.optimize
 import tensorflow as tf
 
 from ..core.serving_module import graph
@@ -275,22 +276,37 @@ def system_scores(log_probabilities: np.ndarray, weights: np.ndarray) -> np.ndar
     return np.log(mixtures) + highest
 
 
-def fit_weights(log_probabilities: np.ndarray, iterations: int = 50) -> np.ndarray:
-    """Weights of members that make a text the likeliest, by expectation maximisation.
+def fit_weights(log_probabilities: np.ndarray) -> np.ndarray:
+    """Weights of members that make a text the likeliest; they sum to 1.
+
+    The likelihood is concave in the weights, so there is one best mixture.
 
     Args:
         log_probabilities: By member, `[units, M]`.
-        iterations: Of the steps, which come ever closer.
 
     Returns:
-        float32 `[M]`; they sum to 1.
+        float32 `[M]`.
     """
     members = log_probabilities.shape[1]
-    weights = np.full(members, 1 / members)
-    likelihoods = np.exp(
-        log_probabilities - log_probabilities.max(axis=1, keepdims=True)
-    ).astype(np.float64)
-    for _ in range(iterations):
-        parts = likelihoods * weights
-        weights = (parts / parts.sum(axis=1, keepdims=True)).mean(axis=0)
-    return weights.astype(np.float32)
+    highest = log_probabilities.max(axis=1, keepdims=True)
+    likelihoods = np.exp((log_probabilities - highest).astype(np.float64))
+
+    def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
+        mixture = np.maximum(likelihoods @ weights, _SMALLEST)
+        return -np.log(mixture).mean(), -(likelihoods / mixture[:, None]).mean(axis=0)
+
+    found = scipy.optimize.minimize(
+        loss,
+        np.full(members, 1 / members),
+        method="SLSQP",
+        jac=True,
+        bounds=[(0, 1)] * members,
+        constraints={
+            "type": "eq",
+            "fun": lambda weights: weights.sum() - 1,
+            "jac": np.ones_like,
+        },
+        options={"ftol": 1e-10},
+    )
+    weights = np.clip(found.x, 0, 1)
+    return (weights / weights.sum()).astype(np.float32)

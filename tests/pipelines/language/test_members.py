@@ -115,9 +115,18 @@ def test_weights_are_those_of_the_source():
         generator.choice(4, 20_000, p=members[0]),
         generator.choice(4, 20_000, p=members[1]),
     )
-    weights = fit_weights(np.log(members[:, units].T), iterations=300)
+    weights = fit_weights(np.log(members[:, units].T))
     assert weights.sum() == pytest.approx(1)
     assert weights[0] == pytest.approx(0.7, abs=0.05)
+
+
+def test_of_members_that_are_alike_the_better_one_has_the_weight():
+    generator = np.random.default_rng(0)
+    best = np.log(generator.uniform(0.1, 1, 500))
+    worse = best - generator.uniform(0, 0.02, 500)
+    far = best - generator.uniform(5, 80, 500)
+    weights = fit_weights(np.stack([worse, best, far], 1))
+    np.testing.assert_allclose(weights, [0, 1, 0], atol=0.01)
 
 
 def test_systems_are_means_of_members():
