@@ -165,6 +165,7 @@ class ExportedModel:
         del request["prompt"]
         begun = self.run({"prompt": [prompt]}, "begin")
         typed, state, text = begun["typed"], begun["state"], ""
+        request["offset"] = begun["offset"]
         for number in range(length):
             inputs = {"behind": [prompt + text], "typed": typed, "state": state}
             found = self.run(

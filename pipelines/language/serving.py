@@ -35,7 +35,7 @@ class _Draw(NamedTuple):
 
     A unit is drawn of `p^(1 / temperature)` among the `top_k` likeliest, all if 0, and
     of these among the likeliest that make up `top_p`; at temperature 0 it is the
-    likeliest. The same seed draws the same, whatever is written beside.
+    likeliest. A text depends on its prompt and the seed, whatever is written beside.
     """
 
     temperature: tf.Tensor
@@ -43,26 +43,28 @@ class _Draw(NamedTuple):
     top_p: tf.Tensor
     seed: tf.Tensor
 
-    def unit(self, probabilities: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
-        """A unit for each row of probabilities `[N, V]`, int32 `[N]`."""
+    def unit(
+        self, probabilities: tf.Tensor, step: tf.Tensor, offset: tf.Tensor
+    ) -> tf.Tensor:
+        """A unit for each row of probabilities `[N, V]`, int32 `[N]`.
+
+        Args:
+            probabilities: Of the units.
+            step: Its number.
+            offset: `[N]`, from 0 to 1: rows of other offsets draw otherwise.
+        """
         size = tf.shape(probabilities)[1]
         kept = tf.where(self.top_k > 0, tf.minimum(self.top_k, size), size)
         best = tf.math.top_k(probabilities, kept)
         shares = best.values / tf.reduce_sum(best.values, -1, keepdims=True)
         is_kept = tf.cumsum(shares, axis=-1, exclusive=True) < self.top_p
-        noise = tf.random.stateless_uniform(
-            [size], tf.stack([self.seed, step]), minval=1e-20
-        )
-        # A unit's noise is its own, wherever it stands in this order.
-        gumbel = tf.gather(-tf.math.log(-tf.math.log(noise)), best.indices)
-        scores = tf.math.log(best.values)
-        scores = tf.where(
-            self.temperature > 0,
-            scores / tf.maximum(self.temperature, 1e-6) + gumbel,
-            scores,
-        )
-        chosen = tf.argmax(tf.where(is_kept, scores, -float("inf")), -1)
-        return tf.gather(best.indices, chosen, batch_dims=1)
+        scores = tf.math.log(shares) / tf.maximum(self.temperature, 1e-6)
+        heights = tf.cumsum(tf.nn.softmax(tf.where(is_kept, scores, -1e30)), axis=-1)
+        drawn = tf.random.stateless_uniform([], tf.stack([self.seed, step])) + offset
+        is_below = heights[:, :-1] <= (drawn % 1.0)[:, None]
+        place = tf.reduce_sum(tf.cast(is_below & is_kept[:, 1:], tf.int32), -1)
+        place = tf.where(self.temperature > 0, place, 0)
+        return tf.gather(best.indices, place, batch_dims=1)
 
 
 class LanguageServing(ServingModule):
@@ -96,6 +98,7 @@ class LanguageServing(ServingModule):
                 [
                     tf.TensorSpec([None], tf.string, "behind"),
                     tf.TensorSpec([None], tf.string, "typed"),
+                    tf.TensorSpec([None], tf.float32, "offset"),
                     state,
                     tf.TensorSpec([], tf.int32, "first"),
                     *_WRITING,
@@ -169,19 +172,24 @@ class LanguageServing(ServingModule):
         state, typed = self._prompted(prompt)
         draw = _Draw(temperature, top_k, top_p, seed)
         text, _, _ = self._written(
-            prompt, typed, state, tf.constant(0), length, draw, stop
+            prompt, typed, _offset(prompt), state, tf.constant(0), length, draw, stop
         )
         before_stop = tf.strings.reduce_join(_parts(text, stop)[:, :1], axis=-1)
         return {"text": tf.where(stop == b"", text, before_stop)}
 
     def _begin(self, prompt: tf.Tensor) -> dict[str, tf.Tensor]:
         state, typed = self._prompted(prompt)
-        return {"state": self._packed(state), "typed": typed}
+        return {
+            "state": self._packed(state),
+            "typed": typed,
+            "offset": _offset(prompt),
+        }
 
     def _write(
         self,
         behind: tf.Tensor,
         typed: tf.Tensor,
+        offset: tf.Tensor,
         state: tf.Tensor,
         first: tf.Tensor,
         length: tf.Tensor,
@@ -192,7 +200,14 @@ class LanguageServing(ServingModule):
     ) -> dict[str, tf.Tensor]:
         draw = _Draw(temperature, top_k, top_p, seed)
         text, is_over, after = self._written(
-            behind, typed, self._unpacked(state), first, length, draw, tf.constant("")
+            behind,
+            typed,
+            offset,
+            self._unpacked(state),
+            first,
+            length,
+            draw,
+            tf.constant(""),
         )
         return {"text": text, "is_over": is_over, "state": self._packed(after)}
 
@@ -206,6 +221,7 @@ class LanguageServing(ServingModule):
         self,
         behind: tf.Tensor,
         typed: tf.Tensor,
+        offset: tf.Tensor,
         state: State,
         first: tf.Tensor,
         length: tf.Tensor,
@@ -217,6 +233,7 @@ class LanguageServing(ServingModule):
         Args:
             behind: The texts, of which the end alone matters.
             typed: The beginning of the first unit, where that is given.
+            offset: Of the draws, by text.
             state: After the texts, without what is typed.
             first: So many units were written before.
             length: Units to write at most.
@@ -236,7 +253,7 @@ class LanguageServing(ServingModule):
         ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, State]:
             is_open = can_be & (is_first | (step > 0))
             probabilities = tf.where(is_open, self._members.next(state), 0.0)
-            unit = draw.unit(probabilities, first + step)
+            unit = draw.unit(probabilities, first + step, offset)
             is_over |= unit == BOUNDARY
             letters = self._units.texts_of(unit)
             written = tf.where(
@@ -406,6 +423,14 @@ def _shapes(variables: Any) -> Any:
 
 def _parts(text: tf.Tensor, stop: tf.Tensor) -> tf.RaggedTensor:
     return tf.strings.split(text, stop)
+
+
+def _offset(prompts: tf.Tensor) -> tf.Tensor:
+    """A number from 0 to 1 for each prompt, by its letters."""
+    buckets = 1 << 20
+    return (
+        tf.cast(tf.strings.to_hash_bucket_fast(prompts, buckets), tf.float32) / buckets
+    )
 
 
 def _without_beginning(texts: tf.Tensor, bytes_: tf.Tensor) -> tf.Tensor:

@@ -171,6 +171,7 @@ class LanguageTask(Task[LanguageConfig, Documents, StreamDataModule]):
                 "write": {
                     "behind": texts[:1],
                     "typed": np.array([""], object),
+                    "offset": np.zeros(1, np.float32),
                     "state": state,
                     "first": np.int32(0),
                     **written,

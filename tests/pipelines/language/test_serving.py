@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from recurra.pipelines.language.serving import _Draw
+
 
 def _written(serving, prompts, **options):
     usual = {"length": 12, "temperature": 1.0, "top_k": 0, "top_p": 1.0, "seed": 0}
@@ -19,6 +21,24 @@ def test_the_same_seed_writes_the_same_whatever_stands_beside(serving):
     together = _written(serving, PROMPTS)
     assert together == [_written(serving, [prompt])[0] for prompt in PROMPTS]
     assert together != _written(serving, PROMPTS, seed=1)
+
+
+def test_units_are_drawn_by_their_probability():
+    probabilities = tf.constant([[0.1, 0.6, 0.3]] * 1000)
+    offsets = tf.constant(np.arange(1000) / 1000, tf.float32)
+
+    def shares(temperature=1.0, top_k=0, top_p=1.0):
+        options = (tf.constant(value) for value in (temperature, top_k, top_p, 5))
+        units = _Draw(*options).unit(probabilities, tf.constant(3), offsets)
+        return np.bincount(units, minlength=3) / 1000
+
+    np.testing.assert_allclose(shares(), [0.1, 0.6, 0.3], atol=0.003)
+    np.testing.assert_allclose(shares(top_k=2), [0, 2 / 3, 1 / 3], atol=0.003)
+    np.testing.assert_allclose(shares(top_p=0.7), [0, 2 / 3, 1 / 3], atol=0.003)
+    np.testing.assert_allclose(shares(top_p=0.5), [0, 1, 0])
+    np.testing.assert_allclose(shares(temperature=0.0), [0, 1, 0])
+    squares = np.array([0.01, 0.36, 0.09]) / 0.46
+    np.testing.assert_allclose(shares(temperature=0.5), squares, atol=0.003)
 
 
 def test_at_temperature_0_the_likeliest_unit_is_taken(serving):
@@ -46,25 +66,30 @@ def test_a_word_that_was_begun_is_gone_on_with(serving):
     assert _written(serving, ["the zzz"], length=1, temperature=0.0)
 
 
-def test_written_in_parts_it_is_the_same_text(serving):
-    (expected,) = _written(serving, ["the dog saw aw"], length=9)
-    begun = serving["begin"](prompt=tf.constant(["the dog saw aw"]))
-    typed, state, text = begun["typed"], begun["state"], b""
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_written_in_parts_it_is_the_same_text(serving, seed):
+    prompt = "the dog saw aw"
+    (expected,) = _written(serving, [prompt], length=9, seed=seed)
+    begun = serving["begin"](prompt=tf.constant([prompt]))
+    typed, state, text = begun["typed"], begun["state"], ""
     for first, length in ((0, 1), (1, 5), (6, 3)):
         found = serving["write"](
-            behind=tf.constant([b"the dog saw aw" + text]),
+            behind=tf.constant([prompt + text]),
             typed=typed,
+            offset=begun["offset"],
             state=state,
             first=tf.constant(first),
             length=tf.constant(length),
             temperature=tf.constant(1.0),
             top_k=tf.constant(0),
             top_p=tf.constant(1.0),
-            seed=tf.constant(0),
+            seed=tf.constant(seed),
         )
-        text += found["text"][0].numpy()
-        typed, state = tf.constant([b""]), found["state"]
-    assert text.decode() == expected
+        text += found["text"][0].numpy().decode()
+        typed, state = tf.constant([""]), found["state"]
+        if found["is_over"][0]:
+            break
+    assert text == expected
 
 
 def test_steps_give_the_probability_of_a_text(serving, units):
