@@ -84,15 +84,14 @@ class _LinearSchedule(keras.optimizers.schedules.LearningRateSchedule):
         }
 
 
-@keras.saving.register_keras_serializable(package="recurra")
-class Adam(keras.optimizers.Adam):
-    """Keras's Adam, of gradients whose equal rows are summed.
+class _WholeGradients:
+    """An optimizer of gradients whose equal rows are summed.
 
     The gradient of an embedding table is a list of rows, and a word that a batch names
-    k times is k of them. Keras takes squares, of the global norm and of the second
-    moments, of each by itself, so that the norm is too large and the steps of frequent
-    words are too long. It updates every row of a table at each step either way, so
-    whole gradients cost no more.
+    k times is k of them. Keras takes squares, of the global norm and of Adam's second
+    moments, of each by itself, so that the norm is too large and Adam's steps of
+    frequent words are too long. Adam updates every row of a table at each step either
+    way, so whole gradients cost no more.
     """
 
     def apply(self, grads: Sequence[Any], trainable_variables: Any = None) -> None:
@@ -100,14 +99,26 @@ class Adam(keras.optimizers.Adam):
             gradient if gradient is None else tf.convert_to_tensor(gradient)
             for gradient in grads
         ]
-        super().apply(whole, trainable_variables)
+        super().apply(whole, trainable_variables)  # type: ignore[misc]
+
+
+@keras.saving.register_keras_serializable(package="recurra")
+class Adam(_WholeGradients, keras.optimizers.Adam):
+    """Keras's Adam, of whole gradients."""
+
+
+@keras.saving.register_keras_serializable(package="recurra")
+class SGD(_WholeGradients, keras.optimizers.SGD):
+    """Keras's stochastic gradient descent, of whole gradients."""
 
 
 def make_optimizer(
-    training: TrainingConfig, steps_per_epoch: int
+    training: TrainingConfig,
+    steps_per_epoch: int,
+    optimizer: type[keras.optimizers.Optimizer] = Adam,
 ) -> keras.optimizers.Optimizer:
-    """Adam with the schedule, clipping and, if there is any, decoupled weight decay."""
-    return Adam(
+    """With the schedule, clipping and, if there is any, decoupled weight decay."""
+    return optimizer(
         learning_rate_schedule(training, steps_per_epoch),
         # Of zero, Keras would still take a round over all weights at each step.
         weight_decay=training.weight_decay or None,

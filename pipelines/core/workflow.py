@@ -71,6 +71,11 @@ def train(
     """
     workers = connect(number_of_workers)
     is_one_of_several = workers.number > 1
+    if task_class.carries_state and (is_one_of_several or number_of_workers > 1):
+        raise UserError(
+            f"{task_class.definition.name}: the model carries its state from batch to "
+            "batch, which one process alone can do; train it by one worker"
+        )
     with broken_connections() if is_one_of_several else contextlib.nullcontext():
         if not workers.is_first:
             return _assist(workers)

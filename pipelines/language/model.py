@@ -12,7 +12,7 @@ from keras import layers
 
 from recurra.layers import WordDropout
 
-from ..core.training import learning_rate_schedule, make_optimizer
+from ..core.training import SGD, Adam, learning_rate_schedule, make_optimizer
 from ..recurrent import recurrent_layer
 from .config import LanguageConfig, LanguageTrainingConfig, ModelConfig
 
@@ -209,15 +209,8 @@ def compile_model(
 ) -> None:
     """Gives the model its optimizer; it has its loss itself."""
     training = configuration.training
-    if training.optimizer == "sgd":
-        rate = learning_rate_schedule(training, steps_per_epoch)
-        optimizer = keras.optimizers.SGD(
-            rate,
-            weight_decay=training.weight_decay or None,
-            global_clipnorm=training.clip_norm,
-        )
-    else:
-        optimizer = make_optimizer(training, steps_per_epoch)
+    kind = SGD if training.optimizer == "sgd" else Adam
+    optimizer = make_optimizer(training, steps_per_epoch, kind)
     if training.decay_factor < 1:
         optimizer.learning_rate = _Decaying(training, steps_per_epoch)
     # Windows may differ in length, and each would be compiled anew.

@@ -38,6 +38,7 @@ class LanguageTask(Task[LanguageConfig, Documents, StreamDataModule]):
     definition = TASK
     monitor: ClassVar[str] = "val_nll"
     overridable: ClassVar[Collection[str]] = ("writing",)
+    carries_state: ClassVar[bool] = True
 
     def __init__(self, configuration: LanguageConfig, run: Run):
         super().__init__(configuration, run)
@@ -177,6 +178,7 @@ class LanguageTask(Task[LanguageConfig, Documents, StreamDataModule]):
                     **written,
                 },
             },
+            independent_rows=["serving_default", "begin", "step"],
             requires=["tensorflow_text"]
             if self.configuration.units.kind == "subwords"
             else [],

@@ -1,7 +1,10 @@
 """The language task passes the test that every task passes."""
 
 import pandas
+import pytest
 
+from recurra.pipelines import train
+from recurra.pipelines.core.errors import UserError
 from recurra.pipelines.testing import check_task
 
 
@@ -28,3 +31,9 @@ def test_the_contract(tmp_path):
     )
     found.loc[0, ["loss", "nll"]] = expected.loc[0, ["loss", "nll"]]
     pandas.testing.assert_frame_equal(found, expected, check_exact=True)
+
+
+def test_several_workers_are_refused_before_anything_is_done(tmp_path):
+    with pytest.raises(UserError, match="carries its state.*by one worker"):
+        train("language", "sample:30", run=tmp_path / "run", workers=2)
+    assert not list(tmp_path.iterdir())
