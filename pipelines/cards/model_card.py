@@ -112,8 +112,8 @@ def parse_card(values: Any) -> ModelCard:
 def _is_of_our_first_kinds(values: dict[str, Any]) -> bool:
     """Whether a card without `independent_rows` is that of a model which has them.
 
-    Before the field was there, `recurra export` wrote these kinds for sentiment,
-    translation and weather, whose default signatures answer each row by itself.
+    Before the field was there, `recurra export` wrote these kinds for tasks of its own
+    alone, whose default signatures answer each row by itself.
     """
     answer = values.get("answer")
     kind = answer.get("kind") if isinstance(answer, dict) else None
