@@ -142,7 +142,8 @@ def _count(
     counts = np.bincount(ids, is_predicted, vocabulary_size)
     nothing = np.zeros(0, np.int64)
     units = np.arange(vocabulary_size)
-    tables = [_Table(units, counts, nothing, units == BOUNDARY)]
+    # As a unit that is predicted, a boundary ends a document.
+    tables = [_Table(units, counts, nothing, np.zeros(vocabulary_size, bool))]
     numbers = ids
     for length in range(2, order + 1):
         # N-grams end at each position from here on.

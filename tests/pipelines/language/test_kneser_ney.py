@@ -37,7 +37,8 @@ class Reference:
         occurrences = Counter(windows)
         self.counts = dict(occurrences)
         for window in occurrences:
-            if len(window) < order and window[0] != 0:
+            # Of one unit, a boundary is the end of a document.
+            if len(window) < order and (window[0] != 0 or len(window) == 1):
                 before = {w[0] for w in occurrences if w[1:] == window}
                 self.counts[window] = len(before)
         self.discounts = {
@@ -85,6 +86,14 @@ def test_probabilities_are_those_of_the_equations(graph):
     found = graph.distribution(tf.constant(contexts))
     np.testing.assert_allclose(found, expected, atol=1e-6)
     np.testing.assert_allclose(found.numpy().sum(axis=1), 1.0, atol=1e-6)
+
+
+def test_many_short_documents_do_not_make_an_end_likely_after_any_unit():
+    # Each ends after one of two units, and no other unit stands so often.
+    documents = [np.array([1 + number % 5, 4 + number % 2, 0]) for number in range(50)]
+    graph = KneserNeyGraph(KneserNey.fit(documents, SIZE, ORDER))
+    unseen = graph.distribution(tf.constant([[6, 6]])).numpy()[0]
+    assert unseen[0] < unseen[[4, 5]].min()
 
 
 def test_units_of_a_text_have_the_probability_after_those_before_them(graph):
