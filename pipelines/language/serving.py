@@ -57,7 +57,10 @@ class _Draw(NamedTuple):
         kept = tf.where(self.top_k > 0, tf.minimum(self.top_k, size), size)
         best = tf.math.top_k(probabilities, kept)
         shares = best.values / tf.reduce_sum(best.values, -1, keepdims=True)
-        is_kept = tf.cumsum(shares, axis=-1, exclusive=True) < self.top_p
+        # Rounded sums may end below 1, and what cannot come is drawn at no height.
+        is_kept = (shares > 0) & (
+            tf.cumsum(shares, axis=-1, exclusive=True) < self.top_p
+        )
         scores = tf.math.log(shares) / tf.maximum(self.temperature, 1e-6)
         heights = tf.cumsum(tf.nn.softmax(tf.where(is_kept, scores, -1e30)), axis=-1)
         drawn = tf.random.stateless_uniform([], tf.stack([self.seed, step])) + offset

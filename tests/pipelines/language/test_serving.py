@@ -41,6 +41,16 @@ def test_units_are_drawn_by_their_probability():
     np.testing.assert_allclose(shares(temperature=0.5), squares, atol=0.003)
 
 
+def test_a_unit_that_cannot_come_is_not_drawn():
+    # Small ones are lost beside the first in float32, so the sum ends below 1.
+    probabilities = np.repeat(np.float32([0.9996, 2e-8, 0]), [1, 20_000, 1_000])
+    draw = _Draw(*(tf.constant(value) for value in (1.0, 0, 1.0, 0)))
+    drawn = tf.random.stateless_uniform([], [0, 0])
+    offset = tf.constant([np.float32(1 - 2**-24)]) - drawn
+    unit = draw.unit(tf.constant(probabilities[None]), tf.constant(0), offset)
+    assert probabilities[unit[0]] > 0
+
+
 def test_at_temperature_0_the_likeliest_unit_is_taken(serving):
     (text,) = _written(serving, ["the dog"], temperature=0.0, length=1)
     best = serving["next"](text=tf.constant(["the dog"]), k=tf.constant(3))
