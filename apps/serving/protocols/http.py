@@ -119,7 +119,10 @@ class Bodies:
                 )
 
         try:
-            yield await request.body(self._limits.body_bytes, take)
+            body = await request.body(self._limits.body_bytes, take)
+            # Unzipped it may be larger than what came.
+            take(max(0, len(body) - taken))
+            yield body
         finally:
             self._bytes -= taken
 

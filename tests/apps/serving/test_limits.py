@@ -1,5 +1,6 @@
 """Limits: what is beyond them is refused, and the server goes on."""
 
+import asyncio
 import contextlib
 import gzip
 import json
@@ -11,6 +12,10 @@ import pytest
 import served_models
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2
+
+from recurra.apps.serving.errors import ServingError
+from recurra.apps.serving.protocols.http import Bodies, Request
+from recurra.apps.serving.settings import Limits
 
 ONE = {"instances": [1.0]}
 FAST = "/v1/models/fast:predict"
@@ -206,3 +211,25 @@ def test_bodies_that_take_too_much_together(impatient):
         slow.sendall(POST + b"Content-Length: 10000\r\n\r\n" + b" " * 9999)
         impatient.until(lambda: impatient.post(FAST, b" " * 9000).status_code == 429)
     impatient.until(lambda: impatient.post(FAST, b" " * 9000).status_code == 404)
+
+
+def test_zipped_bodies_take_the_room_of_what_they_hold():
+    bodies = Bodies(Limits(body_megabytes=0.01, bodies_megabytes=0.015))
+
+    def body():
+        async def receive():
+            return {"type": "http.request", "body": gzip.compress(b" " * 9000)}
+
+        headers = [(b"content-encoding", b"gzip")]
+        scope = {"method": "POST", "raw_path": b"/", "headers": headers}
+        return bodies.of(Request(scope, receive))
+
+    async def ask():
+        async with body() as first:
+            assert len(first) == 9000
+            with pytest.raises(ServingError, match="take all the room"):
+                await body().__aenter__()
+        async with body() as again:
+            assert again == first
+
+    asyncio.run(ask())
