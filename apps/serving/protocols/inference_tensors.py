@@ -11,6 +11,7 @@ import tensorflow as tf
 from ..errors import ServingError, invalid
 from ..models.signatures import Signature, TensorInfo
 from . import json_values
+from .json_tensors import MOST_DIMENSIONS
 
 _DATATYPES = {
     tf.bool: "BOOL",
@@ -108,12 +109,15 @@ def check_tensor(
             f"{path}.datatype: expected {expected}; received "
             f"{json_values.shown_value(type_name)}"
         )
-    if not isinstance(shape, list) or not all(
-        type(size) is int and size >= 0 for size in shape
+    # Without a limit on both, their product alone takes minutes.
+    if (
+        not isinstance(shape, list)
+        or len(shape) > MOST_DIMENSIONS
+        or not all(type(size) is int and 0 <= size <= tf.int64.max for size in shape)
     ):
         raise invalid(
-            f"{path}.shape: expected a list of whole numbers; received "
-            f"{json_values.shown_value(shape)}"
+            f"{path}.shape: expected a list of whole numbers, {MOST_DIMENSIONS} at "
+            f"most; received {json_values.shown_value(shape)}"
         )
     if shape:
         signature.check_rows(info.name, shape[0])

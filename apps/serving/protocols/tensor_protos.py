@@ -11,6 +11,7 @@ from tensorflow_serving.apis import predict_pb2
 from ..errors import invalid
 from ..models.loading import LoadedModel
 from ..models.signatures import Signature, TensorInfo, shown
+from .json_tensors import MOST_DIMENSIONS
 
 # The field in which TensorFlow Serving sends values of each type.
 _FIELDS = {
@@ -80,6 +81,11 @@ def _set(names: Any) -> str:
 def _array_of(proto: Any, info: TensorInfo, signature: Signature) -> np.ndarray:
     """Likewise, within the limits of a request: a few bytes can ask for gigabytes."""
     sizes = [dim.size for dim in proto.tensor_shape.dim]
+    if len(sizes) > MOST_DIMENSIONS:
+        raise invalid(
+            f"Input {info.name} has {len(sizes)} dimensions; expected at most "
+            f"{MOST_DIMENSIONS}"
+        )
     if sizes:
         signature.check_rows(info.name, sizes[0])
     # A string without characters takes a pointer.

@@ -223,6 +223,12 @@ def _huge(request, axis=0):
     return request
 
 
+def _deep(request):
+    for _ in range(300):
+        request.inputs["x"].tensor_shape.dim.add(size=2**62)
+    return request
+
+
 def _typed(request, number):
     request.inputs["x"].dtype = number
     return request
@@ -278,6 +284,11 @@ BAD = {
         _huge(predict_request(x=[[1.0]]), axis=1),
         grpc.StatusCode.RESOURCE_EXHAUSTED,
         "Input x takes 4398046511104 bytes",
+    ),
+    "many dimensions": (
+        _deep(predict_request(x=[[1.0]])),
+        grpc.StatusCode.INVALID_ARGUMENT,
+        "Input x has 302 dimensions; expected at most 64",
     ),
     "a type that is none": (
         _typed(predict_request(x=[1.0]), 999),

@@ -149,6 +149,11 @@ BAD = {
         grpc.StatusCode.INVALID_ARGUMENT,
         "0 bytes, not",
     ),
+    "many dimensions": (
+        {"inputs": [x(shape=[1] + [2**62] * 300)], "raw_input_contents": [b""]},
+        grpc.StatusCode.INVALID_ARGUMENT,
+        "whole numbers, 64 at most",
+    ),
     "too many rows": (
         {"inputs": [x(shape=[5000, 2], contents=VALUES)]},
         grpc.StatusCode.RESOURCE_EXHAUSTED,

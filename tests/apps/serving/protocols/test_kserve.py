@@ -156,6 +156,9 @@ BAD_BYTES = {
     "of no input": ([2, 2], 16, b"\0" * 20, "4 bytes that are of no input"),
     "no size": ([2, 2], "16", b"\0" * 16, 'received "16"'),
     "too many rows": ([5000, 2], 8, b"\0" * 8, "has 5000 rows; expected at most 4096"),
+    "many dimensions": ([1, *[2**62] * 300], 0, b"", "whole numbers, 64 at most"),
+    "a size beyond int64": ([1, 2**63], 0, b"", "whole numbers, 64 at most"),
+    "64 large sizes": ([1, *[2**62] * 63], 0, b"", "0 bytes, not "),
 }
 
 
