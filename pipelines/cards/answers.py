@@ -141,10 +141,14 @@ class ContinuationAnswer(Answer):
         Args:
             prompts: Of the texts.
             **options: `length`, `temperature`, `top_k`, `top_p`, `seed` and `stop`.
+
+        Raises:
+            pydantic.ValidationError: An option is none of these, or out of its range.
         """
         usual = {key: getattr(self, key) for key in _HOW_TO_WRITE}
         given = {key: value for key, value in options.items() if value is not None}
-        return {"prompt": list(prompts), **usual, "seed": 0, "stop": "", **given}
+        asked = _Writing.model_validate({**usual, **given})
+        return {"prompt": list(prompts), **asked.model_dump()}
 
     def decode(self, outputs: Outputs) -> list[dict[str, Any]]:
         """`continuation`, for each row of `generate`."""
@@ -152,6 +156,19 @@ class ContinuationAnswer(Answer):
             {"continuation": text.decode("utf-8", "replace")}
             for text in outputs["text"]
         ]
+
+
+class _Writing(pydantic.BaseModel):
+    """What `generate` takes beside prompts."""
+
+    model_config = pydantic.ConfigDict(extra="forbid")
+
+    length: int = pydantic.Field(ge=1)
+    temperature: float = pydantic.Field(ge=0)
+    top_k: int = pydantic.Field(ge=0)
+    top_p: float = pydantic.Field(gt=0, le=1)
+    seed: int = pydantic.Field(0, ge=-(2**31), lt=2**31)
+    stop: str = ""
 
 
 _HOW_TO_WRITE = ("length", "temperature", "top_k", "top_p")

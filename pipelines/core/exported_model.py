@@ -4,12 +4,14 @@ Neither layers nor training code is needed: all that the model does is in its gr
 the model card says what its answers are.
 """
 
+import codecs
 import importlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pydantic
 import tensorflow as tf
 
 from ..cards import (
@@ -146,36 +148,47 @@ class ExportedModel:
 
     def _asked(self, texts: Sequence[str], options: Mapping[str, Any]) -> Any:
         if isinstance(self.answer, ContinuationAnswer):
-            return self.run(self.answer.request(texts, **options), "generate")
+            return self.run(self._request(texts, options), "generate")
         (name,) = self.card.inputs
         return self.run({name: texts})
 
     def write(self, prompt: str, **options: Any) -> Iterator[str]:
-        """What a model writes behind a prompt, unit by unit as it comes.
+        """What a model writes behind a prompt, as it comes; together as `predict` says.
 
         Args:
             prompt: The text before it.
             **options: As for `predict`.
 
         Raises:
-            UserError: It is no model that writes.
+            UserError: It is no model that writes, or an option is wrong.
         """
-        request = self._writer().request([prompt], **options)
+        request = self._request([prompt], options)
         stop, length = request.pop("stop"), request.pop("length")
         del request["prompt"]
         begun = self.run({"prompt": [prompt]}, "begin")
-        typed, state, text = begun["typed"], begun["state"], ""
+        typed, state = begun["typed"], begun["state"]
         request["offset"] = begun["offset"]
+        # A unit may be a part of a character.
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        behind, held = prompt.encode(), ""
         for number in range(length):
-            inputs = {"behind": [prompt + text], "typed": typed, "state": state}
+            inputs = {"behind": [behind], "typed": typed, "state": state}
             found = self.run(
                 {**inputs, **request, "first": number, "length": 1}, "write"
             )
-            piece = found["text"][0].decode("utf-8", "replace")
-            text, typed, state = text + piece, [""], found["state"]
-            if found["is_over"][0] or (stop and stop in text):
-                return
-            yield piece
+            piece = found["text"][0]
+            behind, typed, state = behind + piece, [""], found["state"]
+            held += decoder.decode(piece)
+            if found["is_over"][0] or (stop and stop in held):
+                break
+            # What may be the beginning of the stop waits.
+            ready = max(0, len(held) - max(0, len(stop) - 1))
+            if ready:
+                yield held[:ready]
+                held = held[ready:]
+        held += decoder.decode(b"", final=True)
+        if last := held.partition(stop)[0] if stop else held:
+            yield last
 
     def fill(
         self, texts: Sequence[str], k: int = 5
@@ -205,6 +218,16 @@ class ExportedModel:
                 texts, found["filling"], found["probability"], strict=True
             )
         ]
+
+    def _request(self, prompts: Sequence[str], options: Mapping[str, Any]) -> Any:
+        """The inputs of `generate`."""
+        try:
+            return self._writer().request(prompts, **options)
+        except pydantic.ValidationError as error:
+            problem = error.errors()[0]
+            raise UserError(
+                f"{problem['loc'][0]}: {problem['msg']}; received {problem['input']!r}"
+            ) from None
 
     def _writer(self) -> ContinuationAnswer:
         if not isinstance(self.answer, ContinuationAnswer):
