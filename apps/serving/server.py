@@ -115,10 +115,13 @@ class Server:
         hosts = None if is_open else settings.hosts
         return Origins(app, hosts, settings.cors_origins)
 
-    async def reload(self) -> None:
+    async def reload(self) -> bool:
         """Reads the files of keys and of models anew, and looks at the models.
 
         What is wrong is logged, and stays as it was.
+
+        Returns:
+            Whether all is as the files say.
         """
         try:
             if self._keys:
@@ -130,6 +133,8 @@ class Server:
                 await self.repository.reload(configs)
         except (StartError, ServingError) as error:
             logger.error("Not reloaded: %s", error)
+            return False
+        return True
 
     async def _watch_keys(self, keys: Keys) -> None:
         """Takes changed keys, until cancelled."""
@@ -146,8 +151,8 @@ class Server:
             await asyncio.sleep(seconds)
             with contextlib.suppress(StartError):
                 configs = self._model_configs()
-                if configs != taken:
-                    await self.reload()
+                # A label may wait for its version.
+                if configs != taken and await self.reload():
                     taken = configs
 
     def _make_app(self) -> fastapi.FastAPI:

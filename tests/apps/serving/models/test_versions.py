@@ -224,6 +224,26 @@ def test_named_versions_with_labels_that_move(serving, scaled, tmp_path):
         server.until(lambda: server.states("scaled")[1] == "END")
 
 
+def test_a_changed_file_of_models_is_taken_once_its_versions_are_there(
+    serving, scaled, tmp_path, caplog
+):
+    served_models.put(scaled[1], tmp_path / "scaled" / "1")
+    config = tmp_path / "models.config"
+    one = "name: 'scaled' base_path: 'scaled' model_platform: 'tensorflow'"
+    config.write_text(f"model_config_list {{ config {{ {one} }} }}")
+    given = {"model_config_file": config, "model_config_poll_seconds": 0.05}
+    with serving(tmp_path, **given) as server:
+        label = "version_labels { key: 'next' value: 2 }"
+        changed = tmp_path / "changed"
+        changed.write_text(f"model_config_list {{ config {{ {one} {label} }} }}")
+        changed.replace(config)
+        path = "/v1/models/scaled/labels/next:predict"
+        server.until(lambda: "label to version 2" in caplog.text)
+        assert server.post(path, ONE).status_code == 400
+        served_models.put(scaled[2], tmp_path / "scaled" / "2")
+        server.until(lambda: server.post(path, ONE).json() == {"predictions": [2.0]})
+
+
 @pytest.mark.parametrize("base_path", ["/etc", "..", "../other", "scaled/../.."])
 def test_no_configuration_leads_out_of_the_folder(serving, scaled, tmp_path, base_path):
     models = tmp_path / "models"
