@@ -50,7 +50,9 @@ class Runner:
                 f"{self._requests[model]} requests are being answered by {model}, as "
                 "many as are allowed at the same time; try again"
             )
-        allowed = min(self._limits.seconds, seconds or self._limits.seconds)
+        allowed = self._limits.seconds
+        if seconds is not None:
+            allowed = min(allowed, seconds)
         deadlines.current.set(deadlines.Deadline.after(allowed))
         self._requests[model] += 1
         try:

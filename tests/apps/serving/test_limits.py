@@ -14,6 +14,8 @@ import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2
 
 from recurra.apps.serving.errors import ServingError
+from recurra.apps.serving.models import deadlines
+from recurra.apps.serving.models.running import Runner
 from recurra.apps.serving.protocols.http import Bodies, Request
 from recurra.apps.serving.settings import Limits
 
@@ -110,6 +112,19 @@ def test_a_deadline_of_a_grpc_client(serving, models):
         server.until(lambda: queue_of_slow(server) == 0)
         request.model_spec.name = "fast"
         assert server.predictions.Predict(request, 30).outputs["y"].float_val == [1.0]
+
+
+def test_a_deadline_that_is_over():
+    """gRPC gives 0 seconds then, and None where there is no deadline."""
+
+    async def ask(seconds):
+        async with Runner(Limits()).admitted("fast", seconds):
+            await asyncio.sleep(0.001)
+            return deadlines.current.get().seconds
+
+    with pytest.raises(ServingError, match="Timed out after 0 s"):
+        asyncio.run(ask(0.0))
+    assert asyncio.run(ask(None)) == Limits().seconds
 
 
 def test_a_full_queue_of_batches(serving, models):
