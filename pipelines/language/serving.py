@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -92,7 +93,7 @@ class LanguageServing(ServingModule):
         return {
             "serving_default": graph(self._score, [_TEXT]),
             "next": graph(self._next, [_TEXT, _COUNT]),
-            "generate": graph(self._generate, [_PROMPT, *_WRITING, _STOP]),
+            "generate": self._generate_graph,
             "fill": graph(self._fill, [_TEXT, _COUNT]),
             "step": graph(self._step, [tf.TensorSpec([None], tf.int32, "ids"), state]),
             "begin": graph(self._begin, [_PROMPT]),
@@ -111,9 +112,8 @@ class LanguageServing(ServingModule):
 
     def sample(self, number: int, length: int, temperature: float) -> list[str]:
         """Texts that are written from the beginning, each by a seed of its own."""
-        generate = graph(self._generate, [_PROMPT, *_WRITING, _STOP])
         texts = [
-            generate(
+            self._generate_graph(
                 tf.constant([""]),
                 tf.constant(length),
                 tf.constant(temperature),
@@ -125,6 +125,11 @@ class LanguageServing(ServingModule):
             for seed in range(number)
         ]
         return [text.numpy()[0].decode("utf-8", "replace") for text in texts]
+
+    @functools.cached_property
+    def _generate_graph(self) -> Any:
+        # Tracing takes seconds: once for all that is written.
+        return graph(self._generate, [_PROMPT, *_WRITING, _STOP])
 
     @property
     def state_size(self) -> int:

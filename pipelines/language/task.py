@@ -129,6 +129,8 @@ class LanguageTask(Task[LanguageConfig, Documents, StreamDataModule]):
         options: Any,
     ) -> LanguageResult:
         scorer = self._fitted_scorer(model)
+        serving = LanguageServing(scorer.members, self._units, ends=self._apart)
+        length = self.configuration.writing.length
         documents = data_module.documents(split)
         ranked = self.configuration.training.ranked_units
         return LanguageResult(
@@ -136,7 +138,7 @@ class LanguageTask(Task[LanguageConfig, Documents, StreamDataModule]):
             split,
             scorer.score(documents, ranked),
             scorer.members,
-            write=lambda temperature: self._sample(scorer.members, temperature),
+            write=lambda temperature: serving.sample(_SAMPLES, length, temperature),
             unigram=self.kept_baselines().get(UNIGRAM),
             seed=self.configuration.seed,
         )
@@ -187,12 +189,6 @@ class LanguageTask(Task[LanguageConfig, Documents, StreamDataModule]):
                 "mixture": read_json(self._mixture_file),
             },
         )
-
-    def _sample(self, members: Members, temperature: float) -> list[str]:
-        """Texts that the model writes from the beginning, for the report."""
-        serving = LanguageServing(members, self._units, ends=self._apart)
-        length = self.configuration.writing.length
-        return serving.sample(_SAMPLES, length, temperature)
 
     def _examples(self) -> list[str]:
         import pandas

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from recurra.pipelines.language.serving import _Draw
+from recurra.pipelines.language.serving import LanguageServing, _Draw
 
 
 def _written(serving, prompts, **options):
@@ -58,6 +58,17 @@ def test_at_temperature_0_the_likeliest_unit_is_taken(serving):
     assert _written(serving, ["the dog"], top_k=1, length=1) == [text]
     assert _written(serving, ["the dog"], top_p=1e-6, length=1) == [text]
     assert (np.diff(best["probability"][0]) <= 0).all()
+
+
+def test_samples_are_texts_of_their_own_seeds_by_one_graph(serving, members, units):
+    module = LanguageServing(members, units, ends=True)
+    for temperature in (1.0, 0.5):
+        found = module.sample(2, 12, temperature)
+        assert found == [
+            _written(serving, [""], temperature=temperature, seed=seed)[0]
+            for seed in range(2)
+        ]
+    assert module.signatures()["generate"].experimental_get_tracing_count() == 1
 
 
 def test_a_text_ends_before_the_stop(serving):
