@@ -44,7 +44,7 @@ class Keys:
 
     def __init__(self, file: Path):
         self._file = file
-        self._content = b""
+        self._content: bytes | None = None
         self._keys: frozenset[bytes] = frozenset()
         self.reload()
 

@@ -95,9 +95,10 @@ def test_the_same_holds_for_grpc(guarded):
     assert health.Check(health_pb2.HealthCheckRequest(), timeout=30)
 
 
-def test_a_file_without_keys_is_no_open_door(serving, tmp_path):
+@pytest.mark.parametrize("content", ["\n", ""])
+def test_a_file_without_keys_is_no_open_door(serving, tmp_path, content):
     keys = tmp_path / "keys"
-    keys.write_text("\n")
+    keys.write_text(content)
     with (
         pytest.raises(StartError, match="holds no API key"),
         serving(tmp_path, api_key_file=keys),
