@@ -60,6 +60,16 @@ def _gates_in_range(
     return ops.exp(take - new_scale), ops.exp(kept), new_scale
 
 
+def _least_size(scale: Tensor) -> Tensor:
+    """The 1 of max(|n_t . q_t|, 1), divided by exp(m_t), and finite in every dtype.
+
+    Infinity would make the gradient no number. Where the bound differs, h_t is zero up
+    to rounding.
+    """
+    is_half = keras.backend.standardize_dtype(scale.dtype) == "float16"
+    return ops.exp(ops.minimum(-scale, 10.0 if is_half else 60.0))
+
+
 def _is_empty(memory: Tensor, normaliser: Tensor) -> Tensor:
     """`(batch, heads)`."""
     return ops.logical_and(
@@ -269,7 +279,7 @@ class MLSTMCell(_ExponentialCell):
         normaliser = forget * normaliser + take * key
         found = ops.squeeze(ops.matmul(memory, ops.expand_dims(query, -1)), -1)
         size = ops.abs(ops.sum(normaliser * query, axis=-1))
-        found = found / ops.expand_dims(ops.maximum(size, ops.exp(-scale)), -1)
+        found = found / ops.expand_dims(ops.maximum(size, _least_size(scale)), -1)
         return self._let_out(output, found), self._flat([memory, normaliser, scale])
 
     def all_steps(
@@ -311,7 +321,7 @@ class MLSTMCell(_ExponentialCell):
         found = found + before[..., None] * ops.einsum("bhtk,bhvk->bhtv", query, memory)
         size = ops.sum(scores, axis=-1)
         size = size + before * ops.einsum("bhtk,bhk->bht", query, normaliser)
-        found = found / ops.maximum(ops.abs(size), ops.exp(-scales))[..., None]
+        found = found / ops.maximum(ops.abs(size), _least_size(scales))[..., None]
 
         last, left = written[:, :, -1], before[:, :, -1, None]
         memory = left[..., None] * memory + ops.einsum(

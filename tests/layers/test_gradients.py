@@ -6,7 +6,7 @@ Of the cells without a reference of backpropagation through time in NumPy.
 import numpy as np
 import pytest
 
-from recurra.layers import RNN
+from recurra.layers import RNN, MLSTMCell
 
 from . import reference
 from .cases import (
@@ -18,6 +18,7 @@ from .cases import (
     masks_of,
     randomise,
     sequences,
+    to_numpy,
     zeros,
 )
 from .differentiation import gradients, numerical_gradients
@@ -49,3 +50,19 @@ def test_gradients(cell):
     found = gradients(layer, sequences(), padding, direction)
     for gradient, numerical in zip(found, expected, strict=True):
         np.testing.assert_allclose(gradient, numerical, atol=2e-4, rtol=2e-4)
+
+
+@pytest.mark.parametrize("by_chunks", [True, False])
+@pytest.mark.parametrize(("dtype", "bias"), [("float32", -100), ("float16", -14)])
+def test_of_a_matrix_memory_whose_input_gate_is_shut(
+    monkeypatch, dtype, bias, by_chunks
+):
+    if not by_chunks:
+        monkeypatch.delattr(MLSTMCell, "all_steps")
+    layer = RNN(MLSTMCell(UNITS, heads=2, dtype=dtype), dtype=dtype)
+    layer.build(sequences().shape)
+    layer.cell.gate_bias.assign([bias, bias, 0, 0])
+    inputs = sequences().astype(dtype)
+    np.testing.assert_allclose(to_numpy(layer(inputs)), 0, atol=1e-4)
+    for gradient in gradients(layer, inputs, None, np.ones(1, dtype)):
+        assert np.isfinite(gradient).all()
