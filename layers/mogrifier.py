@@ -7,7 +7,13 @@ from typing import Any
 import keras
 from keras import ops
 
-from .regulariser import CellRegulariser, Tensor, refuse_other_than_flat_states
+from .regulariser import (
+    CellRegulariser,
+    Tensor,
+    refuse_other_than_flat_states,
+    wrappers_of,
+)
+from .zoneout import Zoneout
 
 
 @keras.saving.register_keras_serializable(package="recurra")
@@ -46,8 +52,8 @@ class Mogrifier(CellRegulariser):
 
     Raises:
         TypeError: `cell` is no cell.
-        ValueError: `rounds` or `rank` makes no sense, or the cell's states have more
-            dimensions.
+        ValueError: `rounds` or `rank` makes no sense, the cell's states have more
+            dimensions, or it is in a `Zoneout`, which would keep the gated state.
 
     Example:
 
@@ -76,6 +82,12 @@ class Mogrifier(CellRegulariser):
                     f"`{name}` must be an integer of at least {least}. Received: "
                     f"{name}={value!r}"
                 )
+        if any(isinstance(wrapper, Zoneout) for wrapper in wrappers_of(cell)):
+            raise ValueError(
+                "`Mogrifier` around `Zoneout` would make zoneout keep the gated state "
+                "instead of the state. Put it inside: Zoneout(Mogrifier(cell), ...). "
+                f"Received: cell={cell}"
+            )
         self.rounds = rounds
         self.rank = rank
         self.kernel_initializer = keras.initializers.get(kernel_initializer)

@@ -58,8 +58,7 @@ class RecurrentLayer(RNN):
         if "zoneout_cell" in kwargs:
             raise ValueError(
                 f"`{type(self).__name__}` has no cell state that `zoneout_cell` could "
-                "keep: its one state is that of `zoneout_hidden`. Received: "
-                f"zoneout_cell={kwargs['zoneout_cell']}"
+                f"keep by itself. Received: zoneout_cell={kwargs['zoneout_cell']}"
             )
         super().__init__(regularised(cell, **shorthand), **kwargs)
         self.input_spec = keras.layers.InputSpec(ndim=3)

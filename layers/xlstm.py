@@ -93,7 +93,7 @@ class SLSTMCell(_ExponentialCell):
     `bias` b `(4 units,)`, gates in the order i, f, z, o. Each of the `heads` reads its
     own units of h alone: W is `(heads, units / heads, 4 units / heads)`. c and n are
     kept divided by exp(m_t), with m_t = max(log f_t + m_{t-1}, log i_t), which changes
-    no h. States: h, c, n, m.
+    no h. States: h, c, n, m. `Zoneout` keeps h alone, since c, n and m belong together.
 
     Source: Beck et al., "xLSTM: Extended Long Short-Term Memory",
     https://arxiv.org/abs/2405.04517, section 2.2, with the sigmoid forget gate
@@ -124,6 +124,7 @@ class SLSTMCell(_ExponentialCell):
     """
 
     has_bounded_states = True
+    zoneout_states = ("hidden",)
 
     def __init__(
         self,
@@ -195,6 +196,7 @@ class MLSTMCell(_ExponentialCell):
     `(features, 2 heads)`, in the order i, f, and `bias` b `(4 units,)` and `gate_bias`
     e `(2 heads,)`. C and n are kept divided by exp(m_t), as in `SLSTMCell`. States: C
     as `(batch, heads * d * d)`, n `(batch, units)`, m `(batch, heads)`; h is no state.
+    They belong together, so `Zoneout` has none to keep.
 
     Nothing is multiplied with h, so a layer that runs the cell bare computes chunks of
     steps at once, as attention does, and steps from chunk to chunk.
@@ -228,6 +230,7 @@ class MLSTMCell(_ExponentialCell):
 
     has_bounded_states = True
     reads_state = False
+    zoneout_states = ()
     # Steps computed at once.
     chunk = 32
 

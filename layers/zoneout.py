@@ -38,6 +38,9 @@ class Zoneout(CellRegulariser):
     The first state of the cell is taken as hidden state, the second, if there is one,
     as cell state; further states are left alone. The output of the step is `h_t`,
     where the cell's output is its hidden state, and the cell's own output otherwise.
+    A cell some of whose states mean nothing without the others, such as those that
+    share a scale, names by `zoneout_states` those that may be kept: `("hidden",)`, or
+    `()`.
 
     Source: Krueger et al., "Zoneout: Regularizing RNNs by Randomly Preserving Hidden
     Activations", https://arxiv.org/abs/1606.01305
@@ -59,9 +62,9 @@ class Zoneout(CellRegulariser):
 
     Raises:
         TypeError: `cell` is no cell.
-        ValueError: A rate is outside `[0, 1)`, `zoneout_cell` is given and the
-            cell has no cell state, or the cell masks its output, which zoneout would
-            undo.
+        ValueError: A rate is outside `[0, 1)`, it is that of a state that the cell has
+            not or that may not be kept alone, or the cell masks its output, which
+            zoneout would undo.
 
     Example:
 
@@ -170,6 +173,14 @@ class Zoneout(CellRegulariser):
     def _refuse_a_rate_without_a_state(self) -> None:
         # A buffer that a regulariser within adds to the states is no cell state.
         cell = innermost_cell(self.cell)
+        may_be_kept = getattr(cell, "zoneout_states", self._rates())
+        for name, rate in self._rates().items():
+            if rate and name not in may_be_kept:
+                raise ValueError(
+                    f"`zoneout_{name}` would keep a state of this cell without those "
+                    f"that belong to it. Received: zoneout_{name}={rate} for cell="
+                    f"{self.cell}"
+                )
         if self.zoneout_cell and len(shapes_of_states(cell)) < 2:
             raise ValueError(
                 "`zoneout_cell` needs a cell with a cell state beside its hidden "

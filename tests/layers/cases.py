@@ -21,6 +21,7 @@ from recurra.layers import (
     WeightDrop,
     Zoneout,
 )
+from recurra.layers.regulariser import innermost_cell
 
 from . import reference
 
@@ -82,18 +83,23 @@ CELLS = {
 }
 
 
-def has_cell_state(cell):
-    return not isinstance(cell.state_size, int)
-
-
 def weight_dropped(cell):
     has_one = not isinstance(cell, (LeakyCell, LinearCell, MLSTMCell))
     kernel = "recurrent_kernel" if has_one else "kernel"
     return WeightDrop(cell, 0.3, (kernel,))
 
 
+def zoneout_rates(cell):
+    kept = getattr(cell, "zoneout_states", ("hidden", "cell"))
+    has_cell_state = not isinstance(cell.state_size, int)
+    return (
+        0.3 if "hidden" in kept else 0.0,
+        0.4 if "cell" in kept and has_cell_state else 0.0,
+    )
+
+
 def zoned_out(cell):
-    return Zoneout(cell, 0.3, 0.4 if has_cell_state(cell) else 0.0)
+    return Zoneout(cell, *zoneout_rates(innermost_cell(cell)))
 
 
 def state_rate(cell):

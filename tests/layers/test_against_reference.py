@@ -25,13 +25,13 @@ from .cases import (
     PADDINGS,
     REGULARISED,
     UNITS,
-    has_cell_state,
     masks_of,
     randomise,
     record_noise,
     sequences,
     to_numpy,
     zeros,
+    zoneout_rates,
 )
 
 
@@ -189,7 +189,7 @@ def test_initial_state_is_zoned_out_like_any_other(padding):
 def test_zoneout_at_inference_is_the_expectation(cell, padding):
     make_cell, step = CELLS[cell]
     cell = make_cell(UNITS)
-    rates = (0.3, 0.4 if has_cell_state(cell) else 0.0)
+    rates = zoneout_rates(cell)
     layer = RNN(Zoneout(cell, *rates), return_sequences=True)
     layer.build(sequences().shape)
     randomise(layer)
@@ -198,7 +198,7 @@ def test_zoneout_at_inference_is_the_expectation(cell, padding):
         layer.get_weights(),
         sequences(),
         zeros(cell),
-        reference.Masks(hidden=rates[0], cell=rates[1] or None),
+        reference.Masks(hidden=rates[0] or None, cell=rates[1] or None),
         padding=PADDINGS[padding],
     )
     np.testing.assert_allclose(
