@@ -20,8 +20,9 @@ class IndRNNCell(ElementwiseCell):
 
     with `kernel` U `(features, units)`, `recurrent_kernel` w `(units,)` and `bias` b
     `(units,)`: a unit reads its own state alone. Over n steps its gradient is scaled by
-    w^n times slopes of f, so |w| is to stay near 1: pass
-    `recurrent_constraint=keras.constraints.MinMaxNorm(...)` or clip by your own.
+    w^n times slopes of f, so |w| is to stay near 1: pass as `recurrent_constraint` a
+    `keras.constraints.Constraint` that clips w. Those of Keras bound the norm of w as a
+    whole, and no single |w|.
 
     Source: Li et al., "Independently Recurrent Neural Network (IndRNN): Building A
     Longer and Deeper RNN", https://arxiv.org/abs/1803.04831

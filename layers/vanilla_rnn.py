@@ -26,8 +26,7 @@ class VanillaRNNCell(CellDropout, keras.layers.SimpleRNNCell):
 
     with `kernel` U `(features, units)`, `recurrent_kernel` W `(units, units)` and
     `bias` b `(units,)`, as in `keras.layers.SimpleRNNCell`: weights interchange both
-    ways. Wrap it in
-    `VariationalDropout`, `WeightDrop` or `Zoneout`.
+    ways. Wrap it in `VariationalDropout`, `WeightDrop` or `Zoneout`.
 
     With `layer_norm=True` the summed input is normalised (Ba et al. 2016, equation 4)
 
@@ -48,8 +47,8 @@ class VanillaRNNCell(CellDropout, keras.layers.SimpleRNNCell):
         kernel_constraint, recurrent_constraint, bias_constraint: As for
             `keras.layers.SimpleRNNCell`.
         dropout, recurrent_dropout: Rates in `[0, 1)` of masks on the input and on what
-            is read of the hidden state, held over the sequence and shared by all
-            gates. `recurra.layers.RNN` draws them before the loop. Default: 0.
+            is read of the hidden state, held over the sequence.
+            `recurra.layers.RNN` draws them before the loop. Default: 0.
         seed: Integer seed of these masks, or `None` for a fresh one.
         layer_norm: Whether to normalise as above. Default: `False`.
         **kwargs: As for `keras.layers.Layer`.

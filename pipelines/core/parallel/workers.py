@@ -75,13 +75,14 @@ def connect(number_of_processes: int = 1) -> Workers:
         number_of_processes: That this one is to start; then it can be no worker itself.
 
     Raises:
-        UserError: TF_CONFIG names other jobs than workers, cannot be read, or names
-            workers where processes are to be started.
+        UserError: TF_CONFIG names other jobs than workers, or no task of the cluster,
+            cannot be read, or names workers where processes are to be started.
     """
     try:
         cluster = tf.distribute.cluster_resolver.TFConfigClusterResolver()
         addresses = cluster.cluster_spec().as_dict()
-    except ValueError as error:
+        job, index = cluster.task_type, cluster.task_id
+    except (TypeError, ValueError) as error:
         raise UserError(f"TF_CONFIG: is no JSON of a cluster ({error})") from None
     number = sum(map(len, addresses.values()))
     if number < 2:
@@ -96,9 +97,13 @@ def connect(number_of_processes: int = 1) -> Workers:
             f"--workers {number_of_processes}: the variable TF_CONFIG makes this "
             f"process one of {number} workers already; leave out one of the two"
         )
+    if index not in range(len(addresses.get(job, ()))):
+        raise UserError(
+            f"TF_CONFIG: its task is {job} {index}, which the cluster has not; name "
+            "the type and the index of this process"
+        )
     chiefs = len(addresses.get("chief", ()))
-    rank = int(cluster.task_id) + (chiefs if cluster.task_type == "worker" else 0)
-    return _Cluster(rank, number)
+    return _Cluster(index + (chiefs if job == "worker" else 0), number)
 
 
 @contextlib.contextmanager

@@ -227,7 +227,11 @@ def test_without_other_workers_a_process_is_alone(monkeypatch, value):
     ("value", "message"),
     [
         ("{", "TF_CONFIG: is no JSON"),
+        ('{"cluster": 3}', "TF_CONFIG: is no JSON"),
         (_tf_config(0, worker=["a:1"], ps=["b:1"]), "has the jobs worker, ps"),
+        (_tf_config(None, worker=["a:1", "b:1"]), "TF_CONFIG"),
+        (_tf_config(2, worker=["a:1", "b:1"]), "worker 2, which the cluster has not"),
+        ('{"cluster": {"worker": ["a:1", "b:1"]}}', "None None, which"),
     ],
 )
 def test_other_clusters_are_refused(monkeypatch, value, message):
