@@ -176,7 +176,7 @@ class LinearCell(ElementwiseCell):
 
     with a_t in [0, 1]. A subclass defines `coefficients`, and
     `products = LinearCell.products`. `recurra.layers.RNN` then runs
-    `linear_recurrence`, zoneout included.
+    `linear_recurrence`, zoneout included, in the dtype of the coefficients.
 
     Args:
         **kwargs: As for `ElementwiseCell`.
@@ -210,5 +210,6 @@ class LinearCell(ElementwiseCell):
         self, products: Tensor, states: list[Tensor], state_mask: Tensor | None = None
     ) -> tuple[Tensor, list[Tensor]]:
         decay, addend = ops.split(products, 2, axis=-1)
-        state = decay * states[0] + addend
+        state = decay * ops.cast(states[0], decay.dtype) + addend
+        state = ops.cast(state, states[0].dtype)
         return state, [state]

@@ -28,7 +28,8 @@ class RGLRUCell(LinearCell):
     reads x_t U instead of x_t, with `kernel` U `(features, units)`, the first of the
     weights: the paper's recurrent block has such a layer before this unit. L starts so
     that s(L)^8 is uniform in [0.9, 0.999], as in the paper. Its code has block-diagonal
-    W; here W is whole, as in its equations.
+    W; here W is whole, as in its equations. a_t and the steps of the layer are computed
+    in float32 at least, since bfloat16 has no number between 0.996 and 1.
 
     Source: De et al., "Griffin: Mixing Gated Linear Recurrences with Local Attention
     for Efficient Language Models", https://arxiv.org/abs/2402.19427, section 2.4
@@ -72,14 +73,16 @@ class RGLRUCell(LinearCell):
         gates = ops.matmul(read, self.gate_kernel)
         if self.bias is not None:
             gates = gates + self.bias
-        reset, take = ops.split(ops.sigmoid(gates), 2, axis=-1)
-        log_decay = reset * (_SHARPNESS * ops.log_sigmoid(self.decay))
+        # A decay near 1 is none in the dtypes of mixed precision.
+        dtype = keras.backend.result_type(self.compute_dtype, "float32")
+        reset, take = ops.split(ops.cast(ops.sigmoid(gates), dtype), 2, axis=-1)
+        decay = ops.cast(self.decay, dtype)
+        log_decay = reset * (_SHARPNESS * ops.log_sigmoid(decay))
         # 1 - a^2 for any a, near 1 too; TensorFlow has no fast `expm1`. Above zero,
         # where the root has a slope.
         squashed = ops.tanh(log_decay)
-        least = 1e-7 if self.compute_dtype == "float16" else 1e-12
-        rest = 2 * squashed / (squashed - 1) + least
-        return ops.exp(log_decay), ops.sqrt(rest) * (take * read)
+        rest = 2 * squashed / (squashed - 1) + 1e-12
+        return ops.exp(log_decay), ops.sqrt(rest) * (take * ops.cast(read, dtype))
 
 
 @keras.saving.register_keras_serializable(package="recurra")

@@ -300,8 +300,10 @@ class RNN(keras.layers.RNN):
         if answer_of(inner, "products") and self._inputs_reach_the_cell(inputs):
             coefficients = self._linear_coefficients(inputs)
             if coefficients is not None:
-                states = linear_recurrence(*coefficients, inputs.initial_state[0])
-                return _run_through([states], inputs)
+                (initial,) = inputs.initial_state
+                dtype = coefficients[0].dtype
+                states = linear_recurrence(*coefficients, ops.cast(initial, dtype))
+                return _run_through([ops.cast(states, initial.dtype)], inputs)
             products = inner.products(inputs.sequences)
             if answer_of(inner, "all_steps") and self._steps_are_bare(inputs):
                 outputs, states = inner.all_steps(products, inputs.initial_state)

@@ -7,6 +7,7 @@ import pytest
 from recurra.layers import (
     GRU,
     LSTM,
+    RGLRU,
     RNN,
     GRUCell,
     LSTMCell,
@@ -22,6 +23,7 @@ from . import reference
 from .cases import (
     BATCH,
     CELLS,
+    FEATURES,
     PADDINGS,
     REGULARISED,
     UNITS,
@@ -244,6 +246,24 @@ def test_chunks_of_matrix_memories_are_the_steps(monkeypatch):
             steps = layer(sequences(), initial_state=states)
         for chunk, step in zip(chunks, steps, strict=True):
             np.testing.assert_allclose(to_numpy(chunk), to_numpy(step), atol=2e-5)
+
+
+@pytest.mark.parametrize("zoneout", [0.0, 0.1])
+def test_a_long_memory_is_kept_in_mixed_precision(zoneout):
+    inputs = 0.3 + sequences(shape=(2, 400, FEATURES))
+    whole, mixed = (
+        RGLRU(UNITS, zoneout_hidden=zoneout, return_state=True, dtype=dtype)
+        for dtype in ("float32", "mixed_bfloat16")
+    )
+    for layer in (whole, mixed):
+        layer.build(inputs.shape)
+    whole.plain_cell.decay.assign(np.full(UNITS, 9.0))
+    mixed.set_weights(whole.get_weights())
+    expected = to_numpy(whole(inputs)[0])
+    for found in mixed(inputs):
+        assert keras.backend.standardize_dtype(found.dtype) == "bfloat16"
+        found = to_numpy(keras.ops.cast(found, "float32"))
+        assert np.abs(found - expected).max() < 0.03 * np.abs(expected).max()
 
 
 def test_variational_dropout_at_inference_does_nothing():
