@@ -67,7 +67,8 @@ def gradient_flow(model: keras.layers.Layer, inputs: Tensor) -> list[GradientFlo
         For each recurrent layer a `GradientFlow`, from the input to the output.
 
     Raises:
-        ValueError: There is no recurrent layer that runs forwards.
+        ValueError: There is no recurrent layer that runs forwards, or one of a model
+            gets an initial state, or the mask of a model leaves steps out.
 
     Example:
 
@@ -88,13 +89,31 @@ def gradient_flow(model: keras.layers.Layer, inputs: Tensor) -> list[GradientFlo
         if not model.built:
             model.build(tuple(inputs.shape))
         return [_flow_through(model, ops.convert_to_tensor(inputs))]
-    read = keras.Model(model.inputs, [layer.input for layer in layers])
-    return [
-        _flow_through(layer, sequences)
-        for layer, sequences in zip(
-            layers, keras.tree.flatten(read(inputs)), strict=True
+    read = [_read_by(layer) for layer in layers]
+    # Keras takes the only one out of its list.
+    found = keras.tree.flatten(keras.Model(model.inputs, read)(inputs))
+    found = keras.tree.pack_sequence_as(read, found)
+    flows = []
+    for layer, (sequences, *masks) in zip(layers, found, strict=True):
+        if not all(ops.convert_to_numpy(mask).all() for mask in masks):
+            raise ValueError(
+                "`gradient_flow` takes sequences without padding. Received: inputs of "
+                f"which the mask of `{layer.name}` leaves steps out"
+            )
+        flows.append(_flow_through(layer, sequences))
+    return flows
+
+
+def _read_by(layer: keras.layers.RNN) -> list[Tensor]:
+    """The sequences that a layer of a model reads, and their masks."""
+    sequences, *others = keras.tree.flatten(layer.input)
+    if any(other.dtype != "bool" for other in others):
+        raise ValueError(
+            "`gradient_flow` starts from states of zero. Received: a model whose "
+            f"`{layer.name}` gets an initial state; call it with the layer and its "
+            "sequences"
         )
-    ]
+    return [sequences, *others]
 
 
 def _recurrent_layers(model: keras.layers.Layer) -> list[keras.layers.RNN]:

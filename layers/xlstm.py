@@ -29,7 +29,8 @@ class _ExponentialCell(ElementwiseCell):
 
     def __init__(self, units: int, heads: int = 1, **kwargs: Any) -> None:
         super().__init__(units, **kwargs)
-        if not isinstance(heads, int) or heads < 1 or units % heads:
+        is_integer = isinstance(heads, int) and not isinstance(heads, bool)
+        if not is_integer or heads < 1 or units % heads:
             raise ValueError(
                 "`heads` must be a positive integer that divides `units`. Received: "
                 f"heads={heads!r}, units={units}"
@@ -315,7 +316,8 @@ class MLSTMCell(_ExponentialCell):
         written = ops.where(steps[:, None] >= steps, written, _NEVER)
         is_fresh = _is_empty(memory, normaliser)[..., None]
         before = ops.where(is_fresh, _NEVER, kept + scale[..., None])
-        scales = ops.maximum(ops.max(written, axis=-1), before)
+        # With a least value TensorFlow takes batches without a sequence, too.
+        scales = ops.maximum(ops.max(written, axis=-1, initial=_NEVER), before)
         written = ops.exp(written - scales[..., None])
         before = ops.exp(before - scales)
 

@@ -71,3 +71,27 @@ def test_no_recurrent_layer():
     model = keras.Sequential([keras.Input((FEATURES,)), keras.layers.Dense(1)])
     with pytest.raises(ValueError, match="recurrent layers"):
         gradient_flow(model, sequences())
+
+
+def test_a_model_of_words_without_padding():
+    model = keras.Sequential(
+        [
+            keras.Input((TIME,)),
+            keras.layers.Embedding(5, FEATURES, mask_zero=True),
+            VanillaRNN(UNITS),
+        ]
+    )
+    words = np.ones((2, TIME), "int32")
+    (flow,) = gradient_flow(model, words)
+    assert flow.norms.shape == (TIME,)
+    words[1, -1] = 0
+    with pytest.raises(ValueError, match="without padding"):
+        gradient_flow(model, words)
+
+
+def test_an_initial_state_is_refused():
+    x, state = keras.Input((TIME, FEATURES)), keras.Input((UNITS,))
+    outputs = VanillaRNN(UNITS)(x, initial_state=state)
+    model = keras.Model([x, state], outputs)
+    with pytest.raises(ValueError, match="states of zero"):
+        gradient_flow(model, [sequences(), sequences()[:, 0]])
