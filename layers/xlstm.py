@@ -316,8 +316,7 @@ class MLSTMCell(_ExponentialCell):
         written = ops.where(steps[:, None] >= steps, written, _NEVER)
         is_fresh = _is_empty(memory, normaliser)[..., None]
         before = ops.where(is_fresh, _NEVER, kept + scale[..., None])
-        # With a least value TensorFlow takes batches without a sequence, too.
-        scales = ops.maximum(ops.max(written, axis=-1, initial=_NEVER), before)
+        scales = ops.maximum(ops.max(written, axis=-1), before)
         written = ops.exp(written - scales[..., None])
         before = ops.exp(before - scales)
 
