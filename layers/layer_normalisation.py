@@ -16,7 +16,9 @@ def normalised(
 ) -> Tensor:
     """`(values - mean) / sqrt(variance + EPSILON) * gain + bias` over the last axis.
 
-    Computed in float32 at least, whatever the dtype of the values.
+    Computed in float32 at least, whatever the dtype of the values. Where all values are
+    equal, as those of an input that dropout has taken whole, the gradient has the
+    factor `1 / sqrt(EPSILON)`, 316: where few features are dropped out, clip gradients.
     """
     # As tensors, since a variable changes its dtype within an autocast scope.
     return ops.layer_normalization(

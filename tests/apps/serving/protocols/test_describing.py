@@ -21,7 +21,9 @@ def test_openapi_has_an_example_per_signature_that_is_answered(server):
         assert "serving_default" in examples
         for name, example in examples.items():
             answer = server.post(path, example["value"])
-            if (model, name) != ("kinds", "divided") and "plus" not in model:
+            # A graph does not say that its strings are tf.Examples.
+            takes_examples = "plus" in model or name.endswith("_examples")
+            if (model, name) != ("kinds", "divided") and not takes_examples:
                 assert answer.status_code == 200, (name, answer.text)
 
 
