@@ -69,9 +69,8 @@ class StarsTask(Task[StarsConfig, LabelledTexts, ArrayDataModule]):
         return StarsResult(data_module.data, split, answers)
 
     def servable(self, model: Any) -> Servable:
-        serving = StarsServing(model, self._vectorize)
         return Servable(
-            module=serving,
+            module=(serving := StarsServing(model, self._vectorize)),
             signatures={"serving_default": serving.rate},
             answer=NumberAnswer(name="stars"),
             examples={"serving_default": {"text": np.array(EXAMPLES, object)}},
