@@ -12,8 +12,22 @@ from .recurrent_layer import LayerOfCell
 from .regulariser import Tensor
 
 
+class _MinCell(LinearCell):
+    """A minimal cell with the activation of its candidate."""
+
+    def __init__(self, units: int, activation: Any = None, **kwargs: Any) -> None:
+        super().__init__(units, **kwargs)
+        self.activation = keras.activations.get(activation)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "activation": keras.activations.serialize(self.activation),
+        }
+
+
 @keras.saving.register_keras_serializable(package="recurra")
-class MinGRUCell(LinearCell):
+class MinGRUCell(_MinCell):
     """One step of a minimal gated recurrent unit (Feng et al. 2024).
 
         z_t = s(x_t U_z + b_z)                  update gate
@@ -54,24 +68,14 @@ class MinGRUCell(LinearCell):
     has_bounded_states = True
     products = LinearCell.products
 
-    def __init__(self, units: int, activation: Any = None, **kwargs: Any) -> None:
-        super().__init__(units, **kwargs)
-        self.activation = keras.activations.get(activation)
-
     def coefficients(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         update, candidate = ops.split(self.summed(inputs), 2, axis=-1)
         update = ops.sigmoid(update)
         return 1 - update, update * self.activation(candidate)
 
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "activation": keras.activations.serialize(self.activation),
-        }
-
 
 @keras.saving.register_keras_serializable(package="recurra")
-class MinLSTMCell(LinearCell):
+class MinLSTMCell(_MinCell):
     """One step of a minimal long short-term memory (Feng et al. 2024).
 
         f_t = s(x_t U_f + b_f)    i_t = s(x_t U_i + b_i)    gates
@@ -109,21 +113,11 @@ class MinLSTMCell(LinearCell):
     has_bounded_states = True
     products = LinearCell.products
 
-    def __init__(self, units: int, activation: Any = None, **kwargs: Any) -> None:
-        super().__init__(units, **kwargs)
-        self.activation = keras.activations.get(activation)
-
     def coefficients(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         forget, take, candidate = ops.split(self.summed(inputs), 3, axis=-1)
         # f / (f + i) from the logarithms of the gates, which are never both zero.
         forget = ops.sigmoid(ops.log_sigmoid(forget) - ops.log_sigmoid(take))
         return forget, (1 - forget) * self.activation(candidate)
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "activation": keras.activations.serialize(self.activation),
-        }
 
 
 @keras.saving.register_keras_serializable(package="recurra")

@@ -8,8 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 import tensorflow as tf
 
-#: The unit that stands before a document begins, and ends it.
-BOUNDARY = 0
+from .units import BOUNDARY
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,12 +9,13 @@ import scipy.optimize
 import tensorflow as tf
 
 from ..core.serving_module import graph
+from .baselines import KNESER_NEY
 from .config import CountsConfig
 from .kneser_ney import KneserNey, KneserNeyGraph
 from .model import LanguageModel
 from .units import BOUNDARY
 
-MODEL, RECURRENT, KNESER_NEY, CACHE = "model", "recurrent", "kneser_ney", "cache"
+MODEL, RECURRENT, CACHE = "model", "recurrent", "cache"
 
 # Of a probability that a float cannot hold.
 _SMALLEST = 1e-30

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from ..core.serving_module import graph
 from ..data.texts.visible_text import (
     END,
     ENTITY,
@@ -25,11 +26,7 @@ _CODE_BITS = 21
 
 
 # Traced once for all the graphs that it stands in, since that takes a while.
-@functools.partial(
-    tf.function,
-    input_signature=[tf.TensorSpec([None], tf.string)],
-    autograph=False,
-)
+@functools.partial(graph, signature=[tf.TensorSpec([None], tf.string)])
 def visible_text(text: tf.Tensor) -> tf.Tensor:
     """Texts as they are seen.
 

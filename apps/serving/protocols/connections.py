@@ -16,6 +16,8 @@ class _HeadTooLong(Exception):
 class Connection(HttpToolsProtocol):
     """Uvicorn's connection, with limits on what comes before the application runs.
 
+    Tested on uvicorn 0.54.0, whose class is not part of its documented API.
+
     Args:
         limits: The server's.
         given: As uvicorn gives it.

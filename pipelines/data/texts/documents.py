@@ -17,7 +17,7 @@ from ..description import DataDescription, DescriptionTable
 from ..digests import sha256
 from ..files.tables import UNDECODABLE, BadRow, is_missing, is_table, read_table
 from ..files.text_files import read_text
-from ..reading import PlanBuilder
+from ..reading import Decision, PlanBuilder
 from ..sources import PLAIN_TEXTS, Spec, read
 from ..splits import check_bad_fraction, check_fractions, in_order, split_called
 from .labelled_files import find_text_column
@@ -207,18 +207,26 @@ def _add_table(source: TextSource, split: str, path: Path, plan: PlanBuilder) ->
     table = read_table(path, plan=plan)
     names = [str(name) for name in table.frame.columns]
     table.frame.columns = pd.Index(names)
-    asked = plan.given("text_column") or plan.kept("text_column")
-    if asked is None and len(names) == 1:
-        asked = names[0]
-    column = find_text_column(names, path, asked)
+    column = _text_column(names, path, plan)
     for name in names:
-        plan.column(
-            name, "text" if name == column else "ignored", "the column of texts"
-        )
+        if name == column:
+            plan.column(name, "text", "the column of texts")
+        else:
+            plan.column(name, "ignored", "another is taken")
     source.encodings.update(table.encodings)
     source.bad_rows += table.bad_rows
     for text, line in zip(table.frame[column], table.lines.tolist(), strict=True):
         source.add(split, text, str(path), line)
+
+
+def _text_column(names: list[str], path: Path, plan: PlanBuilder) -> str:
+    def guess() -> Decision:
+        if len(names) == 1:
+            return Decision(names[0], "the only column")
+        return Decision(find_text_column(names, path, None), "its name")
+
+    column = plan.decide("text_column", guess, fits=names.__contains__, file=path.name)
+    return find_text_column(names, path, column)
 
 
 def read_tfds_documents(spec: Spec, plan: PlanBuilder) -> TextSource:
@@ -237,11 +245,19 @@ def read_tfds_documents(spec: Spec, plan: PlanBuilder) -> TextSource:
     texts = [
         key for key, each in features.items() if isinstance(each, tfds.features.Text)
     ]
-    asked = plan.given("text_column")
-    if not texts or (asked is not None and asked not in texts):
-        there = ", ".join(features)
-        raise UserError(f"tfds:{name}: no text {asked or ''}; its features are {there}")
-    column = asked or ("text" if "text" in texts else texts[0])
+    there = f"its features are {', '.join(features)}"
+    if not texts:
+        raise UserError(f"tfds:{name}: no text; {there}")
+    usual = "text" if "text" in texts else texts[0]
+    others = ", ".join(key for key in texts if key != usual)
+    column = plan.decide(
+        "text_column",
+        lambda: Decision(usual, "a feature with texts", others),
+        fits=texts.__contains__,
+        file=str(spec),
+    )
+    if column not in texts:
+        raise UserError(f"tfds:{name}: no text {column}; {there}")
     fetch(builder, name)
     source = TextSource()
     for tfds_split in builder.info.splits:

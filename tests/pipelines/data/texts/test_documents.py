@@ -58,6 +58,19 @@ def test_rows_of_a_table_are_texts(tmp_path):
         load_documents(str(path), reading={"text_column": "nothing"})
 
 
+def test_the_column_of_texts_is_kept_for_later_files(tmp_path):
+    rows = "".join(f"first {number},second {number}\n" for number in range(30))
+    (tmp_path / "a.csv").write_text(f"note,body\n{rows}")
+    trained = load_documents(str(tmp_path / "a.csv"), reading={"text_column": "note"})
+    kept = trained.reading_plan
+    assert kept.values()["text_column"] == "note"
+    later = load_documents(str(tmp_path / "a.csv"), kept=kept)
+    assert later.splits == trained.splits
+    alone = load_documents(str(tmp_path / "a.csv"))
+    assert alone.reading_plan.values()["text_column"] == "body"
+    assert alone.splits != trained.splits
+
+
 def test_of_few_texts_the_end_is_held_out(tmp_path):
     text = "".join(f"{number:02d}\n" for number in range(100))
     (tmp_path / "book.txt.gz").write_bytes(gzip.compress(text.encode()))
