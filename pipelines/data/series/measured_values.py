@@ -222,11 +222,13 @@ def _remove_sentinels(
     sentinels: Collection[float],
     log: RepairLog,
 ) -> None:
-    for sentinel in sentinels:
-        rows = np.flatnonzero(numbers == sentinel)
+    found = {sentinel: np.flatnonzero(numbers == sentinel) for sentinel in sentinels}
+    for rows in found.values():
         numbers[rows] = np.nan
-        where = f"{sentinel:g} in {column}"
-        _note(log, table, RepairKind.SENTINEL, "made missing", rows, where)
+    for sentinel, rows in found.items():
+        among = (numbers < sentinel).any() and (numbers > sentinel).any()
+        kind = RepairKind.SENTINEL_AMONG_VALUES if among else RepairKind.SENTINEL
+        _note(log, table, kind, "made missing", rows, f"{sentinel:g} in {column}")
 
 
 def _remove_no_directions(

@@ -27,6 +27,7 @@ class RepairKind(enum.StrEnum):
     GAP = "gap"
     MISSING_VALUE = "missing value"
     SENTINEL = "sentinel"
+    SENTINEL_AMONG_VALUES = "sentinel among other values"
     INFINITE_VALUE = "infinite value"
     DECIMAL_COMMA = "decimal comma"
     GROUPS_OF_DIGITS = "groups of digits"

@@ -168,6 +168,8 @@ def _read_station(
         max_bad_fraction=reading.max_bad_fraction,
     )
     warn_of_values(values, names, file, plan)
+    if not plan.given("sentinels"):
+        _warn_of_sentinels(log, file, plan)
     if not loses_steps(values):
         # As most models take them, and as runs have kept their digests.
         values = values.astype(np.float32)
@@ -218,6 +220,17 @@ def _sentinels(
         column: list(decided.get(column, decided.get(split_unit(column)[0], usual)))
         for column in columns
     }
+
+
+def _warn_of_sentinels(log: RepairLog, file: str, plan: PlanBuilder) -> None:
+    """Warns of numbers that may as well have been measured."""
+    for repair in log.repairs:
+        if repair.kind is RepairKind.SENTINEL_AMONG_VALUES:
+            plan.warn(
+                f"{file}: {repair.detail} is made missing {repair.count} times, though "
+                "other values are below and above it; if it was measured, "
+                "data.sentinels=[] keeps it"
+            )
 
 
 # Kinds of repair that make a row bad, and what to do about them.

@@ -205,6 +205,20 @@ def test_what_looks_like_a_sentinel_is_a_warning(load, sentinel):
     assert f'''data.sentinels="{{'p': [{float(sentinel):g}]}}"''' in line
 
 
+def test_a_usual_sentinel_among_other_values_is_a_warning(load):
+    words = [str(-1500 + 10 * hour) for hour in range(70)] + ["-999"]
+    series = load({"T": words})
+    [line] = series.reading_plan.warnings
+    assert "-999 in T is made missing 1 times" in line and "data.sentinels=[]" in line
+    assert np.isnan(series.stations[0].values[-1, 0])
+    kept = load({"T": words}, sentinels=[])
+    assert kept.stations[0].values[-1, 0] == -999
+    assert not kept.reading_plan.warnings
+    # One sentinel is no value that another lies among.
+    both = load({"T": ["-9999", "-999", *map(str, range(50))]})
+    assert not both.reading_plan.warnings
+
+
 def test_extremes_of_their_own_are_no_sentinels(load):
     rain = ["0"] * 80 + [str(number) for number in range(20)]
     series = load({"rain": rain, "on": ["0", "1"] * 50, "far": ["1"] * 99 + ["9"]})
