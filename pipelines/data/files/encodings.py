@@ -48,7 +48,8 @@ _HUNGARIAN = (re.compile(r"[õÕ]"), re.compile(r"[öüÖÜ]"), re.compile(r"[á
 _NOT_HUNGARIAN = re.compile(r"[ãçàâêñäÃÇÀÂÊÑÄ]")
 # What Western texts seldom have, and others do that are read as cp1252: Turkish and
 # Baltic letters as Icelandic ones, Romanian and Hungarian as Portuguese ones elsewhere
-# than these stand, Slavic ones as Italian and Danish ones, signs and capitals in words.
+# than these stand, Slavic ones as Italian and Danish ones, signs and capitals in words,
+# Vietnamese tones, which are signs of their own, as a second vowel.
 _DOUBTFUL = [
     re.compile(pattern, re.DOTALL)
     for pattern in (
@@ -57,6 +58,7 @@ _DOUBTFUL = [
         r"(?=.*[õÕ](?!e))(?=.*[áéíóú])",
         r"(?=.*[šžŠŽ])(?!.*[åøäöÅØÄÖ]).*(?:è\w|æ)",
         r".*(?:[^\W\d_][¹º][^\W\d_]|(?<!\w)[¾¼¹³][^\W\d_]|[a-z][ŠŒŽŸ][a-z])",
+        r".*(?:[âêôõýã][ìòÌÒÞ]|[a-z][ÌÒÞ](?![A-Z]))",
     )
 ]
 _BEYOND_ASCII = re.compile(r"[^\W\d_a-zA-Z]")
@@ -203,7 +205,7 @@ def _western(sample: bytes, evidence: str) -> Decision:
     is_doubtful = _SIGN_IN_WORD.search(text) or any(
         each.match(text) for each in _DOUBTFUL
     )
-    others = "cp1250 or cp1254 or cp1257 or cp850 (data.encoding chooses)"
+    others = "cp1250 or cp1254 or cp1257 or cp1258 or cp850 (data.encoding chooses)"
     return Decision("cp1252", evidence, others if is_doubtful else "")
 
 

@@ -442,6 +442,8 @@ def test_letters_of_central_europe_are_not_taken_for_western_ones(
         ("Labai geras filmas, rekomenduoju. Žiūrėjau su šeima, ačiū", "cp1257"),
         ("Ļoti laba filma, iesaku visiem. Beigas bija vājas, žēl", "cp1257"),
         ("Très bon film, à voir, où est passé l'été, ça déçoit", "cp850"),
+        # Tones are signs of their own there.
+        ("Sa\u0309n phâ\u0309m tô\u0301t, giao hàng nhanh", "cp1258"),
     ],
 )
 def test_letters_that_may_be_others_are_never_taken_in_silence(text, encoding):
