@@ -138,18 +138,19 @@ class Server:
 
     async def _watch_keys(self, keys: Keys) -> None:
         """Takes changed keys, until cancelled."""
+        problem = _Problem()
         while True:
             await asyncio.sleep(self.settings.poll_seconds)
-            # A file that is just being written is read at the next look.
-            with contextlib.suppress(StartError):
+            with problem.logged():
                 keys.reload()
 
     async def _watch_model_configs(self, seconds: float) -> None:
         """Takes a changed file of models, until cancelled."""
         taken = self._model_configs()
+        problem = _Problem()
         while True:
             await asyncio.sleep(seconds)
-            with contextlib.suppress(StartError):
+            with problem.logged():
                 configs = self._model_configs()
                 # A label may wait for its version.
                 if configs != taken and await self.reload():
@@ -275,6 +276,30 @@ class Server:
             )
         except RuntimeError:
             raise _port_taken("grpc", settings.host, settings.grpc_port) from None
+
+
+class _Problem:
+    """What is wrong with a file that is looked at again and again."""
+
+    def __init__(self) -> None:
+        self._last = self._logged = ""
+
+    @contextlib.contextmanager
+    def logged(self) -> Iterator[None]:
+        """Goes on after a StartError, and logs it once.
+
+        The second look in turn logs it, since the file may be being written at the
+        first.
+        """
+        try:
+            yield
+            self._last = self._logged = ""
+        except StartError as error:
+            text = str(error)
+            if text == self._last and text != self._logged:
+                logger.error("Not reloaded: %s", text)
+                self._logged = text
+            self._last = text
 
 
 class _RestServer(uvicorn.Server):

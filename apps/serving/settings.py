@@ -119,6 +119,18 @@ class Settings(_Section):
         False,
         description="whether requests of KServe's API may load and unload models",
     )
+
+    @pydantic.field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, given: frozenset[str]) -> frozenset[str]:
+        """As a browser sends them: in lower case, with no slash at the end."""
+        origins = {origin.removesuffix("/").lower() for origin in given}
+        for origin in origins:
+            scheme, _, rest = origin.partition("://")
+            if not scheme or not rest or "/" in rest:
+                raise ValueError("expected SCHEME://HOST or SCHEME://HOST:PORT")
+        return frozenset(origins)
+
     ui: bool = pydantic.Field(True, description="whether there is a page to try models")
     poll_seconds: float = pydantic.Field(
         1.0, gt=0, description="between two looks at the folder of models"

@@ -148,7 +148,7 @@ class Repository:
             except Exception:
                 logger.exception("The folder of models could not be looked at")
 
-    async def refresh(self, at_once: bool = False) -> None:
+    async def refresh(self, at_once: bool = False, asked: str | None = None) -> None:
         """Brings what is served in step with the folder.
 
         What cannot be read, be it renamed or on a disk that is away, is left as it is.
@@ -157,6 +157,7 @@ class Repository:
             at_once: Load also versions that have not been looked at before. Otherwise
                 a version is loaded once two looks in turn found the same in its
                 folder, since one that is being copied there changes.
+            asked: A model to do this for alone.
         """
         async with self._refreshing:
             configs = self._configs
@@ -176,7 +177,7 @@ class Repository:
                 model = self.models.setdefault(name, Model(name, config))
                 model.config = config
                 with self._noting_unreadable(config.folder):
-                    await self._refresh_model(model, at_once)
+                    await self._refresh_model(model, at_once or name == asked)
             for name in set(self.models) - set(configs):
                 model = self.models.pop(name)
                 for version in model.available.values():
@@ -229,7 +230,7 @@ class Repository:
             )
         if load:
             self.unloaded.discard(name)
-            await self.refresh(at_once=True)
+            await self.refresh(asked=name)
             self.find(name)
         elif name in self.models:
             self.unloaded.add(name)

@@ -55,6 +55,19 @@ def test_a_file_of_keys_in_another_encoding(tmp_path, encoding):
     assert b"" not in keys
 
 
+def test_a_file_of_keys_that_stays_empty_is_logged_once(guarded, caplog):
+    keys = guarded.server.settings.api_key_file
+    before = keys.read_text()
+    try:
+        keys.write_text("")
+        guarded.until(lambda: "holds no API key" in caplog.text)
+        headers = {"x-api-key": "first-key"}
+        assert guarded.http.get(STATUS, headers=headers).status_code == 200
+    finally:
+        keys.write_text(before)
+    assert caplog.text.count("Not reloaded") == 1
+
+
 def test_keys_are_exchanged_while_the_server_runs(guarded):
     """Those of a file that is empty for a moment, too."""
     keys = guarded.server.settings.api_key_file

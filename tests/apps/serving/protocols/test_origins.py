@@ -2,6 +2,8 @@
 
 import pytest
 
+from recurra.apps.serving.settings import Settings
+
 BODY = {"instances": [1.0]}
 PREDICT = "/v1/models/half_plus_two:predict"
 FRIEND = "https://friend.example.org"
@@ -59,6 +61,15 @@ def test_pages_that_may_ask(known, origin, path, status):
     assert answer.status_code == status
     allowed = answer.headers.get("access-control-allow-origin")
     assert allowed == (FRIEND if origin == FRIEND and status == 200 else None)
+
+
+def test_origins_are_kept_as_browsers_send_them():
+    given = ["https://Friend.example.org/", "http://localhost:3000"]
+    kept = Settings(cors_origins=given).cors_origins
+    assert kept == {FRIEND, "http://localhost:3000"}
+    for wrong in ("friend.example.org", "https://friend.example.org/app", "*"):
+        with pytest.raises(ValueError, match="SCHEME://HOST"):
+            Settings(cors_origins=[wrong])
 
 
 def test_a_browser_asks_beforehand(known):
