@@ -59,16 +59,18 @@ def gradient_flow(model: keras.layers.Layer, inputs: Tensor) -> list[GradientFlo
     Networks", https://arxiv.org/abs/1211.5063
 
     Args:
-        model: A recurrent layer that runs forwards, or a `Sequential` or functional
-            model with such layers in it, of which each is looked at in its turn.
+        model: A recurrent layer, or `keras.layers.Bidirectional` with its two, or a
+            `Sequential` or functional model with such layers in it, of which each is
+            looked at in its turn. A layer that runs backwards has its last step at
+            the beginning.
         inputs: Of the layer or model, with the batch as first axis, without padding.
 
     Returns:
         For each recurrent layer a `GradientFlow`, from the input to the output.
 
     Raises:
-        ValueError: There is no recurrent layer that runs forwards, or one of a model
-            gets an initial state, or the mask of a model leaves steps out.
+        ValueError: There is no recurrent layer, or one of a model gets an initial
+            state, or the mask of a model leaves steps out.
 
     Example:
 
@@ -78,17 +80,18 @@ def gradient_flow(model: keras.layers.Layer, inputs: Tensor) -> list[GradientFlo
     >>> flow.norms.shape, flow.singular_values.shape
     ((5,), (5, 8))
     """
-    layers = _recurrent_layers(model)
-    if not layers:
-        raise ValueError(
-            "`gradient_flow` looks at recurrent layers that run forwards: "
-            "`keras.layers.RNN` and all that are one, as those of `recurra.layers`. "
-            f"Received: {model}, which has none"
-        )
-    if model is layers[0]:
+    if directions := _directions(model):
         if not model.built:
             model.build(tuple(inputs.shape))
-        return [_flow_through(model, ops.convert_to_tensor(inputs))]
+        sequences = ops.convert_to_tensor(inputs)
+        return [_flow_through(each, sequences) for each in directions]
+    layers = [layer for layer in getattr(model, "layers", ()) if _directions(layer)]
+    if not layers:
+        raise ValueError(
+            "`gradient_flow` looks at recurrent layers: `keras.layers.RNN` and all "
+            "that are one, as those of `recurra.layers`, and `Bidirectional` of them. "
+            f"Received: {model}, which has none"
+        )
     read = [_read_by(layer) for layer in layers]
     # Keras takes the only one out of its list.
     found = keras.tree.flatten(keras.Model(model.inputs, read)(inputs))
@@ -100,11 +103,11 @@ def gradient_flow(model: keras.layers.Layer, inputs: Tensor) -> list[GradientFlo
                 "`gradient_flow` takes sequences without padding. Received: inputs of "
                 f"which the mask of `{layer.name}` leaves steps out"
             )
-        flows.append(_flow_through(layer, sequences))
+        flows += [_flow_through(each, sequences) for each in _directions(layer)]
     return flows
 
 
-def _read_by(layer: keras.layers.RNN) -> list[Tensor]:
+def _read_by(layer: keras.layers.Layer) -> list[Tensor]:
     """The sequences that a layer of a model reads, and their masks."""
     sequences, *others = keras.tree.flatten(layer.input)
     if any(other.dtype != "bool" for other in others):
@@ -116,18 +119,19 @@ def _read_by(layer: keras.layers.RNN) -> list[Tensor]:
     return [sequences, *others]
 
 
-def _recurrent_layers(model: keras.layers.Layer) -> list[keras.layers.RNN]:
-    layers = [model] if isinstance(model, keras.layers.RNN) else model.layers
-    return [
-        layer
-        for layer in layers
-        if isinstance(layer, keras.layers.RNN) and not layer.go_backwards
-    ]
+def _directions(layer: keras.layers.Layer) -> list[keras.layers.RNN]:
+    """The layer, or those of both directions; empty if it is not recurrent."""
+    layers = [layer]
+    if isinstance(layer, keras.layers.Bidirectional):
+        layers = [layer.forward_layer, layer.backward_layer]
+    return [each for each in layers if isinstance(each, keras.layers.RNN)]
 
 
 def _flow_through(layer: keras.layers.RNN, sequences: Tensor) -> GradientFlow:
     """By the chain rule from the last step back to the first."""
     sequences = ops.cast(sequences, layer.compute_dtype)
+    if layer.go_backwards:
+        sequences = ops.flip(sequences, axis=1)
     batch, timesteps = ops.shape(sequences)[:2]
     states = layer.cell.get_initial_state(batch_size=batch)
     factors = []

@@ -95,3 +95,24 @@ def test_an_initial_state_is_refused():
     model = keras.Model([x, state], outputs)
     with pytest.raises(ValueError, match="states of zero"):
         gradient_flow(model, [sequences(), sequences()[:, 0]])
+
+
+def test_both_directions_each_by_its_own_time():
+    layer = keras.layers.Bidirectional(LSTM(UNITS, return_sequences=True))
+    forward, backward = gradient_flow(layer, sequences())
+    assert (forward.layer, backward.layer) == (
+        layer.forward_layer.name,
+        layer.backward_layer.name,
+    )
+    (turned,) = gradient_flow(layer.backward_layer, sequences())
+    alone = LSTM(UNITS)
+    alone.build(sequences().shape)
+    alone.set_weights(layer.backward_layer.get_weights())
+    (expected,) = gradient_flow(alone, sequences()[:, ::-1])
+    for flow in (backward, turned):
+        np.testing.assert_allclose(flow.norms, expected.norms, rtol=1e-5)
+    model = keras.Sequential([keras.Input((TIME, FEATURES)), layer])
+    assert [each.layer for each in gradient_flow(model, sequences())] == [
+        forward.layer,
+        backward.layer,
+    ]
