@@ -86,7 +86,8 @@ def train(
         Run.refuse_existing(path)
         # Read once before anything is made, so that wrong data leave nothing behind.
         with as_spec(frame) as spec:
-            task_class.load(_with_spec(configuration, spec))
+            loaded = task_class.load(_with_spec(configuration, spec))
+        configuration = workflow.sized(task_class, configuration, loaded)
         created = Run.create(path, task, configuration, command)
         with written_whole(created.path / "frame.parquet") as partial:
             write_frame(frame, partial)

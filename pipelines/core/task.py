@@ -100,6 +100,15 @@ class Task(abc.ABC, Generic[ConfigT, DataT, DataModuleT]):
     def load(cls, configuration: ConfigT) -> DataT:
         """The data with their splits. Raises UserError where they are wrong."""
 
+    @classmethod
+    def sized(cls, configuration: ConfigT, data: DataT) -> ConfigT:
+        """The configuration with what a rule makes of the size of the data.
+
+        Keys that were set keep their values, and a run's configuration has all of them
+        set. By default it is left as it is.
+        """
+        return configuration
+
     @abc.abstractmethod
     def load_test(self, spec: str, **options: Any) -> DataT:
         """Other data for this run's model; every row of them is the test.

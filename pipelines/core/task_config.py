@@ -3,12 +3,17 @@
 Nothing here imports TensorFlow: the command line makes its options of these classes.
 """
 
+import math
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 import pydantic
 
 from .configuration import Config
+
+
+# A handful of rows, a batch of which is an epoch, is not gone through more often.
+_MOST_EPOCHS = 100
 
 
 class DataConfig(Config):
@@ -29,9 +34,20 @@ class TrainingConfig(Config):
 
     renamed_keys: ClassVar[Mapping[str, str]] = {"decay": "lr_schedule"}
 
-    epochs: int = pydantic.Field(20, ge=1, description="at most so many epochs")
-    patience: int = pydantic.Field(
-        3, ge=1, description="stop after so many epochs without a better validation"
+    epochs: int | None = pydantic.Field(
+        None, ge=1, description="at most so many epochs; as `steps` says if null"
+    )
+    steps: int = pydantic.Field(
+        1500,
+        ge=1,
+        description="batches of training data that one epoch is enough of; of B it is "
+        "(steps / B)^(3/4) epochs",
+    )
+    patience: int | None = pydantic.Field(
+        None,
+        ge=1,
+        description="stop after so many epochs without a better validation; a third "
+        "of all, and at least 3, if null",
     )
     averaged_epochs: int = pydantic.Field(
         1,
@@ -44,8 +60,11 @@ class TrainingConfig(Config):
     lr_schedule: Literal["constant", "linear", "cosine"] = pydantic.Field(
         "constant", description="how the learning rate falls over all epochs"
     )
-    warmup_steps: int = pydantic.Field(
-        0, ge=0, description="steps of linear rise to the learning rate"
+    warmup_fraction: float = pydantic.Field(
+        0.0, ge=0, le=1, description="of all steps, of linear rise to the learning rate"
+    )
+    warmup_steps: int | None = pydantic.Field(
+        None, ge=0, description="steps of that rise; as `warmup_fraction` says if null"
     )
     weight_decay: float = pydantic.Field(
         0.0, ge=0, description="decoupled (AdamW), per step"
@@ -56,6 +75,31 @@ class TrainingConfig(Config):
     checkpoint_seconds: float = pydantic.Field(
         120.0, gt=0, description="seconds between saved states within an epoch"
     )
+
+    def settled(self, steps_per_epoch: int) -> Self:
+        """The same with epochs and patience in numbers, where a rule has them.
+
+        The more there is to learn from, the fewer passes: their number falls as the
+        power 3/4 of the batches of one, so that the updates grow as their fourth root.
+        With the default `steps`, 8 batches are gone through 51 times (408 updates), 80
+        batches 9 times (720), 350 batches 3 times (1,050), and 1,500 or more once.
+
+        Args:
+            steps_per_epoch: Batches of an epoch, at least 1.
+        """
+        epochs, patience = self.epochs, self.patience
+        if epochs is None:
+            passes = round((self.steps / steps_per_epoch) ** 0.75)
+            epochs = min(max(passes, 1), _MOST_EPOCHS)
+        if patience is None:
+            patience = max(3, math.ceil(epochs / 3))
+        return self.model_copy(update={"epochs": epochs, "patience": patience})
+
+    def warmup(self, steps: int) -> int:
+        """Of so many steps in all, those in which the learning rate rises."""
+        if self.warmup_steps is None:
+            return round(self.warmup_fraction * steps)
+        return min(self.warmup_steps, steps)
 
 
 class TaskConfig(Config):

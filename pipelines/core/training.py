@@ -44,8 +44,10 @@ def learning_rate_schedule(
     training: TrainingConfig, steps_per_epoch: int
 ) -> float | keras.optimizers.schedules.LearningRateSchedule:
     """The learning rate, or its course over the steps of all epochs."""
-    total = training.epochs * steps_per_epoch
-    warmup = min(training.warmup_steps, total)
+    epochs = training.settled(steps_per_epoch).epochs
+    assert epochs is not None
+    total = epochs * steps_per_epoch
+    warmup = training.warmup(total)
     if training.lr_schedule == "constant" and not warmup:
         return training.learning_rate
     if training.lr_schedule == "cosine":
@@ -245,7 +247,8 @@ def fit(
 
     Args:
         model: Compiled and built.
-        training: Epochs, patience, seconds between states.
+        training: Epochs, patience, seconds between states. As it is settled by the
+            batches of the first epoch, where a rule has them.
         run: Where checkpoints and history.csv go; a state there is gone on from.
         epoch_batches: The batches of an epoch, given its number. The same number must
             give the same batches in the same order, of known cardinality.
@@ -270,12 +273,15 @@ def fit(
     checkpoints = _Checkpoints(run.checkpoints, writes=workers.is_first)
     state = checkpoints.restore(model)
     watched = _Monitor(monitor, highest)
+    if training.epochs is None or training.patience is None:
+        training = training.settled(int(epoch_batches(0).cardinality()))
     with stop_requests() as stop_requested:
         while not will_end(state.rows, training, monitor, highest):
             started = time.monotonic()
             batches = epoch_batches(state.epoch)
             steps = int(batches.cardinality())
             if progress:
+                assert training.epochs is not None
                 progress.epoch_started(state.epoch, training.epochs, state.step, steps)
             watcher = _EpochWatcher(
                 checkpoints,
@@ -412,7 +418,8 @@ def will_end(
     monitor: str,
     highest: bool,
 ) -> bool:
-    """Whether training is over after epochs of these rows."""
+    """Whether training, of settled length, is over after epochs of these rows."""
+    assert training.epochs is not None and training.patience is not None
     if len(rows) >= training.epochs:
         return True
     if not rows:

@@ -120,9 +120,10 @@ def _train(
             run.baselines_file.unlink(missing_ok=True)
     task, data = prepare(task_class, configuration, path, run, command)
     data_module = task.data_module(data)
+    _settle_length(task, data_module)
     goes_on = not will_end(
         read_history(task.run),
-        configuration.training,
+        task.configuration.training,
         task.monitor,
         task.monitors_highest,
     )
@@ -136,7 +137,7 @@ def _train(
     with collect_failures() as failed:
         result, metrics = finish(task, model, data_module, task.splits(data))
         with optional("report"):
-            write_report(result, path, configuration, task.run.history_file)
+            write_report(result, path, task.configuration, task.run.history_file)
     # Last, since its being there says that the run is finished.
     write_json(task.run.metrics_file, metrics | ({"failed": failed} if failed else {}))
     return task.run
@@ -163,6 +164,7 @@ def prepare(
     """
     logger.info("Reading %s", configuration.data.spec)
     data = task_class.load(configuration)
+    configuration = sized(task_class, configuration, data)
     if run is None:
         run = Run.create(path, task_class.definition.name, configuration, command)
     task = task_class(configuration, run)
@@ -176,6 +178,36 @@ def prepare(
             write_json(run.reading_plan_file, plan.model_dump(mode="json"))
         write_json(run.metadata_file, task.metadata(data))
     return task, data
+
+
+def sized(task_class: type[Task], configuration: TaskConfig, data: Any) -> TaskConfig:
+    """The configuration with what the task's rule makes of the size of the data."""
+    chosen = task_class.sized(configuration, data)
+    _tell_chosen(configuration, chosen, "the size of the data")
+    return chosen
+
+
+def _settle_length(task: Task, data_module: Any) -> None:
+    """Writes how long to train into the run's configuration, where a rule has it."""
+    configuration = task.configuration
+    if None not in (configuration.training.epochs, configuration.training.patience):
+        return
+    steps = int(data_module.training_batches(0).cardinality())
+    training = configuration.training.settled(steps)
+    task.configuration = configuration.model_copy(update={"training": training})
+    write_text(task.run.config_file, write_yaml(task.configuration))
+    _tell_chosen(configuration, task.configuration, f"{steps:,} batches an epoch")
+
+
+def _tell_chosen(before: Config, chosen: Config, reason: str) -> None:
+    """Says in a line which keys a rule has set, and by what."""
+    values = chosen.model_dump(mode="json")
+    keys = []
+    for key in differences(before, chosen):
+        section, _, name = key.partition(".")
+        keys.append(f"{key}={values[section][name]}")
+    if keys:
+        logger.info("By %s: %s", reason, ", ".join(keys))
 
 
 def _fit(
@@ -428,7 +460,7 @@ def _take_more_epochs(
     for key in changed:
         name = key.rpartition(".")[2]
         was, given = (getattr(each.training, name) for each in (before, configuration))
-        if given < was:
+        if was is not None and (given is None or given < was):
             raise UserError(
                 f"{run.path}: has {key}={was}, and --resume takes more, not {given}"
             )
@@ -436,18 +468,21 @@ def _take_more_epochs(
         return
     training = configuration.training
     history = read_history(run)
-    if len(history) >= training.epochs:
+    if training.epochs is not None and len(history) >= training.epochs:
         raise UserError(
             f"{run.path}: has trained {len(history)} epochs, all that it was to; give "
             "more training.epochs too"
         )
-    if will_end(history, training, task_class.monitor, task_class.monitors_highest):
+    # Without an epoch there may be no numbers yet.
+    if history and will_end(
+        history, training, task_class.monitor, task_class.monitors_highest
+    ):
         raise UserError(
             f"{run.path}: ended after {len(history)} epochs, the last "
             f"{training.patience} without a better validation; give more "
             "training.patience too"
         )
-    if training.lr_schedule != "constant":
+    if history and training.lr_schedule != "constant":
         logger.info(
             "The learning rate goes on along the %s course of %d epochs",
             training.lr_schedule,

@@ -174,6 +174,21 @@ def test_the_learning_rate_takes_its_course_over_all_epochs(values, expected):
     np.testing.assert_allclose(rates, expected, atol=1e-7)
 
 
+def test_the_rise_may_be_a_part_of_all_steps():
+    rates = _rates(_section(warmup_fraction=0.4), 2, range(11))
+    np.testing.assert_allclose(rates, [0.125, 0.25, 0.375] + [0.5] * 8)
+
+
+def test_how_often_data_are_gone_through_falls_with_their_size():
+    sizes = (1, 8, 80, 350, 1_500, 50_000)
+    lengths = [TrainingConfig().settled(batches) for batches in sizes]
+    assert [length.epochs for length in lengths] == [100, 51, 9, 3, 1, 1]
+    assert [length.patience for length in lengths] == [34, 17, 3, 3, 3, 3]
+    given = TrainingConfig(epochs=30, patience=1)
+    assert given.settled(8) == given
+    assert TrainingConfig(steps=100).settled(8).epochs == 7
+
+
 @pytest.mark.parametrize("decay", ["constant", "linear", "cosine"])
 def test_a_rise_longer_than_training_never_exceeds_the_learning_rate(decay):
     rates = _rates(_section(warmup_steps=1000, lr_schedule=decay), 2, range(11))

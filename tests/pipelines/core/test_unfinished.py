@@ -120,6 +120,20 @@ def test_a_run_is_not_evaluated_on_data_that_changed(toy, tmp_path, monkeypatch)
 # More epochs
 
 
+def test_a_run_keeps_the_length_that_a_rule_gave_it(toy, tmp_path, caplog, stop_at):
+    settings = ["training.steps=12", "training.batch_size=16"]
+    path = tmp_path / "run"
+    with pytest.raises(Interrupted), caplog.at_level(logging.INFO, "recurra"):
+        train("toy", run=path, settings=settings, progress=stop_at(1, 1))
+    assert "training.epochs=2, training.patience=3" in caplog.text
+    kept = read_yaml(path / "config.yaml")["training"]
+    assert (kept["epochs"], kept["patience"]) == (2, 3)
+    run = train("toy", run=path, resume=True, progress=False)
+    assert len(pandas.read_csv(run.history_file)) == 2
+    with pytest.raises(UserError, match="takes more, not None"):
+        train("toy", run=path, settings=["training.epochs=null"], resume=True)
+
+
 def test_a_run_that_ended_takes_more_epochs(toy, tmp_path):
     run, other = tmp_path / "run", tmp_path / "other"
     train("toy", run=run, settings=["training.epochs=2"], progress=False)
