@@ -1,7 +1,7 @@
 """What a user would pick instead of a recurrent network, fitted to the same windows."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 
@@ -14,8 +14,6 @@ from .ridge import fit_ridge
 from .windows import OriginBatch, WindowShape, last_values, values_around
 
 _DAY = 86_400
-# Of a seasonal naive forecast: the value at the first of these that has one.
-_SEASONS_BACK = 7
 
 
 class Baseline(Protocol):
@@ -109,23 +107,27 @@ class SeasonalNaive:
     Attributes:
         repeat_last: Stands where the seasons have no value.
         season: Steps.
+        most_seasons: That are looked back on.
     """
 
     repeat_last: RepeatLast
     season: int
+    most_seasons: ClassVar[int] = 7
+
+    def places(self, shape: WindowShape) -> np.ndarray:
+        """The last step at the time of each lead, int64 `[H]`; the origin is 0."""
+        leads = np.array(shape.leads)
+        return leads - self.season * -(-leads // self.season)
 
     def forecast(self, batch: OriginBatch, series: TimeSeries) -> np.ndarray:
         """`[N, H, T]`."""
         shape = self.repeat_last.shape
-        leads = np.array(shape.leads)
         # Many lead times may have one time of the season.
-        steps, of_lead = np.unique(
-            leads - self.season * -(-leads // self.season), return_inverse=True
-        )
+        steps, of_lead = np.unique(self.places(shape), return_inverse=True)
         size = len(batch.origins), len(steps), len(shape.targets)
         values = np.full(size, np.nan, series.stations[0].values.dtype)
         short = np.arange(len(values))
-        for seasons in range(_SEASONS_BACK):
+        for seasons in range(self.most_seasons):
             earlier = values_around(
                 series,
                 batch.stations[short],

@@ -12,8 +12,8 @@ from .data import WeatherData
 from .scaling import Scaling
 from .windows import OriginBatch
 
-_DAYS = 366
-_HOURS = 24
+#: Rows and columns of a table.
+DAYS, HOURS = 366, 24
 _DAYS_EITHER_SIDE = 15
 
 
@@ -78,13 +78,13 @@ def fit_climatology(data: WeatherData, scaling: Scaling) -> Climatology:
 def _sums(times: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Totals and counts by day of year and hour, float64 `[2, 366, 24, T]`."""
     days, hours = _day_and_hour(times)
-    cells = days * _HOURS + hours
+    cells = days * HOURS + hours
     present = np.isfinite(values)
     sums = [
-        np.bincount(cells, weights, minlength=_DAYS * _HOURS)
+        np.bincount(cells, weights, minlength=DAYS * HOURS)
         for weights in (*np.where(present, values, 0.0).T, *present.T)
     ]
-    return np.stack(sums, axis=-1).reshape(_DAYS, _HOURS, 2, -1).transpose(2, 0, 1, 3)
+    return np.stack(sums, axis=-1).reshape(DAYS, HOURS, 2, -1).transpose(2, 0, 1, 3)
 
 
 def _means(sums: np.ndarray, fallback: np.ndarray) -> np.ndarray:

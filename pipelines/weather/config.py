@@ -193,6 +193,11 @@ class ModelConfig(RecurrentConfig):
     ensemble_size: int = Field(
         1, ge=1, description="networks side by side, whose forecasts are averaged"
     )
+    combine: bool = Field(
+        True,
+        description="mix the forecast with ridge, climatology, seasonal and last "
+        "value, by weights that are fitted on validation",
+    )
     level: Literal["last", "mean", "none"] = Field(
         "last",
         description="of the target in the history, to which the forecast is added; "

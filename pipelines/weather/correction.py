@@ -110,6 +110,12 @@ class Correction:
         ranges = TargetRanges(-anywhere, anywhere)
         return cls(ranges, shifts=None if shifts is None else shifts[np.newaxis])
 
+    @property
+    def median(self) -> int | None:
+        """The number of the quantile that the point is, if it is one."""
+        is_median = self.point == "median" and 0.5 in self.levels
+        return self.levels.index(0.5) if is_median else None
+
     def without_shifts(self) -> "Correction":
         """The same, with quantiles and point where the model has them."""
         return dataclasses.replace(self, shifts=None, point="stays")
@@ -192,8 +198,8 @@ class Correction:
     def _following(self, point: Any, quantiles: Any) -> Any:
         if self.point == "stays":
             return point
-        if self.point == "median" and 0.5 in self.levels:
-            return quantiles[..., self.levels.index(0.5)]
+        if self.median is not None:
+            return quantiles[..., self.median]
         intervals = central_intervals(self.levels)
         if not intervals:
             return point

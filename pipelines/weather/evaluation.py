@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -9,18 +10,24 @@ import tensorflow as tf
 from ..core.optional import of_baselines
 from ..data.series.time_series import TimeSeries
 from .baselines import Baseline
+from .combination import differences
 from .correction import (
     Correction,
+    TargetRanges,
     missing_bins,
     missing_share,
 )
+from .directions import unwrapped
 from .forecaster import Forecaster
+from .members import SimpleMembers
 from .metrics import ForecastScores
 from .model_inputs import with_hidden
 from .scaling import Scaling
 from .windows import OriginBatch, Windows, spread_numbers
 
 MODEL, UNCORRECTED = "model", "uncorrected"
+#: The recurrent forecast of a model that combines it with others.
+RECURRENT = "recurrent"
 
 # So much of the forecasts themselves is kept, for predictions.csv and the figures.
 _KEPT_NUMBERS = 100_000
@@ -195,15 +202,37 @@ def score_windows(
     )
 
 
-def model_forecast(forecaster: Forecaster) -> Forecast:
-    """The model's answers."""
-    run = tf.function(forecaster.forecast, autograph=False, reduce_retracing=True)
+class ModelForecasts:
+    """A model's answers before correction, by one run of its network for each batch.
 
-    def forecast(batch: WindowBatch) -> Answer:
-        point, quantiles = run(batch.features)
-        return point.numpy(), quantiles.numpy() if quantiles.shape[-1] else None
+    Args:
+        forecaster: Of the model.
+    """
 
-    return forecast
+    def __init__(self, forecaster: Forecaster):
+        def run(features: dict[str, tf.Tensor]) -> tuple[Any, Any]:
+            recurrent = forecaster.recurrent(features)
+            return recurrent, forecaster.combined(features, *recurrent)
+
+        self._run = tf.function(run, autograph=False, reduce_retracing=True)
+        self._last: tuple[WindowBatch | None, Any] = (None, None)
+
+    def recurrent(self, batch: WindowBatch) -> Answer:
+        """Those of the recurrent networks alone."""
+        return self._answers(batch)[0]
+
+    def combined(self, batch: WindowBatch) -> Answer:
+        """Those that are to be corrected and given."""
+        return self._answers(batch)[1]
+
+    def _answers(self, batch: WindowBatch) -> tuple[Answer, Answer]:
+        if self._last[0] is not batch:
+            recurrent, combined = (
+                (point.numpy(), quantiles.numpy() if quantiles.shape[-1] else None)
+                for point, quantiles in self._run(batch.features)
+            )
+            self._last = batch, (recurrent, combined)
+        return self._last[1]
 
 
 def baseline_forecast(baseline: Baseline, series: TimeSeries) -> Forecast:
@@ -266,6 +295,11 @@ class ValidationForecasts:
             missing is None and len(numbers) == len(windows),
         )
 
+    @property
+    def states_quantiles(self) -> bool:
+        """Whether there are some, and not points alone."""
+        return self.answers[0][1] is not None
+
     def shifts(
         self, correction: Correction, rows: np.ndarray | slice = slice(None)
     ) -> np.ndarray:
@@ -285,6 +319,42 @@ class ValidationForecasts:
         """The same forecasts for one more pass over the same batches."""
         answers = iter(self.answers)
         return lambda batch: next(answers)
+
+
+def held_out_errors(
+    recurrent: Forecast,
+    members: SimpleMembers,
+    windows: Windows,
+    batch_size: int,
+    ranges: TargetRanges,
+) -> tuple[np.ndarray, np.ndarray]:
+    """What the weights of a combination are fitted to.
+
+    Args:
+        recurrent: The recurrent forecast.
+        members: M that are combined with it.
+        windows: Of the validation part; of many some, spread evenly.
+        batch_size: Windows of a batch.
+        ranges: Of the targets.
+
+    Returns:
+        In standard deviations of the training part, truth less recurrent forecast
+        float32 `[N, H, T]`, NaN where missing, and what the members forecast less that,
+        float32 `[N, H, T, M]`.
+    """
+    shape = windows.source.shape
+    scale = windows.source.scaling.of(shape.targets).scale
+    size = shape.horizon * len(shape.targets) * (1 + len(members.names))
+    numbers = spread_numbers(len(windows), max(1, _FITTED_NUMBERS // size))
+    forecast = tf.function(members.forecast, autograph=False, reduce_retracing=True)
+    errors, beside = [], []
+    for batch in window_batches(windows, batch_size, numbers):
+        point, _ = recurrent(batch)
+        error = unwrapped(batch.truth, point, ranges.directions) - point
+        errors.append((error / scale).astype(np.float32))
+        other = differences(forecast(batch.features), point, ranges).numpy()
+        beside.append((other / scale[:, np.newaxis]).astype(np.float32))
+    return np.concatenate(errors), np.concatenate(beside)
 
 
 def shifts_by_missing(

@@ -223,15 +223,20 @@ def _network(
         linear = OwnLinear(shape.horizon)(history - level)
         point = point + ops.expand_dims(linear, -1)
     if targets.directions:
-        point = _angles(point[..., 0], targets)[..., np.newaxis]
+        point = angles_of(point[..., 0], targets)[..., np.newaxis]
         raw = raw[:, :, : len(targets.mean)]
     if not forecast.quantiles:
         return point
     return ordered_around(point, raw[..., 1:], forecast)
 
 
-def _angles(components: Any, targets: Scaling) -> Any:
-    """From components `[B, H, T + D]` to `[B, H, T]`, standardised."""
+def angles_of(components: Any, targets: Scaling) -> Any:
+    """From components `[B, H, T + D]` to `[B, H, T]`, standardised.
+
+    Args:
+        components: Of the targets, see `Scaling`.
+        targets: Their scaling.
+    """
     number, scaling = len(targets.mean), targets.of_components()
     is_direction = targets.period > 0
     # Where there is no cosine any other number stands, and is not used.

@@ -133,6 +133,25 @@ def calendar_features(seconds: tf.Tensor, week: bool = False) -> tf.Tensor:
     return tf.stack(waves, axis=-1)
 
 
+def day_and_hour(features: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Day of the year from 0, about, and hour of the day, of calendar features.
+
+    Args:
+        features: ``float32[..., 4 or more]``, as `calendar_features` gives them. They
+            count years of mean length, so the day may be one beside the calendar's.
+
+    Returns:
+        Both ``int32[...]``, days up to 365.
+    """
+    turns = [
+        tf.atan2(features[..., place], features[..., place + 1]) / (2 * math.pi) % 1
+        for place in (0, 2)
+    ]
+    # Sines are rounded, and a full hour is not to fall into the one before.
+    hour = tf.cast(turns[0] * 24 + 1e-3, tf.int32) % 24
+    return tf.cast(turns[1] * (_YEAR / _DAY), tf.int32), hour
+
+
 def calendar_width(calendar: bool, week: bool) -> int:
     """The number of features of the calendar."""
     return CALENDAR_FEATURES * calendar + WEEK_FEATURES * (calendar and week)

@@ -11,6 +11,7 @@ from ..core.evaluation import EvaluationResult, ReportContent
 from ..data.description import DescriptionTable
 from ..data.series.time_series import StationSeries
 from ..reporting.page import Report
+from .combination import Combination
 from .correction import directions_of
 from .data import SeriesMetadata, WindowDataModule
 from .diagnostics import (
@@ -20,12 +21,12 @@ from .diagnostics import (
     SuccessiveForecasts,
 )
 from .directions import continuous, unwrapped, unwrapped_quantiles
-from .evaluation import MODEL, UNCORRECTED, WindowScores
+from .evaluation import MODEL, RECURRENT, UNCORRECTED, WindowScores
 from .metrics import ForecastScores
 from .report_data import add_data
 from .report_delay import add_delay
 from .report_forecasts import add_errors, add_examples, add_intervals
-from .report_scores import add_scores, metrics_of, summary
+from .report_scores import add_scores, add_weights, metrics_of, summary
 from .report_terms import Terms, system_name
 from .windows import last_values
 
@@ -48,6 +49,7 @@ class WeatherResult(EvaluationResult):
         scores: Of its windows.
         series: What the run knows of its series.
         quantiles: `Q` levels; empty where the model states none.
+        combination: Of the model's forecast with simple ones, if it is one.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class WeatherResult(EvaluationResult):
         scores: WindowScores,
         series: SeriesMetadata,
         quantiles: Sequence[float],
+        combination: Combination | None = None,
     ):
         self.data, self.split = data_module.data.series.spec, split
         self.model = scores.scores[MODEL].overall()
@@ -65,6 +68,7 @@ class WeatherResult(EvaluationResult):
         self._scores = scores
         self._series = series
         self._quantiles = list(quantiles)
+        self._combination = combination
 
     def details(self) -> dict[str, Any]:
         measured = self._data_module.data.series
@@ -75,6 +79,7 @@ class WeatherResult(EvaluationResult):
             "bad_rows": [str(row) for row in measured.bad_rows],
             **self._parts(),
             **self._levels(),
+            **self._weights(),
             **({"backtest": self._stretches} if self._stretches else {}),
         }
 
@@ -127,6 +132,8 @@ class WeatherResult(EvaluationResult):
 
         def add_sections(report: Report) -> None:
             add_scores(report, terms, scores)
+            if self._combination is not None:
+                add_weights(report, terms, self._combination)
             add_examples(report, terms, self._examples(), self._successive)
             if self._quantiles:
                 add_intervals(report, terms, scores[MODEL], self._observed_levels)
@@ -164,6 +171,24 @@ class WeatherResult(EvaluationResult):
             "mae_by_lead": {
                 name: scores[name].by_lead()["mae"] for name in self.baselines
             },
+        }
+
+    def _weights(self) -> dict[str, Any]:
+        """What each member counts, by target and stretch of lead times."""
+        combination = self._combination
+        if combination is None:
+            return {}
+        leads = np.array(self._series.shape.leads)
+        blocks = combination.by_block()
+        return {
+            "combination": {
+                "members": [RECURRENT, *combination.names],
+                "leads": [leads[each][[0, -1]].tolist() for each, _ in blocks],
+                "weights": {
+                    target.name: [weights[number].tolist() for _, weights in blocks]
+                    for number, target in enumerate(self._series.targets)
+                },
+            }
         }
 
     def _levels(self) -> dict[str, Any]:

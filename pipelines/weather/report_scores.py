@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ..reporting.page import Cell, Metric, Report
+from .combination import Combination
+from .evaluation import RECURRENT
 from .figures import draw_systems
 from .metrics import ForecastScores, central_intervals
 from .report_terms import (
@@ -41,6 +43,31 @@ def add_scores(report: Report, terms: Terms, systems: Systems) -> None:
         _add_variables(report, terms, systems)
     _add_leads(report, terms, systems)
     _add_seasons_and_hours(report, terms, systems)
+
+
+def add_weights(report: Report, terms: Terms, combination: Combination) -> None:
+    """What each member counts in the model, by variable and lead time."""
+    names = [RECURRENT, *combination.names]
+    rows: list[list[object]] = []
+    for number, target in enumerate(terms.targets):
+        for leads, weights in combination.by_block():
+            of_block = terms.leads[leads]
+            times = [terms.duration(lead) for lead in (of_block[0], of_block[-1])]
+            rows.append(
+                [
+                    numbered_name(target, number),
+                    " to ".join(dict.fromkeys(times)),
+                    *(percent(float(weight)) for weight in weights[number]),
+                ]
+            )
+    report.section("Members")
+    report.table(
+        "What each member counts in the forecast",
+        ["Variable", "Lead time", *(system_name(name) for name in names)],
+        rows,
+        note="Fitted to forecasts of the validation part. The simple members know the "
+        "history of a window alone; the baselines above know the whole series.",
+    )
 
 
 def summary(terms: Terms, data: str, split: str, windows: int, systems: Systems) -> str:

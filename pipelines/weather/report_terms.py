@@ -9,9 +9,10 @@ import numpy as np
 from ..data.series.measured_variables import Variable
 from ..reporting.page import is_drawable
 from .correction import directions_of
-from .evaluation import MODEL
+from .evaluation import MODEL, RECURRENT
 
 BASELINE_NAMES = {
+    RECURRENT: "recurrent forecast alone",
     "repeat_last": "last value repeated",
     "seasonal_naive": "seasonal naive",
     "climatology": "climatology",

@@ -38,7 +38,7 @@ class WeatherServing(ServingModule):
     ):
         super().__init__(
             "weather",
-            forecaster.model.variables,
+            forecaster.variables,
             forecaster=forecaster,
             scaling=scaling,
         )

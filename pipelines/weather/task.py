@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,6 +18,7 @@ from ..core.task import Servable, Task
 from ..data.digests import sha256
 from .baselines import Baseline, fit_baselines, season_steps
 from .cli import TASK
+from .combination import Combination, fit_weights
 from .config import EvaluationConfig, WeatherConfig
 from .correction import (
     LEAST_SPREAD,
@@ -35,20 +37,25 @@ from .data import (
 )
 from .evaluation import (
     MODEL,
+    RECURRENT,
     Forecast,
+    ModelForecasts,
     System,
     ValidationForecasts,
     baseline_forecast,
-    model_forecast,
+    held_out_errors,
     score_windows,
     shifts_by_missing,
 )
 from .forecaster import Forecaster
+from .members import SimpleMembers
 from .metrics import ForecastScores, naive_errors
 from .model import build_model, compile_model
 from .report import WeatherResult
 from .scaling import Scaling
 from .serving import WeatherServing
+
+logger = logging.getLogger("recurra")
 
 #: A fitted baseline, and the correction that makes quantiles of its point. Of runs
 #: before variables had kinds: shifts of its point, `[H, T, Q]`, or None.
@@ -65,7 +72,7 @@ class WeatherTask(Task[WeatherConfig, WeatherData, WindowDataModule]):
 
     def __init__(self, configuration: WeatherConfig, run: Run):
         super().__init__(configuration, run)
-        self._model_forecasts: dict[keras.Model, Forecast] = {}
+        self._model_forecasts: dict[keras.Model, ModelForecasts] = {}
         # By model or baseline: what its correction was fitted to, to be evaluated too.
         self._validation: dict[
             tuple[keras.Model | str, WindowDataModule], ValidationForecasts
@@ -147,13 +154,48 @@ class WeatherTask(Task[WeatherConfig, WeatherData, WindowDataModule]):
         forecast = self.configuration.forecast
         point: PointRule = "median" if forecast.point_loss == "mae" else "inside"
         correction = self._uncorrected(point)
-        if forecast.conformal and forecast.quantiles:
-            correction = self._fit_correction(
-                model, self._model_forecast(model), data_module, correction
+        # What is combined and corrected is as the answers will be.
+        _write_arrays(self._correction_file, correction.as_arrays())
+        self._combination_file.unlink(missing_ok=True)
+        if self.configuration.model.combine:
+            self.keep_baselines(data_module)
+            self._combine(model, data_module)
+        if not (forecast.conformal and forecast.quantiles):
+            return
+        forecasts = self._forecasts(model)
+        fitted = self._fit_correction(
+            model, forecasts.combined, data_module, correction
+        )
+        if self._combination is not None:
+            alone = self._fit_correction(
+                RECURRENT, forecasts.recurrent, data_module, correction
             )
-        with written_whole(self._correction_file) as part, part.open("wb") as file:
-            arrays: dict[str, Any] = correction.as_arrays()
-            np.savez(file, **arrays)
+            _write_arrays(self._recurrent_correction_file, alone.as_arrays())
+        _write_arrays(self._correction_file, fitted.as_arrays())
+
+    def _combine(self, model: keras.Model, data_module: WindowDataModule) -> None:
+        """Fits the weights of the recurrent and the simple forecasts to validation."""
+        members = self._simple_members(self._baselines())
+        if not members.names:
+            return
+        windows = data_module.evaluation("validation")
+        errors, beside = held_out_errors(
+            self._forecasts(model).recurrent,
+            members,
+            windows,
+            data_module.batch_size,
+            self._correction.ranges,
+        )
+        horizons = 1 + len(windows) * windows.stride / self._series.shape.horizon
+        weights = fit_weights(errors, beside, self.configuration.forecast, horizons)
+        combination = Combination(tuple(members.names), weights)
+        _write_arrays(self._combination_file, combination.as_arrays())
+        self._model_forecasts.pop(model)
+        shown = zip((RECURRENT, *members.names), weights.mean(axis=(0, 1)), strict=True)
+        logger.info(
+            "Combined, on average: %s",
+            ", ".join(f"{name} {weight:.2f}" for name, weight in shown),
+        )
 
     def fit_baselines(
         self, data_module: WindowDataModule
@@ -182,7 +224,13 @@ class WeatherTask(Task[WeatherConfig, WeatherData, WindowDataModule]):
     ) -> WeatherResult:
         series, quantiles = self._series, self.configuration.forecast.quantiles
         system = functools.partial(self._system, data_module, split)
-        systems = {MODEL: system(model, self._model_forecast(model), self._correction)}
+        forecasts = self._forecasts(model)
+        systems = {MODEL: system(model, forecasts.combined, self._correction)}
+        if self._combination is not None:
+            correction = _read_correction(self._recurrent_correction_file)
+            systems[RECURRENT] = system(
+                RECURRENT, forecasts.recurrent, correction or self._correction
+            )
         for name, (baseline, kept) in self.kept_baselines().items():
             forecast = baseline_forecast(baseline, data_module.data.series)
             if not isinstance(kept, Correction):
@@ -203,12 +251,14 @@ class WeatherTask(Task[WeatherConfig, WeatherData, WindowDataModule]):
             ),
             options.backtest,
         )
-        return WeatherResult(data_module, split, scores, series, quantiles)
+        return WeatherResult(
+            data_module, split, scores, series, quantiles, self._combination
+        )
 
     def servable(self, model: keras.Model) -> Servable:
         series = self._series
         serving = WeatherServing(
-            Forecaster(model, self._scaling_of_targets, self._correction),
+            self._forecaster(model),
             series.shape,
             self._scaling,
             series.step,
@@ -281,22 +331,38 @@ class WeatherTask(Task[WeatherConfig, WeatherData, WindowDataModule]):
         made = ValidationForecasts.make(forecast, windows, batch_size, levels)
         if made.is_whole:
             self._validation[key, data_module] = made
+        if made.states_quantiles:
+            least_spread = LEAST_SPREAD * self._scaling_of_targets.scale
+            correction = dataclasses.replace(correction, least_spread=least_spread)
         if isinstance(key, str):
             # Baselines read the series, from which nothing can be left out.
             shifts = made.shifts(correction)[np.newaxis]
             return dataclasses.replace(correction, shifts=shifts)
-        correction = dataclasses.replace(
-            correction, least_spread=LEAST_SPREAD * self._scaling_of_targets.scale
-        )
         shifts = shifts_by_missing(made, forecast, windows, batch_size, correction)
         return dataclasses.replace(correction, shifts=shifts, edges=MISSING_EDGES)
 
-    def _model_forecast(self, model: keras.Model) -> Forecast:
+    def _forecasts(self, model: keras.Model) -> ModelForecasts:
         """The model's answers before correction, by one graph for all passes."""
         if model not in self._model_forecasts:
-            forecaster = Forecaster(model, self._scaling_of_targets)
-            self._model_forecasts[model] = model_forecast(forecaster)
+            self._model_forecasts[model] = ModelForecasts(self._forecaster(model))
         return self._model_forecasts[model]
+
+    def _forecaster(self, model: keras.Model) -> Forecaster:
+        combination, members = self._combination, None
+        if combination is not None:
+            baselines = self._baselines()
+            members = self._simple_members(
+                {name: baselines[name] for name in combination.names}
+            )
+        return Forecaster(
+            model, self._scaling_of_targets, self._correction, members, combination
+        )
+
+    def _baselines(self) -> dict[str, Baseline]:
+        return {name: each for name, (each, _) in self.kept_baselines().items()}
+
+    def _simple_members(self, baselines: dict[str, Baseline]) -> SimpleMembers:
+        return SimpleMembers(baselines, self._series.shape, self._scaling)
 
     @functools.cached_property
     def _series(self) -> SeriesMetadata:
@@ -313,12 +379,20 @@ class WeatherTask(Task[WeatherConfig, WeatherData, WindowDataModule]):
     @property
     def _correction(self) -> Correction:
         """Of the model's forecasts."""
-        if self._correction_file.is_file():
-            with np.load(self._correction_file) as file:
-                return Correction.from_arrays(dict(file))
+        kept = _read_correction(self._correction_file)
+        if kept is not None:
+            return kept
         old = self.run.assets / "conformal_shifts.npy"
         shifts = np.load(old) if old.is_file() else None
         return Correction.of_old(shifts, len(self._series.targets))
+
+    @property
+    def _combination(self) -> Combination | None:
+        """None where the recurrent forecast stands alone."""
+        if not self._combination_file.is_file():
+            return None
+        with np.load(self._combination_file) as file:
+            return Combination.from_arrays(dict(file))
 
     @property
     def _series_file(self) -> Path:
@@ -335,3 +409,23 @@ class WeatherTask(Task[WeatherConfig, WeatherData, WindowDataModule]):
     @property
     def _correction_file(self) -> Path:
         return self.run.assets / "correction.npz"
+
+    @property
+    def _recurrent_correction_file(self) -> Path:
+        return self.run.assets / "recurrent_correction.npz"
+
+    @property
+    def _combination_file(self) -> Path:
+        return self.run.assets / "combination.npz"
+
+
+def _write_arrays(path: Path, arrays: dict[str, Any]) -> None:
+    with written_whole(path) as partial, partial.open("wb") as file:
+        np.savez(file, **arrays)
+
+
+def _read_correction(path: Path) -> Correction | None:
+    if not path.is_file():
+        return None
+    with np.load(path) as file:
+        return Correction.from_arrays(dict(file))

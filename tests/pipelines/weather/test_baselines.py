@@ -13,6 +13,9 @@ from recurra.pipelines.data.series.time_series import StationSeries, TimeSeries
 from recurra.pipelines.weather.baselines import fit_baselines, season_steps
 from recurra.pipelines.weather.config import WeatherDataConfig
 from recurra.pipelines.weather.data import WeatherData, WindowDataModule
+from recurra.pipelines.weather.directions import wrapped
+from recurra.pipelines.weather.evaluation import window_batches
+from recurra.pipelines.weather.members import SimpleMembers
 from recurra.pipelines.weather.ridge import _solutions, _Sums
 from recurra.pipelines.weather.windows import OriginBatch, WindowShape
 
@@ -39,13 +42,18 @@ def weather(steps, seed=0, missing=0.0, step=HOUR):
     return values
 
 
-def data_module_of(*stations, shape=SHAPE, step=HOUR, shares=(0.6, 0.8)):
+def data_module_of(
+    *stations,
+    shape=SHAPE,
+    step=HOUR,
+    shares=(0.6, 0.8),
+    names=("T (degC)", "p (mbar)", "wv (m/s)"),
+):
     """Windows of these values, each station parted in the same places."""
     named = [
         StationSeries(f"s{number}", START, step, values)
         for number, values in enumerate(stations)
     ]
-    names = ["T (degC)", "p (mbar)", "wv (m/s)"]
     rows = sum(len(values) for values in stations)
     series = TimeSeries("test", variables_of(names), tuple(named), (), (), rows)
     spans = []
@@ -324,6 +332,42 @@ def test_histories_of_the_largest_numbers_are_survived(name):
     baseline, batch = fit_baselines(data_module)[name], batch_of(data_module)
     data_module.data.series.stations[0].values[320:] = 3e38
     assert np.isfinite(baseline.forecast(batch, data_module.data.series)).all()
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.2])
+def test_the_members_of_a_model_forecast_as_the_baselines_do(missing):
+    """From what a model is given, with a direction and the calendar."""
+    shape = WindowShape(history=30, horizon=5, first_lead=2, targets=(2, 0))
+    values = weather(1700, missing=missing, step=QUARTER_DAY)
+    values[:, 2] = (values[:, 2] * 40) % 360
+    names = ["T (degC)", "p (mbar)", "wd (deg)"]
+    data_module = data_module_of(
+        values, shape=shape, step=QUARTER_DAY, shares=(0.9, 0.95), names=names
+    )
+    baselines, source = fit_baselines(data_module), data_module.source
+    members = SimpleMembers(baselines, shape, source.scaling)
+    assert members.names == list(NAMES)
+    (batch,) = window_batches(data_module.evaluation("test"), 256)
+    points = members.forecast(batch.features).numpy()
+    # A day beside that of the calendar is another mean of a month.
+    near = {"climatology": 0.5}
+    for number, name in enumerate(NAMES):
+        expected = baselines[name].forecast(batch.origins, source.series)
+        beside = points[..., number] - expected
+        beside[..., 0] = wrapped(beside[..., 0]) / 40
+        assert np.abs(beside).max() < near.get(name, 1e-2), name
+
+
+def test_a_member_that_a_model_cannot_have_is_left_out():
+    """The season is longer than the history, and there is no calendar."""
+    shape = WindowShape(8, 5, 1, targets=(0, 2), calendar=False)
+    data_module = data_module_of(weather(600), shape=shape)
+    baselines = fit_baselines(data_module)
+    members = SimpleMembers(baselines, shape, data_module.source.scaling)
+    assert members.names == ["repeat_last", "ridge"]
+    history = np.full((1, 8, 3), 3e38, np.float32)
+    features = {"history": history, "observed": np.ones_like(history)}
+    assert np.isfinite(members.forecast(features)).all()
 
 
 def test_without_a_whole_year_of_training_ridge_has_no_calendar():

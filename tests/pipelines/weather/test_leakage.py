@@ -9,15 +9,18 @@ import pytest
 from recurra.pipelines.core.configuration import make_configuration
 from recurra.pipelines.core.files import read_json
 from recurra.pipelines.core.runs import Run
+from recurra.pipelines.weather.baselines import fit_baselines
+from recurra.pipelines.weather.combination import Combination
 from recurra.pipelines.weather.config import WeatherConfig
 from recurra.pipelines.weather.correction import Correction, TargetRanges
 from recurra.pipelines.weather.data import WindowDataModule, load_weather_data
 from recurra.pipelines.weather.evaluation import (
+    ModelForecasts,
     ValidationForecasts,
-    model_forecast,
     window_batches,
 )
 from recurra.pipelines.weather.forecaster import Forecaster
+from recurra.pipelines.weather.members import SimpleMembers
 from recurra.pipelines.weather.model import build_model
 from recurra.pipelines.weather.task import WeatherTask
 
@@ -90,7 +93,17 @@ class System:
         for weight in model.weights:
             weight.assign(rng.normal(0, 0.2, weight.shape))
         scaling = data_module.source.scaling.of(data.shape.targets)
-        self.forecast = model_forecast(Forecaster(model, scaling))
+        baselines = fit_baselines(data_module)
+        members = SimpleMembers(baselines, data.shape, data_module.source.scaling)
+        weights = rng.dirichlet(np.ones(1 + len(members.names)), (6, 2))
+        forecaster = Forecaster(
+            model,
+            scaling,
+            Correction(TargetRanges.of(data.series.variables[:2])),
+            members,
+            Combination(tuple(members.names), weights.astype(np.float32)),
+        )
+        self.forecast = ModelForecasts(forecaster).combined
         self.undisturbed = self.by_origin(data_module)
 
     def by_origin(self, data_module):

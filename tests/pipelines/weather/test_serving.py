@@ -47,7 +47,7 @@ def forecaster_of(shape: WindowShape, shifted: bool = True, **model) -> Forecast
     return Forecaster(
         build_model(configuration, shape, 3),
         SCALING.of(shape.targets),
-        Correction.of_old(SHIFTS.astype("float32"), 2) if shifted else None,
+        Correction.of_old(SHIFTS.astype("float32") if shifted else None, 2),
     )
 
 
