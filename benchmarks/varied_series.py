@@ -9,7 +9,7 @@ its 80 % interval covers. "to best" is the mix beside the member that is best on
 part that is shown.
 
     python benchmarks/varied_series.py
-    python benchmarks/varied_series.py --only load counts --seeds 0 1 2 --split validation
+    python benchmarks/varied_series.py --only load --seeds 0 1 2 --split validation
     python benchmarks/varied_series.py --set model.dropout=0.2 --set training.epochs=20
 """
 
@@ -166,7 +166,7 @@ def load() -> Made:
 
 
 def transformer() -> Made:
-    """Hourly load and the oil temperature that follows it slowly, whose level drifts."""
+    """Hourly load whose level drifts, and the oil temperature that follows slowly."""
     rng = np.random.default_rng(2)
     rows = 24 * 300
     hour = np.arange(rows) % 24

@@ -18,6 +18,8 @@ _MOST_BLOCKS = 4
 _MOST_ERRORS = 50_000
 # Of the loss, for weights that are one apart, where one horizon alone was seen.
 _SHRINKAGE = 1.0
+# A member that counts less than this is left out.
+_LEAST_WEIGHT = 0.01
 # Standard deviations within which the absolute loss is rounded off, to have a slope.
 _ROUNDED = 1e-2
 
@@ -176,7 +178,7 @@ def _least_loss(
             "jac": np.ones_like,
         },
     ).x
-    found = np.clip(found, 0.0, None)
+    found = np.where(found < _LEAST_WEIGHT, 0.0, found)
     found = found / found.sum() if found.sum() > 0 else prior
     # A search that went astray gives nothing that is worse than where it began.
     return found if objective(found)[0] <= objective(prior)[0] else prior

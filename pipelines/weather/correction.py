@@ -148,7 +148,11 @@ class Correction:
         )
 
     def fitted_shifts(
-        self, truth: np.ndarray, point: np.ndarray, quantiles: np.ndarray | None
+        self,
+        truth: np.ndarray,
+        point: np.ndarray,
+        quantiles: np.ndarray | None,
+        independent: np.ndarray | None = None,
     ) -> np.ndarray:
         """The shifts for forecasts as the system makes them.
 
@@ -156,6 +160,7 @@ class Correction:
             truth: `[N, H, T]`, NaN where missing.
             point: `[N, H, T]`.
             quantiles: `[N, H, T, Q]`, or None: the point stands for each.
+            independent: By lead, how many errors tell what the N do, `[H]`; N if None.
 
         Returns:
             float32 `[H, T, Q]`; of few windows those of neighbouring leads together.
@@ -177,7 +182,8 @@ class Correction:
                 _leads_as_windows(truth[:, near]),
                 _leads_as_windows(stated[:, near]),
             )
-            shifts.append(quantile_shifts(*parts, self.levels))
+            number = None if independent is None else float(independent[lead])
+            shifts.append(quantile_shifts(*parts, self.levels, number))
         return np.concatenate(shifts)
 
     def _spread(self, quantiles: Any) -> Any:
@@ -265,7 +271,10 @@ def _leads_as_windows(values: np.ndarray) -> np.ndarray:
 
 
 def quantile_shifts(
-    truth: np.ndarray, quantiles: np.ndarray, levels: Sequence[float]
+    truth: np.ndarray,
+    quantiles: np.ndarray,
+    levels: Sequence[float],
+    independent: float | None = None,
 ) -> np.ndarray:
     """What to add to forecast quantiles so that they hold on new data what they state.
 
@@ -275,13 +284,16 @@ def quantile_shifts(
     errs to the wide side. Were new windows exchangeable with these, the truth would lie
     at or below the shifted quantile with a probability of at least q (below the median:
     at most q). Weather is not, and neighbouring windows overlap, so the coverage that
-    was reached on the test part is what counts. Source: Romano, Patterson and Candès
-    2019, "Conformalized Quantile Regression", one side at a time.
+    was reached on the test part is what counts. Where n differences tell no more than m
+    independent ones, the rank is that of these, ceil(n (m + 1) q / m), and below the
+    median as much nearer to the lowest. Source: Romano, Patterson and Candès 2019,
+    "Conformalized Quantile Regression", one side at a time.
 
     Args:
         truth: `[N, H, T]`, NaN where missing.
         quantiles: `[N, H, T, Q]`, or `[N, H, T, 1]`, a point that stands for each.
         levels: Of the quantiles, Q.
+        independent: m, at least 1; n if None.
 
     Returns:
         float32 `[H, T, Q]`; 0 where all truths are missing.
@@ -292,8 +304,11 @@ def quantile_shifts(
         stated = quantiles[..., min(number, quantiles.shape[-1] - 1)]
         # What is missing is sorted to the end.
         scores = np.sort(truth - stated, axis=0)
-        rank = (count + 1) * level
-        rank = np.ceil(rank) if level >= 0.5 else np.floor(rank)
+        # The median has no wide side to err to.
+        is_exact = independent is None or level == 0.5
+        further = 1.0 if is_exact else np.maximum(count / independent, 1.0)
+        rank = np.ceil((count + further) * max(level, 1 - level))
+        rank = rank if level >= 0.5 else count + 1 - rank
         index = np.clip(rank.astype(int), 1, np.maximum(count, 1)) - 1
         chosen = np.take_along_axis(scores, index[None], axis=0)[0]
         shifts[..., number] = np.where(count > 0, chosen, 0.0)

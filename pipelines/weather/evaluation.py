@@ -250,12 +250,15 @@ class ValidationForecasts:
         answers: Of each batch.
         truth: `[N, H, T]`.
         missing: The share of each history that is missing, `[N]`.
+        independent: How many windows beside each other the part holds, by lead, `[H]`.
+            The errors of others overlap: they have steps in common.
         is_whole: Whether they are of all windows, and not of some.
     """
 
     answers: Sequence[Answer]
     truth: np.ndarray
     missing: np.ndarray
+    independent: np.ndarray
     is_whole: bool
 
     @classmethod
@@ -292,6 +295,7 @@ class ValidationForecasts:
             answers,
             np.concatenate(truths),
             np.concatenate(shares),
+            np.maximum(len(windows) * windows.stride / np.array(shape.leads), 1.0),
             missing is None and len(numbers) == len(windows),
         )
 
@@ -309,6 +313,7 @@ class ValidationForecasts:
             self.truth[rows],
             np.concatenate(points)[rows],
             None if quantiles[0] is None else np.concatenate(quantiles)[rows],
+            self.independent,
         )
 
     def within(self, least: float, most: float) -> np.ndarray:

@@ -48,6 +48,15 @@ def test_a_point_stands_for_each_quantile():
     )
 
 
+def test_errors_that_have_steps_in_common_make_wider_intervals():
+    """Of 40 that tell what 4 do the ranks are those of 5 quantiles, spread over 40."""
+    truth = np.arange(40.0)[:, None, None]
+    shifts = quantile_shifts(truth, np.zeros((40, 1, 1, 1)), (0.25, 0.5, 0.75), 4.0)
+    np.testing.assert_array_equal(shifts[0, 0], [2, 20, 37])
+    shifts = quantile_shifts(truth, np.zeros((40, 1, 1, 1)), (0.1, 0.9), 4.0)
+    np.testing.assert_array_equal(shifts[0, 0], [0, 39])
+
+
 def test_where_no_truth_is_nothing_is_shifted():
     truth = np.full((5, 1, 1), np.nan)
     assert not quantile_shifts(truth, np.zeros((5, 1, 1, 3)), LEVELS).any()

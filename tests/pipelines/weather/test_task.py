@@ -90,6 +90,7 @@ def version(folder, run):
 def test_the_metrics_of_model_and_baselines(run):
     metrics = run.metrics
     assert list(metrics["baselines"]) == [
+        "recurrent",
         "repeat_last",
         "seasonal_naive",
         "climatology",
@@ -100,6 +101,11 @@ def test_the_metrics_of_model_and_baselines(run):
         assert np.isfinite(list(row.values())).all()
     assert set(metrics["by_variable"]) == {"T", "p"}
     assert len(metrics["by_lead"]["mae"]) == LEADS
+    combination = metrics["combination"]
+    assert combination["members"] == list(metrics["baselines"])
+    assert combination["leads"] == [[1, 1], [2, 2], [3, 4], [5, 6]]
+    for weights in combination["weights"].values():
+        np.testing.assert_allclose(np.sum(weights, axis=1), np.ones(4), rtol=1e-5)
     # Sums of a variable's errors over leads and over hours are the same sums.
     assert metrics["model"]["mae"] == pytest.approx(
         np.mean([row["mae"] for row in metrics["by_variable"].values()]), rel=0.05
@@ -108,6 +114,12 @@ def test_the_metrics_of_model_and_baselines(run):
     kinds = {repair["kind"] for repair in metrics["repairs"]}
     assert any("sentinel" in kind for kind in kinds)
     assert any("gap" in kind for kind in kinds)
+
+
+def test_the_mix_is_not_behind_its_members_where_it_was_fitted(run):
+    rows = run.metrics["validation"]
+    best = min(row["mae_standardised"] for row in rows["baselines"].values())
+    assert rows["model"]["mae_standardised"] < 1.02 * best
 
 
 def test_metrics_are_those_of_the_predictions(run):
