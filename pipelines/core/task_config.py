@@ -11,7 +11,6 @@ import pydantic
 
 from .configuration import Config
 
-
 # A handful of rows, a batch of which is an epoch, is not gone through more often.
 _MOST_EPOCHS = 100
 
