@@ -5,7 +5,9 @@ the command line is made for the arguments at hand; see `make_app`.
 """
 
 import contextlib
+import dataclasses
 import inspect
+import json
 import shlex
 import sys
 import tempfile
@@ -13,7 +15,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import rich.table
 import typer
+from rich.text import Text
 
 from recurra.pipelines.core.errors import Interrupted, UserError
 from recurra.pipelines.core.registry import (
@@ -100,6 +104,7 @@ def make_app(arguments: Sequence[str]) -> typer.Typer:
     )(model_server)
     app.add_typer(_data_app(rest if name == "data" else []), name="data")
     app.command("demo")(demo)
+    app.command("doctor")(doctor)
     return app
 
 
@@ -488,6 +493,36 @@ def demo(
 
     show_log()
     run_demo(runs, models)
+
+
+def doctor(
+    check_backend: Annotated[
+        bool,
+        typer.Option(
+            "--check-backend",
+            help="Also train a small model on the backend, which takes seconds.",
+        ),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """What is installed, what it runs on, and what is wrong with it.
+
+    The exit status is 2 if something is.
+    """
+    from .doctor import examine
+
+    found = examine(check_backend=check_backend)
+    if as_json:
+        print(json.dumps(dataclasses.asdict(found), indent=2))
+    else:
+        shown = rich.table.Table.grid(padding=(0, 2))
+        for name, value in found.rows():
+            shown.add_row(Text(name), Text(value))
+        output.print(shown)
+        for problem in found.problems:
+            _say(f"wrong: {problem}")
+    if found.problems:
+        raise typer.Exit(2)
 
 
 def serve(

@@ -34,7 +34,8 @@ def model_server() -> None:
 def run(arguments: Sequence[str]) -> int:
     """Runs the command line and returns its exit status."""
     # The pipelines are TensorFlow's; whichever backend the user's own work has.
-    os.environ["KERAS_BACKEND"] = "tensorflow"
+    if list(arguments[:1]) != ["doctor"]:
+        os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         from .commands import make_app

@@ -25,6 +25,7 @@ from recurra.apps.main import run
 assert run(["--help"]) == 0
 for arguments in (["train"], ["evaluate"], ["predict"], ["data", "show"]):
     assert run([*arguments, "--help"]) == 0
+assert run(["doctor"]) in (0, 2)
 print("loaded:", *sys.modules)
 """
 
