@@ -23,7 +23,7 @@ from recurra.pipelines.core.configuration import make_configuration
 from recurra.pipelines.core.runs import Run
 from recurra.pipelines.translation.config import TranslationConfig
 from recurra.pipelines.translation.data import PairDataModule, encode_pairs
-from recurra.pipelines.translation.metrics import corpus_bleu
+from recurra.pipelines.translation.metrics import corpus_score
 from recurra.pipelines.translation.model import TranslationModel
 from recurra.pipelines.translation.subwords import Subwords
 from recurra.pipelines.translation.task import TranslationTask
@@ -92,7 +92,7 @@ def main() -> None:
             begun = time.perf_counter()
             translations, _ = translator.translate(sources)
             rates.append(len(sources) / (time.perf_counter() - begun))
-        bleu = corpus_bleu(translations, [references], arguments.target)
+        bleu = corpus_score("bleu", translations, [references], arguments.target)
         print(
             f"{'greedy' if beams == 1 else f'beam of {beams}':9}, batches of "
             f"{together:3}: {statistics.median(rates):10.1f}   "

@@ -77,7 +77,8 @@ class Task(abc.ABC, Generic[ConfigT, DataT, DataModuleT]):
 
     Attributes:
         definition: What the command line knows of the task.
-        monitor: The column of the history whose smallest value marks the best epoch.
+        monitor: The column of the history whose smallest value marks the best epoch. A
+            property, where it hangs on configuration and data.
         monitors_highest: Whether its highest value does so instead.
         overridable: The sections of the configuration that a trained model depends on
             no more, so that they can be set anew.

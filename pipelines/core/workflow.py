@@ -111,7 +111,7 @@ def _train(
         # Said before the data are read, which may take long.
         Run.refuse_existing(path)
     else:
-        _take_more_epochs(task_class, run, configuration)
+        _take_more_epochs(run, configuration)
         if run.is_finished and not run.failed:
             logger.info("%s is finished already", path)
             workers.from_first(lambda: [str(path), False])
@@ -441,15 +441,14 @@ def _refuse_reading_options(reading: Mapping[str, Any]) -> None:
         )
 
 
-def _take_more_epochs(
-    task_class: type[Task], run: Run, configuration: TaskConfig
-) -> None:
+def _take_more_epochs(run: Run, configuration: TaskConfig) -> None:
     """Gives the run a configuration with more epochs or patience, if that is its own.
 
     Raises:
         UserError: It is another one, or training would not go on by it.
     """
-    before = open_task(run).configuration
+    task = open_task(run)
+    before = task.configuration
     changed = differences(before, configuration)
     other = [key for key in changed if key not in _EXTENDABLE]
     if other:
@@ -474,9 +473,7 @@ def _take_more_epochs(
             "more training.epochs too"
         )
     # Without an epoch there may be no numbers yet.
-    if history and will_end(
-        history, training, task_class.monitor, task_class.monitors_highest
-    ):
+    if history and will_end(history, training, task.monitor, task.monitors_highest):
         raise UserError(
             f"{run.path}: ended after {len(history)} epochs, the last "
             f"{training.patience} without a better validation; give more "

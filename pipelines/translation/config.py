@@ -12,6 +12,8 @@ from ..data.files.table_config import TABLE_KEYS, TableConfig
 from ..data.texts.pair_rules_config import PairRulesConfig
 from ..recurrent import CellName, RecurrentConfig
 
+Monitor = Literal["val_loss", "bleu", "chrf", "exact_match", "ter", "wer"]
+
 #: Names of a column whose values hold both sides, as Hugging Face's sets have it.
 PAIR_COLUMNS = ("translation", "translations")
 #: Keys of the section `data` that say how files are read.
@@ -60,6 +62,11 @@ class TranslationDataConfig(TableConfig):
         "seeds have the same ones and can translate as one",
     )
     test_data: str | None = Field(None, description="spec of separate test sets")
+    any_target: bool = Field(
+        False,
+        description="a source that stands several times in validation or test has "
+        "several right targets, and is translated once",
+    )
     max_bad_fraction: float = Field(
         0.01, ge=0, le=1, description="of unreadable rows, over which a run stops"
     )
@@ -189,10 +196,16 @@ class TranslationTrainingConfig(TrainingConfig):
     label_smoothing: float = Field(
         0.1, ge=0, lt=1, description="of probability spread over all pieces"
     )
+    monitor: Monitor | None = Field(
+        None,
+        description="measure of validation whose best value marks the best epoch; "
+        "if null bleu, or exact_match where most targets have less than four words",
+    )
     bleu_sentences: int = Field(
         1_000,
         ge=1,
-        description="of validation, translated greedily after each epoch for its BLEU",
+        description="of validation, translated greedily after each epoch to measure "
+        "BLEU and what is monitored",
     )
 
 

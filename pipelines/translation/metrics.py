@@ -1,10 +1,11 @@
-"""How good translations are: BLEU and chrF as of sacreBLEU, exact matches, intervals.
+"""How good translations are: BLEU, chrF, exact matches, error rates, intervals.
 
 All of it comes from counts of matches by sentence, which are taken once: their sums
 over any sentences, be it all of them, those of like length, or a resample, give the
 scores of these.
 """
 
+import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,8 @@ from typing import Any
 
 import numpy as np
 import pandas
-from sacrebleu.metrics import BLEU, CHRF
+from rapidfuzz.distance import Levenshtein
+from sacrebleu.metrics import BLEU, CHRF, TER
 from sacrebleu.metrics.base import Metric
 
 from ..data.texts.languages import CHINESE, JAPANESE
@@ -35,18 +37,24 @@ _LONGEST_NGRAM = 2
 
 # Of BLEU: the lengths of translation and reference, and of 1- to 4-grams the matches
 # and then the numbers. Of chrF, for 1 to 6 characters: the n-grams of the translation,
-# of the reference, and the matches. Of exact match: matches and sentences.
-_BLEU, _CHRF, _BLEU_LC_TOK, _EXACT = (
+# of the reference, and the matches. Of exact match: matches and sentences. Of error
+# rates: edits, and words or characters of the reference.
+_BLEU, _CHRF, _BLEU_LC_TOK, _EXACT, _WER, _CER = (
     slice(0, 10),
     slice(10, 28),
     slice(28, 38),
     slice(38, 40),
+    slice(40, 42),
+    slice(42, 44),
 )
 _BETA = 2
 
+#: Streams of references: of some sentences some may be None, but not all.
+References = Sequence[Sequence[Any]]
+
 
 def count_matches(
-    hypotheses: Sequence[str], references: Sequence[Sequence[str]], language: str
+    hypotheses: Sequence[str], references: References, language: str
 ) -> np.ndarray:
     """By sentence what all scores are made of.
 
@@ -56,21 +64,24 @@ def count_matches(
         language: That is translated to.
 
     Returns:
-        float64 `[N, 40]`; sums over sentences are what `scores_from` takes.
+        float64 `[N, 44]`; sums over sentences are what `scores_from` takes.
     """
     columns = [
         _sufficient_statistics(metric, hypotheses, references)
         for metric in _metrics(language).values()
     ]
-    matches = [
-        [any(text.split() == other.split() for other in known), True]
-        for text, known in zip(hypotheses, zip(*references, strict=True), strict=True)
-    ]
-    return np.concatenate([*columns, np.array(matches, float)], axis=1)
+    counts = []
+    for text, known in zip(hypotheses, _by_sentence(references), strict=True):
+        words = _words(text, language)
+        of_words = [_edits(words, _words(other, language)) for other in known]
+        of_characters = [_edits(_plain(text), _plain(other)) for other in known]
+        is_exact = any(text.split() == other.split() for other in known)
+        counts.append([is_exact, True, *_fewest(of_words), *_fewest(of_characters)])
+    return np.concatenate([*columns, np.array(counts, float)], axis=1)
 
 
 def scores_from(counts: np.ndarray) -> dict[str, np.ndarray]:
-    """The metrics of sums `[..., 40]` of `count_matches`, an array `[...]` for each.
+    """The metrics of sums `[..., 44]` of `count_matches`, an array `[...]` for each.
 
     - `bleu`: as sacreBLEU has it, mixed case; tokenizer 13a, or that of `TOKENIZERS`.
     - `chrf`: chrF2 by sacreBLEU.
@@ -78,19 +89,27 @@ def scores_from(counts: np.ndarray) -> dict[str, np.ndarray]:
       sets report. Tokens are by the same tokenizer, which parts German and English
       text almost as that of Moses does.
     - `exact_match`: the fraction that is equal to a reference, white space aside.
+    - `wer`: word error rate, the fewest words to insert, delete and replace for each
+      word of the reference, case and punctuation counting. Words are what stands
+      between spaces; in a language of `TOKENIZERS` its tokens. Where the target's units
+      have spaces between them, as phonemes do, it is the error rate of these.
+    - `cer`: character error rate, the same of characters.
 
-    The first three are of 100, the last of 1.
+    The first three are of 100, the others of 1. Of several references errors count
+    against that which needs the fewest edits.
     """
     return {
         "bleu": _bleu_from(counts[..., _BLEU]),
         "chrf": _chrf_from(counts[..., _CHRF]),
         "bleu_lc_tok": _bleu_from(counts[..., _BLEU_LC_TOK]),
         "exact_match": _ratio(*np.moveaxis(counts[..., _EXACT], -1, 0)),
+        "wer": _ratio(*np.moveaxis(counts[..., _WER], -1, 0)),
+        "cer": _ratio(*np.moveaxis(counts[..., _CER], -1, 0)),
     }
 
 
 def corpus_scores(counts: np.ndarray) -> dict[str, float]:
-    """The metrics of all sentences `[N, 40]` together."""
+    """The metrics of all sentences `[N, 44]` together."""
     scores = scores_from(counts.sum(axis=0))
     return {name: float(score) for name, score in scores.items()}
 
@@ -109,7 +128,7 @@ def sentence_scores(counts: np.ndarray) -> pandas.DataFrame:
 
 
 def bleu_details(counts: np.ndarray) -> dict[str, Any]:
-    """What `bleu` of all sentences `[N, 40]` is made of.
+    """What `bleu` of all sentences `[N, 44]` is made of.
 
     Returns:
         `precisions` of 1- to 4-grams in percent, `brevity_penalty`, and
@@ -133,7 +152,7 @@ def bootstrap_intervals(
     They are quantiles over resampled sentences, the same ones for all systems.
 
     Args:
-        systems: Counts `[N, 40]` of each.
+        systems: Counts `[N, 44]` of each.
         seed: Of the resampling.
     """
     counts = np.concatenate(list(systems.values()), axis=1)
@@ -166,7 +185,7 @@ def bleu_by_length(
 
     Args:
         lengths: int `[N]`, of the sources.
-        systems: Counts `[N, 40]` by name.
+        systems: Counts `[N, 44]` by name.
 
     Returns:
         A row for each part: `shortest`, `longest`, `pairs`, and a column for each
@@ -193,13 +212,15 @@ def bleu_by_length(
     return pandas.DataFrame(parts)
 
 
-def metrics_signatures(number_of_references: int, language: str) -> dict[str, str]:
+def metrics_signatures(references: References, language: str) -> dict[str, str]:
     """By metric the signature of sacreBLEU that says how it is computed."""
-    references = [["a"]] * number_of_references
+    # What a signature says of the references is known after a first score.
+    likewise = [
+        [None if text is None else "a" for text in stream] for stream in references
+    ]
     signatures = {}
     for name, metric in _metrics(language).items():
-        # What a signature says of the references is known after a first score.
-        metric.corpus_score(["a"], references)
+        metric.corpus_score(["a"] * len(likewise[0]), likewise)
         signatures[name] = str(metric.get_signature())
     return signatures
 
@@ -234,11 +255,31 @@ def tokenizer_of(language: str) -> str:
     return TOKENIZERS.get(main, _DEFAULT_TOKENIZER)
 
 
-def corpus_bleu(
-    hypotheses: Sequence[str], references: Sequence[Sequence[str]], language: str
+def bleu_coverage(targets: Sequence[str], language: str) -> float:
+    """The fraction of targets that BLEU says something of: that have 4 tokens."""
+    tokenize = _bleu(language).tokenizer
+    return float(np.mean([len(tokenize(text).split()) >= 4 for text in targets]))
+
+
+def corpus_score(
+    name: str, hypotheses: Sequence[str], references: References, language: str
 ) -> float:
-    """`bleu` alone, as in `scores_from`."""
-    return float(_bleu(language).corpus_score(hypotheses, references).score)
+    """One measure of all sentences: of `scores_from`, or `ter`, sacreBLEU's, of 100."""
+    metric = (_metrics(language) | {"ter": TER()}).get(name)
+    if metric is not None:
+        return float(metric.corpus_score(hypotheses, references).score)
+    return corpus_scores(count_matches(hypotheses, references, language))[name]
+
+
+def in_streams(references: Sequence[Sequence[str]]) -> References:
+    """The references of each sentence as streams."""
+    return list(itertools.zip_longest(*references))
+
+
+def nearest(hypothesis: str, references: Sequence[str], language: str) -> str:
+    """Of several references that with the fewest edits of words."""
+    words = _words(hypothesis, language)
+    return min(references, key=lambda other: _edits(words, _words(other, language))[0])
 
 
 def _metrics(language: str) -> dict[str, Metric]:
@@ -254,8 +295,33 @@ def _bleu(language: str, *, lowercase: bool = False) -> BLEU:
     return BLEU(tokenize=tokenizer_of(language), lowercase=lowercase, force=True)
 
 
+def _by_sentence(references: References) -> Iterator[list[str]]:
+    for known in zip(*references, strict=True):
+        yield [text for text in known if text is not None]
+
+
+def _words(text: str, language: str) -> list[str]:
+    if tokenizer_of(language) != _DEFAULT_TOKENIZER:
+        text = _bleu(language).tokenizer(text)
+    return text.split()
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _edits(said: Sequence[str], wanted: Sequence[str]) -> tuple[int, int]:
+    """The edits of what is said, and the length of what is wanted."""
+    return Levenshtein.distance(said, wanted), len(wanted)
+
+
+def _fewest(edits: list[tuple[int, int]]) -> tuple[int, int]:
+    """That of the nearest reference; of equally near ones the longest."""
+    return min(edits, key=lambda each: (each[0], -each[1]))
+
+
 def _sufficient_statistics(
-    metric: Metric, hypotheses: Sequence[str], references: Sequence[Sequence[str]]
+    metric: Metric, hypotheses: Sequence[str], references: References
 ) -> np.ndarray:
     """What sacreBLEU counts in each sentence, float64 `[N, K]`."""
     # sacreBLEU has no public name for it; this one is that of 2.6.0.

@@ -26,7 +26,9 @@ from .metrics import (
     corpus_scores,
     count_matches,
     count_ngrams,
+    in_streams,
     metrics_signatures,
+    nearest,
     sentence_scores,
 )
 from .report_data import add_data
@@ -37,6 +39,8 @@ METRICS = (
     Metric("chrf", "chrF", digits=2),
     Metric("bleu_lc_tok", "BLEU, lower case", digits=2),
     Metric("exact_match", "Exact match"),
+    Metric("wer", "Word error rate", higher_is_better=False),
+    Metric("cer", "Character error rate", higher_is_better=False),
     Metric("perplexity", "Perplexity", higher_is_better=False, digits=2),
 )
 BASELINE_NAMES = {
@@ -56,6 +60,8 @@ _LEARNING_CURVES = {
     "loss": "Loss",
     "nll": "Negative log-likelihood of a piece",
     "bleu": "BLEU",
+    "exact_match": "Exact match",
+    "wer": "Word error rate",
 }
 
 
@@ -65,7 +71,9 @@ class TranslationResult(EvaluationResult):
     Args:
         data: All splits.
         split: The name of the split.
-        translations: Of the split's sources, by the model.
+        sources: What was translated of it.
+        targets: The right translations of each, one at least.
+        translations: Of the sources, by the model.
         baselines: Those of each baseline, by its name.
         scores: What the model says of each of its translations.
         perplexity: The model's for a piece of the references.
@@ -79,6 +87,8 @@ class TranslationResult(EvaluationResult):
         self,
         data: SentencePairs,
         split: str,
+        sources: Sequence[str],
+        targets: Sequence[Sequence[str]],
         translations: Sequence[str],
         baselines: Mapping[str, Sequence[str]],
         *,
@@ -92,15 +102,16 @@ class TranslationResult(EvaluationResult):
         self.data, self.split = data.spec, split
         self.pairs = data
         self.align = align
-        self.sources = data.splits[split].source.tolist()
-        self.references = data.splits[split].target.tolist()
+        self.sources = list(sources)
+        self.references = in_streams(targets)
+        self._targets = targets
         self._translations = list(translations)
         self._scores = scores
         self._describe_subwords = describe_subwords
         self._padded_fraction = padded_fraction
         self._seed = seed
         self._counts = {
-            name: count_matches(texts, [self.references], data.target)
+            name: count_matches(texts, self.references, data.target)
             for name, texts in {_MODEL: self._translations, **baselines}.items()
         }
         metrics = {name: corpus_scores(counts) for name, counts in self._counts.items()}
@@ -115,7 +126,7 @@ class TranslationResult(EvaluationResult):
     @functools.cached_property
     def signatures(self) -> Mapping[str, str]:
         """By metric sacreBLEU's signature."""
-        return metrics_signatures(1, self.pairs.target)
+        return metrics_signatures(self.references, self.pairs.target)
 
     @functools.cached_property
     def bleu_details(self) -> Mapping[str, Mapping[str, Any]]:
@@ -149,10 +160,16 @@ class TranslationResult(EvaluationResult):
         }
 
     def predictions(self) -> pandas.DataFrame:
+        """`reference` is, of several, the one nearest to the translation."""
         return pandas.DataFrame(
             {
                 "source": self.sources,
-                "reference": self.references,
+                "reference": [
+                    nearest(translation, targets, self.pairs.target)
+                    for translation, targets in zip(
+                        self._translations, self._targets, strict=True
+                    )
+                ],
                 "translation": self._translations,
                 "score": self._scores,
                 **sentence_scores(self._counts[_MODEL]),
@@ -208,7 +225,8 @@ def _add_results(report: Report, result: TranslationResult) -> None:
     report.text(
         "BLEU and chrF are by sacreBLEU, of detokenised text. BLEU in lower case is "
         "the form that most papers on small sets report. Exact match is the fraction "
-        "of translations that are equal to their reference. Perplexity is that of a "
+        "of translations that are equal to their reference. Error rates are edits for "
+        "each word, or character, of the reference. Perplexity is that of a "
         "piece of the reference, its end included; it compares only models with the "
         "same pieces. The intervals are by bootstrap over sentences."
     )

@@ -35,7 +35,7 @@ from .config import (
     TranslationEvaluationConfig,
 )
 from .data import Batch, PairDataModule
-from .metrics import corpus_bleu
+from .metrics import bleu_coverage, corpus_score, in_streams
 from .model import TranslationModel, build_model, compile_model
 from .report import TranslationResult
 from .serving import TranslationServing
@@ -57,8 +57,6 @@ class TranslationTask(Task[TranslationConfig, SentencePairs, PairDataModule]):
     """Sentences of one language to another."""
 
     definition = TASK
-    monitor: ClassVar[str] = "val_bleu"
-    monitors_highest: ClassVar[bool] = True
     overridable: ClassVar[Collection[str]] = ("decoding",)
 
     def __init__(self, configuration: TranslationConfig, run: Run):
@@ -127,6 +125,33 @@ class TranslationTask(Task[TranslationConfig, SentencePairs, PairDataModule]):
         lengths = self._subwords.source.encode(train.source.tolist()).row_lengths()
         longest = int(lengths.numpy().max())
         write_json(self._lengths_file, {"longest_source": max(1, longest)})
+        if self.configuration.training.monitor is None:
+            targets = data.splits["validation"].target.tolist()
+            chosen = _monitor_of(targets, data.target)
+            write_json(self._monitor_file, {"monitor": chosen})
+
+    @property
+    def monitor(self) -> str:  # type: ignore[override]
+        """The column of what `training.monitor` says, or of what the data ask for."""
+        return (
+            self._monitored
+            if self._monitored == "val_loss"
+            else f"val_{self._monitored}"
+        )
+
+    @property
+    def monitors_highest(self) -> bool:  # type: ignore[override]
+        return self._monitored not in ("val_loss", "ter", "wer")
+
+    @functools.cached_property
+    def _monitored(self) -> str:
+        given = self.configuration.training.monitor
+        if given is not None:
+            return given
+        if not self._monitor_file.is_file():
+            # A run of before there was a choice.
+            return "bleu"
+        return str(read_json(self._monitor_file)["monitor"])
 
     def build(self) -> TranslationModel:
         return build_model(self.configuration, self._subwords)
@@ -148,17 +173,22 @@ class TranslationTask(Task[TranslationConfig, SentencePairs, PairDataModule]):
     def epoch_metrics(
         self, model: keras.Model, data_module: PairDataModule
     ) -> dict[str, float]:
-        """`val_bleu`, of greedy translations."""
-        pairs = data_module.data.splits["validation"]
+        """`val_bleu`, and what is monitored beside it, of greedy translations."""
+        sources, targets = self._to_translate(data_module.data.splits["validation"])
         most = self.configuration.training.bleu_sentences
         # Evenly from all of them, which may stand in some order.
-        rows = np.unique(np.linspace(0, len(pairs) - 1, most).round().astype(int))
+        rows = np.unique(np.linspace(0, len(sources) - 1, most).round().astype(int))
         translations, _ = self._translator(model, beam_size=1).translate(
-            pairs.source[rows].tolist()
+            [sources[row] for row in rows]
         )
-        references = [pairs.target[rows].tolist()]
-        bleu = corpus_bleu(translations, references, data_module.data.target)
-        return {"val_bleu": bleu}
+        references = in_streams([targets[row] for row in rows])
+        measures = dict.fromkeys(("bleu", self._monitored))
+        measures.pop("val_loss", None)
+        language = data_module.data.target
+        return {
+            f"val_{name}": corpus_score(name, translations, references, language)
+            for name in measures
+        }
 
     def loss_weight(self, batch: Batch) -> tf.Tensor:
         """The real pieces of the target, over which the loss is a mean."""
@@ -185,19 +215,20 @@ class TranslationTask(Task[TranslationConfig, SentencePairs, PairDataModule]):
         translator = self._translator(model)
         data = data_module.data
         pairs = data.splits[split]
-        sources, targets = pairs.source.tolist(), pairs.target.tolist()
-        log_probabilities, pieces = translator.score(sources, targets)
+        given = pairs.source.tolist(), pairs.target.tolist()
+        log_probabilities, pieces = translator.score(*given)
         if options.score:
             return RowScores(
                 pandas.DataFrame(
                     {
                         "log_probability": log_probabilities,
                         "pieces": pieces,
-                        "source": sources,
-                        "target": targets,
+                        "source": given[0],
+                        "target": given[1],
                     }
                 )
             )
+        sources, targets = self._to_translate(pairs)
         translations, scores = translator.translate(sources)
         baselines = of_baselines(
             self.kept_baselines(), lambda baseline: baseline.translate(sources)
@@ -205,6 +236,8 @@ class TranslationTask(Task[TranslationConfig, SentencePairs, PairDataModule]):
         return TranslationResult(
             data,
             split,
+            sources,
+            targets,
             translations,
             baselines,
             scores=scores.tolist(),
@@ -263,6 +296,16 @@ class TranslationTask(Task[TranslationConfig, SentencePairs, PairDataModule]):
             independent_rows=["serving_default", "nbest", "attend", "score"],
         )
 
+    def _to_translate(self, pairs: PairSplit) -> tuple[list[str], list[list[str]]]:
+        """Sources to translate, and the right targets of each."""
+        targets = [[target] for target in pairs.target]
+        if not self.configuration.data.any_target:
+            return pairs.source.tolist(), targets
+        by_source: dict[str, list[str]] = {}
+        for source, target in zip(pairs.source, pairs.target, strict=True):
+            by_source.setdefault(source, []).append(target)
+        return list(by_source), list(by_source.values())
+
     def _translator(self, model: Models, beam_size: int | None = None) -> Translator:
         decoding = self.configuration.decoding
         if beam_size is not None:
@@ -287,3 +330,20 @@ class TranslationTask(Task[TranslationConfig, SentencePairs, PairDataModule]):
     @property
     def _lengths_file(self) -> Path:
         return self.run.assets / "lengths.json"
+
+    @property
+    def _monitor_file(self) -> Path:
+        return self.run.assets / "monitor.json"
+
+
+def _monitor_of(targets: Sequence[str], language: str) -> str:
+    """The measure that says most of such targets; a line of the log says why."""
+    covered = bleu_coverage(targets, language)
+    chosen = "bleu" if covered >= 0.5 else "exact_match"
+    logger.info(
+        "The best epoch is that of the best %s on validation, where %.0f %% of the "
+        "targets have the four words that BLEU looks at (training.monitor chooses)",
+        chosen,
+        100 * covered,
+    )
+    return chosen

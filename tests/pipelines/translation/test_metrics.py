@@ -8,13 +8,16 @@ import sacrebleu
 
 from recurra.pipelines.translation.metrics import (
     bleu_by_length,
+    bleu_coverage,
     bleu_details,
     bootstrap_intervals,
-    corpus_bleu,
+    corpus_score,
     corpus_scores,
     count_matches,
     count_ngrams,
+    in_streams,
     metrics_signatures,
+    nearest,
     scores_from,
     sentence_scores,
     tokenizer_of,
@@ -77,10 +80,13 @@ def test_scores_are_those_of_sacrebleu(hypotheses, references):
         "chrf": chrf.corpus_score(hypotheses, references).score,
         "bleu_lc_tok": lower.corpus_score(hypotheses, references).score,
     }
-    exact_match = scores.pop("exact_match")
-    assert 0 <= exact_match <= 1
-    assert scores == pytest.approx(expected, rel=1e-9)
-    assert corpus_bleu(hypotheses, references, "de") == expected["bleu"]
+    assert 0 <= scores["exact_match"] <= 1
+    found = {name: scores[name] for name in expected}
+    assert found == pytest.approx(expected, rel=1e-9)
+    for name in expected:
+        assert corpus_score(name, hypotheses, references, "de") == expected[name]
+    ter = sacrebleu.TER().corpus_score(hypotheses, references).score
+    assert corpus_score("ter", hypotheses, references, "de") == ter
     of_sentences = sentence_scores(count_matches(hypotheses, references, "de"))
     effective = sacrebleu.BLEU(effective_order=True)
     for text, *known, found in zip(
@@ -111,6 +117,28 @@ def test_bleu_by_hand():
     assert details["length_ratio"] == pytest.approx(5 / 6)
 
 
+def test_error_rates_by_hand():
+    said, wanted = ["K AE T", "a b"], ["K AA T S", "a b"]
+    scores = score(said, [wanted], "phonemes")
+    # One phoneme is another and one is lacking, of six; the "A" and " S" of eleven.
+    assert scores["wer"] == pytest.approx(2 / 6)
+    assert scores["cer"] == pytest.approx(3 / 11)
+    assert corpus_score("wer", said, [wanted], "phonemes") == scores["wer"]
+    # Words of languages without spaces are their tokens.
+    assert score(["天地"], [["天人"]], "zh")["wer"] == 0.5
+
+
+def test_of_several_references_the_nearest_counts():
+    targets = [["AH", "EY"], ["B IY"]]
+    scores = score(["EY", "B IY"], in_streams(targets), "phonemes")
+    assert (scores["exact_match"], scores["wer"], scores["cer"]) == (1, 0, 0)
+    assert nearest("EY Z", ["AH", "EY"], "phonemes") == "EY"
+
+
+def test_bleu_says_nothing_of_few_words():
+    assert bleu_coverage(["one", "a b c", "a b c d", "a, b."], "en") == 0.5
+
+
 def test_tokens_are_parted_from_punctuation():
     scores = score(['He said: "no!"'], [['He said : " no ! "']], "en")
     assert scores["bleu"] == pytest.approx(100)
@@ -137,7 +165,7 @@ def test_an_exact_match_is_with_any_reference_whatever_the_space():
 )
 def test_tokenizer_of_a_language(language, tokenizer):
     assert tokenizer_of(language) == tokenizer
-    assert f"tok:{tokenizer}|" in metrics_signatures(1, language)["bleu"]
+    assert f"tok:{tokenizer}|" in metrics_signatures([["a"]], language)["bleu"]
 
 
 @pytest.mark.parametrize("language", ["zh", "ja", "th"])
@@ -151,7 +179,7 @@ def test_languages_without_spaces_have_ngrams(language):
 
 
 def test_signatures_say_case_and_references():
-    signatures = metrics_signatures(2, "de")
+    signatures = metrics_signatures([["a"], ["b"]], "de")
     assert signatures["bleu"].startswith("nrefs:2|case:mixed|eff:no|tok:13a|smooth:exp")
     assert "case:lc" in signatures["bleu_lc_tok"]
     assert "nc:6|nw:0" in signatures["chrf"]

@@ -68,6 +68,8 @@ def evaluate(data, translate=without_the_last_word, alignments=(SHORT,) * 3):
     return TranslationResult(
         data,
         "test",
+        pairs.source.tolist(),
+        [[target] for target in pairs.target],
         [translate(text) for text in pairs.target],
         baselines,
         scores=[-0.5] * len(pairs),
