@@ -8,8 +8,8 @@ UV = UV_SYSTEM_CERTS=1 \
 	UV_DEFAULT_INDEX="$${PIP_INDEX_URL:-$$($(@D)/bin/python -m pip config get global.index-url 2>/dev/null)}" \
 	$(@D)/bin/uv pip install --quiet --python $(@D)/bin/python
 
-.PHONY: demo test test-jax test-torch test-clients lint bench docs clean
-.PRECIOUS: .venv/bin/uv .venv-jax/bin/uv
+.PHONY: demo test test-jax test-torch test-trackers test-clients lint bench docs clean
+.PRECIOUS: .venv/bin/uv .venv-jax/bin/uv .venv-trackers/bin/uv
 
 %/bin/uv:
 	$(PYTHON) -m venv $*
@@ -36,6 +36,14 @@ test-torch: .venv-torch/installed
 
 .venv-jax/installed: setup.cfg pyproject.toml | .venv-jax/bin/uv
 	$(UV) jax pytest pytest-randomly hypothesis absl-py --editable .
+	@touch $@
+
+# What keeps a store of MLflow's and a run of W&B's, which no other test needs.
+test-trackers: .venv-trackers/installed
+	.venv-trackers/bin/python -m pytest tests/pipelines/core/test_tracking.py
+
+.venv-trackers/installed: setup.cfg pyproject.toml | .venv-trackers/bin/uv
+	$(UV) pytest pytest-randomly sqlalchemy alembic --editable '.[tasks,tensorboard,mlflow,wandb]'
 	@touch $@
 
 # Clients that others wrote, in an environment of their own: they ask for other versions
@@ -78,4 +86,4 @@ docs: .venv/with-docs build/types
 	PATH="$(CURDIR)/$(BIN):$$PATH" NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 clean:
-	rm -rf .venv .venv-jax .venv-torch .venv-clients build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .venv-jax .venv-torch .venv-trackers .venv-clients build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -1,6 +1,7 @@
 """A plain installation, as a user has it: the wheel, in an empty environment."""
 
 import email
+import importlib.util
 import json
 import os
 import shutil
@@ -112,6 +113,12 @@ def test_every_module_can_be_imported(installed, tmp_path):
         for name, file in files.items()
         if not Path(file).is_relative_to(installed.environment)
     }
+    # Of trackers whose extras are for `make test-trackers`.
+    needed = {"mlflow_tracker": "mlflow", "wandb_tracker": "wandb"}
+    for name, package in needed.items():
+        module = f"recurra.pipelines.core.tracking.{name}"
+        if importlib.util.find_spec(package) is None:
+            assert f"No module named '{package}'" in strangers.pop(module)
     assert not strangers
 
 

@@ -163,6 +163,18 @@ def differences(one: Config, other: Config) -> list[str]:
     return list(walk(one.model_dump(mode="json"), other.model_dump(mode="json"), ()))
 
 
+def flattened(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as one, with keys like `model.units`."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            flat |= flattened(value, f"{name}.")
+        else:
+            flat[name] = value
+    return flat
+
+
 def _with_todays_keys(
     kind: type[Config], values: Mapping[str, Any], source: str
 ) -> dict[str, Any]:

@@ -16,11 +16,12 @@ from typing import Any
 
 import tensorflow as tf
 
-from ..cards import CARD_FILE, ModelCard
+from ..cards import CARD_FILE, ModelCard, read_card
 from .errors import UserError
 from .files import read_json, write_json
 from .runs import Run, package_versions
 from .task import Servable
+from .tracking import track_model
 from .unfinished import at_best_epoch
 from .workflow import open_trained
 
@@ -63,9 +64,13 @@ def export_runs(
         "metrics": metrics[0] if len(metrics) == 1 else {"members": metrics},
         "configuration": task.configuration.model_dump(mode="json"),
     }
-    return export(
+    version = export(
         task.servable(model), to, runs[0].name if name is None else name, card
     )
+    track_model(
+        task.run, task.configuration.training.trackers, version, read_card(version)
+    )
+    return version
 
 
 def export(servable: Servable, to: Path, name: str, card: Mapping[str, Any]) -> Path:

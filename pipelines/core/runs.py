@@ -16,6 +16,7 @@ RUN/
   report.html         the same to look at, with figures/
   padding.json        the padded fraction of the training batches, where they have any
   frame.parquet       the training data, where they were given as a DataFrame
+  trackers.json       by tracker of experiments the name that it knows the run by
 ```
 
 A file is written whole or not at all, and a stage whose file is there is done, so a
@@ -271,6 +272,11 @@ class Run:
     @property
     def report(self) -> Path:
         return self.path / "report.html"
+
+    @property
+    def figures(self) -> list[Path]:
+        """Those of the report, by name."""
+        return sorted((self.path / "figures").glob("*.png"))
 
 
 def next_free(folder: Path, task: str) -> Path:

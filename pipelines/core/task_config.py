@@ -71,6 +71,9 @@ class TrainingConfig(Config):
     clip_norm: float = pydantic.Field(
         1.0, gt=0, description="global norm that gradients are clipped to"
     )
+    trackers: list[Literal["tensorboard", "mlflow", "wandb"]] = pydantic.Field(
+        [], description="what is told of the run; each needs the extra of its name"
+    )
     checkpoint_seconds: float = pydantic.Field(
         120.0, gt=0, description="seconds between saved states within an epoch"
     )

@@ -27,6 +27,7 @@ from .registry import find_task
 from .runs import Run
 from .task import Task
 from .task_config import TaskConfig
+from .tracking import refuse_missing, tracked
 from .training import Progress, fit, load_best, read_history, will_end
 
 logger = logging.getLogger("recurra")
@@ -106,6 +107,7 @@ def _train(
     number_of_workers: int,
 ) -> Run:
     name = task_class.definition.name
+    refuse_missing(configuration.training.trackers)
     run = run_to_resume(name, path) if resume else None
     if run is None:
         # Said before the data are read, which may take long.
@@ -127,19 +129,27 @@ def _train(
         task.monitor,
         task.monitors_highest,
     )
-    if number_of_workers > 1 and goes_on:
-        logger.info("Training by %d workers", number_of_workers)
-        train_in_processes(task.run, number_of_workers, progress)
-        model = best_model(task)
-    else:
-        workers.from_first(lambda: [str(path), True])
-        model = _fit(task, data_module, workers, progress)
-    with collect_failures() as failed:
-        result, metrics = finish(task, model, data_module, task.splits(data))
-        with optional("report"):
-            write_report(result, path, task.configuration, task.run.history_file)
-    # Last, since its being there says that the run is finished.
-    write_json(task.run.metrics_file, metrics | ({"failed": failed} if failed else {}))
+    names = task.configuration.training.trackers
+    with tracked(task.run, task.configuration, names) as tracking:
+        progress = tracking.hearing(progress)
+        if number_of_workers > 1 and goes_on:
+            logger.info("Training by %d workers", number_of_workers)
+            train_in_processes(task.run, number_of_workers, progress)
+            model = best_model(task)
+        else:
+            workers.from_first(lambda: [str(path), True])
+            model = _fit(task, data_module, workers, progress)
+        with collect_failures() as failed:
+            result, metrics = finish(task, model, data_module, task.splits(data))
+            with optional("report"):
+                write_report(
+                    result, path, task.configuration, task.run.history_file
+                )
+        if failed:
+            metrics["failed"] = failed
+        # After all that is made, since its being there says that the run is finished.
+        write_json(task.run.metrics_file, metrics)
+        tracking.finish(metrics)
     return task.run
 
 

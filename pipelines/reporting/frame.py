@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pandas
 
-from ..core.configuration import Config
+from ..core.configuration import Config, flattened
 from ..core.evaluation import EvaluationResult, ReportContent
 from ..core.optional import failures, optional
-from .page import Report, Scores, flattened
+from .page import Report, Scores
 from .report_training import add_training
 
 _LISTED_BAD_ROWS = 50

@@ -404,18 +404,6 @@ def shortened(text: str, length: int, tail_fraction: float = 0.5) -> str:
     return f"{text[:head].rstrip()} […] {text[len(text) - tail :].lstrip()}"
 
 
-def flattened(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mappings as one, with keys like `model.units`."""
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, Mapping):
-            flat |= flattened(value, f"{name}.")
-        else:
-            flat[name] = value
-    return flat
-
-
 @functools.cache
 def _template() -> jinja2.Template:
     source = importlib.resources.files(__package__).joinpath("report.html.jinja")

@@ -10,6 +10,7 @@ from recurra.pipelines.core.configuration import (
     Config,
     differences,
     find_recipe,
+    flattened,
     make_configuration,
     parse_assignments,
     read_yaml,
@@ -463,3 +464,9 @@ def test_the_first_difference_is_named_by_its_key(values, key):
     other = _make(("--set", values))
     assert differences(_make(), other)[0] == key
     assert differences(other, _make())[0] == key
+
+
+def test_flattened():
+    nested = {"seed": 0, "model": {"units": 64, "noise": {"rate": 0.1}}, "empty": {}}
+    flat = {"seed": 0, "model.units": 64, "model.noise.rate": 0.1}
+    assert flattened(nested) == flat

@@ -11,7 +11,6 @@ from recurra.pipelines.reporting.page import (
     Metric,
     Report,
     Scores,
-    flattened,
     new_figure,
     shortened,
 )
@@ -217,9 +216,3 @@ def test_shortened_keeps_the_end():
     assert "[…]" in short
     assert len(short) <= 20 + len(" […] ")
     assert shortened(" short \n text ", 20) == "short text"
-
-
-def test_flattened():
-    nested = {"seed": 0, "model": {"units": 64, "noise": {"rate": 0.1}}, "empty": {}}
-    flat = {"seed": 0, "model.units": 64, "model.noise.rate": 0.1}
-    assert flattened(nested) == flat
