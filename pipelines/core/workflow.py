@@ -142,9 +142,7 @@ def _train(
         with collect_failures() as failed:
             result, metrics = finish(task, model, data_module, task.splits(data))
             with optional("report"):
-                write_report(
-                    result, path, task.configuration, task.run.history_file
-                )
+                write_report(result, path, task.configuration, task.run.history_file)
         if failed:
             metrics["failed"] = failed
         # After all that is made, since its being there says that the run is finished.
