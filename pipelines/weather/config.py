@@ -287,7 +287,7 @@ class WeatherConfig(TaskConfig):
     model: ModelConfig = ModelConfig()
     forecast: ForecastConfig = ForecastConfig()
     training: TrainingConfig = TrainingConfig(
-        epochs=10, learning_rate=1e-3, lr_schedule="cosine", warmup_steps=100
+        steps=4000, learning_rate=1e-3, lr_schedule="cosine", warmup_fraction=0.05
     )
 
     @pydantic.model_validator(mode="after")
