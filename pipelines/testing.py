@@ -24,7 +24,7 @@ import numpy as np
 import pandas
 import tensorflow as tf
 
-from .cards import CARD_FILE, ForecastAnswer, ModelCard
+from .cards import CARD_FILE, ContinuationAnswer, ForecastAnswer, ModelCard
 from .core.api import evaluate, export, train
 from .core.configuration import Config
 from .core.errors import UserError
@@ -266,10 +266,25 @@ def check_served(model: ExportedModel, example: Mapping[str, Any]) -> None:
                 found = np.array([text.encode() for text in found.ravel()], object)
                 value = value.ravel()
             _assert_equal(found, value, f"served, {name}")
+        if isinstance(model.answer, ContinuationAnswer):
+            _check_written(model, f"{url}:generate")
         states = json.loads(_fetch(url))["model_version_status"]
         assert "AVAILABLE" in {version["state"] for version in states}
         if importlib.util.find_spec("gradio"):
             assert b"Try the models" in _fetch(f"{address}/ui/")
+
+
+def _check_written(model: ExportedModel, url: str) -> None:
+    """The server writes, also in parts, what the graph writes at once."""
+    for seed in range(2):
+        asked = {"prompt": "One text", "length": 9, "temperature": 1.0, "seed": seed}
+        options = {name: asked[name] for name in ("length", "temperature", "seed")}
+        expected = model.predict(["One text"], **options)[0]["continuation"]
+        assert json.loads(_fetch(url, json.dumps(asked).encode()))["text"] == expected
+        streamed = _fetch(url, json.dumps({**asked, "stream": True}).encode())
+        lines = streamed.decode().splitlines()
+        found = [json.loads(line[6:]) for line in lines if line.startswith("data: ")]
+        assert "".join(each.get("text", "") for each in found) == expected
 
 
 def check_bad_input(name: str, data: Any, folder: Path, **how: Any) -> None:

@@ -79,24 +79,12 @@ def _classes(model: LoadedModel, found: Arrays) -> str:
     names = answer.classes if answer else []
     if len(names) != len(probabilities):
         names = [f"class {number}" for number in range(len(probabilities))]
-    bars = "".join(
-        f'<div class="bar{" chosen" if name == label else ""}">'
-        f"<span>{escape(name)}</span>"
-        f'<div><i style="width: {probability:.2%}"></i></div>'
-        f"<b>{_percent(probability)}</b></div>"
-        for name, probability in zip(names, probabilities, strict=True)
-    )
+    bars = markup.bars(zip(names, probabilities, strict=True), label)
+    confidence = markup.careful_percent(found["score"][0])
     return (
         f'<p class="answer"><strong>{escape(label)}</strong> '
-        f"with a calibrated confidence of {_percent(found['score'][0])}</p>{bars}"
+        f"with a calibrated confidence of {confidence}</p>{bars}"
     )
-
-
-def _percent(probability: float) -> str:
-    """Never a certainty that the model does not have."""
-    if probability > 0.999:
-        return "over 99.9 %"
-    return "under 0.1 %" if probability < 0.001 else markup.percent(probability)
 
 
 def _explanation(found: Arrays, label: str) -> str:

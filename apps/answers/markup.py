@@ -15,6 +15,24 @@ def percent(fraction: float, digits: int = 1) -> str:
     return f"{100 * fraction:.{digits}f} %"
 
 
+def bars(shares: Iterable[tuple[str, float]], chosen: str) -> str:
+    """A bar for each share of 1, by its name; that of one name stands out."""
+    return "".join(
+        f'<div class="bar{" chosen" if name == chosen else ""}">'
+        f"<span>{escape(name)}</span>"
+        f'<div><i style="width: {share:.2%}"></i></div>'
+        f"<b>{careful_percent(share)}</b></div>"
+        for name, share in shares
+    )
+
+
+def careful_percent(probability: float) -> str:
+    """Never a certainty that a model does not have."""
+    if probability > 0.999:
+        return "over 99.9 %"
+    return "under 0.1 %" if probability < 0.001 else percent(probability)
+
+
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     """A table of plain cells, which scrolls by itself where it is too wide."""
     return (

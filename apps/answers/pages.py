@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from ..serving.ui.answer_page import AnswerPage
+from .continuation_page import ContinuationPage
 from .forecast_page import ForecastPage
 from .labels_page import LabelsPage
 from .number_page import NumberPage
@@ -11,4 +12,10 @@ from .text_page import TextPage
 
 def make_pages() -> Sequence[AnswerPage]:
     """A page for each kind of answer, to be built once."""
-    return (LabelsPage(), NumberPage(), TextPage(), ForecastPage())
+    return (
+        LabelsPage(),
+        NumberPage(),
+        TextPage(),
+        ContinuationPage(),
+        ForecastPage(),
+    )

@@ -121,7 +121,7 @@ class HttpAccess:
         if self._keys.are_in(headers):
             await self._app(scope, receive, send)
         elif is_page:
-            await answer_without_key(Request(scope, receive), self._is_key, send)
+            await answer_without_key(Request(scope, receive, send), self._is_key, send)
         else:
             await send_answer(
                 send, error_answer(MESSAGE, 401), [(b"www-authenticate", b"Bearer")]

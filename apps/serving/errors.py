@@ -84,6 +84,11 @@ def timed_out(seconds: float) -> ServingError:
     )
 
 
+def gone() -> ServingError:
+    """Nobody waits for the answer any more."""
+    return ServingError(grpc.StatusCode.CANCELLED, "The client went away")
+
+
 def as_serving_error(error: Exception) -> ServingError:
     """The answer to any exception; what is no client's business goes to the log."""
     if isinstance(error, ServingError):

@@ -4,13 +4,16 @@ A kind is what the command line and the page choose their drawing by. `decode` t
 outputs of the default signature as arrays, one row for each input.
 """
 
-from collections.abc import Mapping, Sequence
+import codecs
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
 import pydantic
 
 Outputs = Mapping[str, np.ndarray]
+#: Runs a signature: its inputs and its name in, its outputs out.
+Run = Callable[[Mapping[str, Any], str], Outputs]
 
 #: What is to be filled in, in a text.
 BLANK = "____"
@@ -117,8 +120,9 @@ class ContinuationAnswer(Answer):
     """A text that goes on from the input.
 
     Outputs of the signature `generate`: `text` string `[N]`, what follows on `prompt`
-    string `[N]`. The default signature gives `log_probability` `[N]` and `units` `[N]`
-    of a text; `fill` takes a text with blanks, `____`.
+    string `[N]`. `begin` and `write` do the same in parts. The default signature gives
+    `log_probability` `[N]` and `units` `[N]` of a text; `fill` takes texts with blanks,
+    `____`, and gives `filling` and `probability`, `[N, blanks, k]`.
 
     Attributes:
         units: What is written one after the other: characters, words, subwords, bytes.
@@ -150,6 +154,46 @@ class ContinuationAnswer(Answer):
         asked = _Writing.model_validate({**usual, **given})
         return {"prompt": list(prompts), **asked.model_dump()}
 
+    @staticmethod
+    def options_schema() -> dict[str, Any]:
+        """The JSON schema of the options of `request`."""
+        return _Writing.model_json_schema()
+
+    def write(self, run: Run, prompt: str, **options: Any) -> Iterator[str]:
+        """What is written behind a prompt, unit by unit; together as of `generate`.
+
+        Args:
+            run: Runs the model's signatures.
+            prompt: The text before it.
+            **options: As for `request`.
+
+        Raises:
+            pydantic.ValidationError: As `request` does, before anything is run.
+        """
+        request = self.request([prompt], **options)
+        del request["prompt"]
+        return _pieces(run, prompt.encode(), request)
+
+    def decode_fillings(
+        self, texts: Sequence[str], outputs: Outputs
+    ) -> list[list[list[dict[str, Any]]]]:
+        """By text and blank the fillings of `fill`, each with its `probability`."""
+        return [
+            [
+                [
+                    {
+                        "filling": filling.decode("utf-8", "replace"),
+                        "probability": float(probability),
+                    }
+                    for filling, probability in zip(*of_blank, strict=True)
+                ]
+                for of_blank in list(zip(*of_text, strict=True))[: text.count(BLANK)]
+            ]
+            for text, *of_text in zip(
+                texts, outputs["filling"], outputs["probability"], strict=True
+            )
+        ]
+
     def decode(self, outputs: Outputs) -> list[dict[str, Any]]:
         """`continuation`, for each row of `generate`."""
         return [
@@ -172,6 +216,34 @@ class _Writing(pydantic.BaseModel):
 
 
 _HOW_TO_WRITE = ("length", "temperature", "top_k", "top_p")
+
+
+def _pieces(run: Run, behind: bytes, request: dict[str, Any]) -> Iterator[str]:
+    """The parts of a text behind a prompt, as `request` says, one unit a run."""
+    stop, length = request.pop("stop"), request.pop("length")
+    begun = run({"prompt": [behind]}, "begin")
+    typed: Any = begun["typed"]
+    state = begun["state"]
+    request["offset"] = begun["offset"]
+    # A unit may be a part of a character.
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    held = ""
+    for number in range(length):
+        inputs = {"behind": [behind], "typed": typed, "state": state}
+        found = run({**inputs, **request, "first": number, "length": 1}, "write")
+        piece = found["text"][0]
+        behind, typed, state = behind + piece, [b""], found["state"]
+        held += decoder.decode(piece)
+        if found["is_over"][0] or (stop and stop in held):
+            break
+        # What may be the beginning of the stop waits.
+        ready = max(0, len(held) - max(0, len(stop) - 1))
+        if ready:
+            yield held[:ready]
+            held = held[ready:]
+    held += decoder.decode(b"", final=True)
+    if last := held.partition(stop)[0] if stop else held:
+        yield last
 
 
 class CardVariable(pydantic.BaseModel):

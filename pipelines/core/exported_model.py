@@ -4,7 +4,7 @@ Neither layers nor training code is needed: all that the model does is in its gr
 the model card says what its answers are.
 """
 
-import codecs
+import contextlib
 import importlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -162,33 +162,8 @@ class ExportedModel:
         Raises:
             UserError: It is no model that writes, or an option is wrong.
         """
-        request = self._request([prompt], options)
-        stop, length = request.pop("stop"), request.pop("length")
-        del request["prompt"]
-        begun = self.run({"prompt": [prompt]}, "begin")
-        typed, state = begun["typed"], begun["state"]
-        request["offset"] = begun["offset"]
-        # A unit may be a part of a character.
-        decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        behind, held = prompt.encode(), ""
-        for number in range(length):
-            inputs = {"behind": [behind], "typed": typed, "state": state}
-            found = self.run(
-                {**inputs, **request, "first": number, "length": 1}, "write"
-            )
-            piece = found["text"][0]
-            behind, typed, state = behind + piece, [""], found["state"]
-            held += decoder.decode(piece)
-            if found["is_over"][0] or (stop and stop in held):
-                break
-            # What may be the beginning of the stop waits.
-            ready = max(0, len(held) - max(0, len(stop) - 1))
-            if ready:
-                yield held[:ready]
-                held = held[ready:]
-        held += decoder.decode(b"", final=True)
-        if last := held.partition(stop)[0] if stop else held:
-            yield last
+        with _options_explained():
+            return self._writer().write(self.run, prompt, **options)
 
     def fill(
         self, texts: Sequence[str], k: int = 5
@@ -203,33 +178,26 @@ class ExportedModel:
             if BLANK not in text:
                 raise UserError(f"{text!r}: has no blank; write {BLANK} for it")
         found = self.run({"text": list(texts), "k": k}, "fill")
-        return [
-            [
-                [
-                    {
-                        "filling": filling.decode("utf-8", "replace"),
-                        "probability": float(p),
-                    }
-                    for filling, p in zip(*of_blank, strict=True)
-                ]
-                for of_blank in list(zip(*of_text, strict=True))[: text.count(BLANK)]
-            ]
-            for text, *of_text in zip(
-                texts, found["filling"], found["probability"], strict=True
-            )
-        ]
+        return self._writer().decode_fillings(texts, found)
 
     def _request(self, prompts: Sequence[str], options: Mapping[str, Any]) -> Any:
         """The inputs of `generate`."""
-        try:
+        with _options_explained():
             return self._writer().request(prompts, **options)
-        except pydantic.ValidationError as error:
-            problem = error.errors()[0]
-            raise UserError(
-                f"{problem['loc'][0]}: {problem['msg']}; received {problem['input']!r}"
-            ) from None
 
     def _writer(self) -> ContinuationAnswer:
         if not isinstance(self.answer, ContinuationAnswer):
             raise UserError(f"{self.folder}: is no model that writes")
         return self.answer
+
+
+@contextlib.contextmanager
+def _options_explained() -> Iterator[None]:
+    """UserError for options that are none or out of their range."""
+    try:
+        yield
+    except pydantic.ValidationError as error:
+        problem = error.errors()[0]
+        raise UserError(
+            f"{problem['loc'][0]}: {problem['msg']}; received {problem['input']!r}"
+        ) from None

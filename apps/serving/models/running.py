@@ -5,7 +5,7 @@ import collections
 import contextlib
 import contextvars
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from concurrent.futures import Future
 from typing import TypeVar
 
@@ -76,17 +76,40 @@ class Runner:
         When the request's time is up, its thread may still be within TensorFlow. It
         counts as a request until it comes back.
         """
+        with _counted(version):
+            return await self._in_thread(version, work)
+
+    async def pieces(
+        self, version: Version, work: Callable[[LoadedModel], Iterator[AnswerT]]
+    ) -> AsyncGenerator[AnswerT]:
+        """What the work of an admitted request gives, a piece at a time in a thread.
+
+        The work goes on when the next piece is asked for. Who closes the iterator ends
+        it, and the version stays until then.
+        """
+        version.hold()
+        try:
+            with _counted(version):
+                made = await self._in_thread(version, work)
+                while True:
+                    piece = await self._in_thread(
+                        version, lambda _: next(made, _NO_MORE)
+                    )
+                    if isinstance(piece, _NoMore):
+                        return
+                    yield piece
+        finally:
+            version.release()
+
+    async def _in_thread(
+        self, version: Version, work: Callable[[LoadedModel], AnswerT]
+    ) -> AnswerT:
         loaded = version.hold()
         context = contextvars.copy_context()
         future = loaded.threads.submit(context.run, work, loaded)
-        begun = time.perf_counter()
-        failed = True
         try:
-            answer = await asyncio.wrap_future(future)
-            failed = False
-            return answer
+            return await asyncio.wrap_future(future)
         finally:
-            version.statistics.ended(time.perf_counter() - begun, failed)
             if future.done():
                 version.release()
             else:
@@ -101,3 +124,26 @@ class Runner:
             version.release()
 
         future.add_done_callback(lambda _: loop.call_soon_threadsafe(release))
+
+
+class _NoMore:
+    """Stands behind the last piece."""
+
+
+_NO_MORE = _NoMore()
+
+
+@contextlib.contextmanager
+def _counted(version: Version) -> Iterator[None]:
+    """Counts a request in the statistics of the version that answers it."""
+    begun = time.perf_counter()
+    failed = True
+    try:
+        yield
+        failed = False
+    except GeneratorExit:
+        # Who asked has enough.
+        failed = False
+        raise
+    finally:
+        version.statistics.ended(time.perf_counter() - begun, failed)

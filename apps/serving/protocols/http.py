@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ..errors import as_serving_error, invalid, too_large, too_many
+from ..errors import as_serving_error, gone, invalid, too_large, too_many
 from ..metrics import Metrics
 from ..models.running import Runner
 from ..models.versions import Repository
@@ -22,6 +22,7 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 JSON = "application/json"
+EVENTS = "text/event-stream; charset=utf-8"
 RETRY_AFTER_SECONDS = 1
 
 
@@ -43,14 +44,16 @@ class Request:
         model: The model that answers, for the metrics; "" until it is found.
         method: What is asked of it, for the metrics.
         is_read: Whether the whole body has been read.
+        events: Where an answer goes that comes in parts.
     """
 
-    def __init__(self, scope: Scope, receive: Receive):
+    def __init__(self, scope: Scope, receive: Receive, send: Send):
         self.verb: str = scope["method"]
         self.path = scope["raw_path"].decode("ascii", errors="replace")
         self.model = ""
         self.method = ""
         self.is_read = False
+        self.events = Events(send)
         self._headers = dict(scope["headers"])
         self._receive = receive
 
@@ -78,7 +81,7 @@ class Request:
         while not self.is_read:
             message = await self._receive()
             if message["type"] == "http.disconnect":
-                raise invalid("The client went away")
+                raise gone()
             parts.append(message.get("body", b""))
             length += len(parts[-1])
             if length > most_bytes:
@@ -96,6 +99,75 @@ class Request:
                 "expected gzip or none"
             )
         return body
+
+    @contextlib.asynccontextmanager
+    async def watched(self) -> AsyncIterator[Callable[[], None]]:
+        """What raises a ServingError once the client has gone away.
+
+        It is for the time after the body has been read.
+        """
+
+        async def watch() -> None:
+            while (await self._receive())["type"] != "http.disconnect":
+                pass
+
+        def check() -> None:
+            if watching.done():
+                raise gone()
+
+        watching = asyncio.create_task(watch())
+        try:
+            yield check
+        finally:
+            watching.cancel()
+
+
+class Events:
+    """Server-sent events, as which an answer comes that is not there at once.
+
+    Args:
+        send: Sends to the client.
+
+    Attributes:
+        have_begun: Whether one was sent: then the status is 200, and an error is an
+            event too.
+    """
+
+    def __init__(self, send: Send):
+        self._send = send
+        self.have_begun = False
+
+    async def send(self, data: Any, name: str = "") -> None:
+        """Sends an event with its data as JSON, and its name if it has one."""
+        if not self.have_begun:
+            self.have_begun = True
+            await self._send(
+                {
+                    "type": "http.response.start",
+                    "status": 200,
+                    "headers": [
+                        (b"content-type", EVENTS.encode()),
+                        (b"cache-control", b"no-store"),
+                        # Proxies would wait for more of it.
+                        (b"x-accel-buffering", b"no"),
+                    ],
+                }
+            )
+        lines = f"data: {json.dumps(data, ensure_ascii=False)}\n\n"
+        await self._body((f"event: {name}\n" if name else "") + lines, True)
+
+    async def end(self) -> None:
+        """Ends the answer."""
+        await self._body("", False)
+
+    async def _body(self, text: str, more: bool) -> None:
+        await self._send(
+            {
+                "type": "http.response.body",
+                "body": text.encode(),
+                "more_body": more,
+            }
+        )
 
 
 class Bodies:
@@ -171,14 +243,15 @@ class Endpoint:
     """An ASGI application around a function from request to answer.
 
     Args:
-        handle: The function. What it raises is answered as an error.
+        handle: The function. What it raises is answered as an error. It gives None
+            where it has sent its answer as events.
         api: For the metrics.
         metrics: Counts the answers.
     """
 
     def __init__(
         self,
-        handle: Callable[[Request], Awaitable[Answer]],
+        handle: Callable[[Request], Awaitable[Answer | None]],
         api: str,
         metrics: Metrics,
     ):
@@ -189,9 +262,10 @@ class Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
         begun = time.perf_counter()
-        request = Request(scope, receive)
+        request = Request(scope, receive, send)
         code = "OK"
         headers = []
+        answer: Answer | None
         try:
             answer = await self._handle(request)
         except Exception as error:
@@ -202,7 +276,12 @@ class Endpoint:
                 headers.append((b"retry-after", b"%d" % RETRY_AFTER_SECONDS))
             if failure.http_status in (413, 429) and not request.is_read:
                 headers.append((b"connection", b"close"))
-        await send_answer(send, answer, headers)
+        if request.events.have_begun:
+            if answer is not None:
+                await request.events.send(json.loads(answer.body), "error")
+            await request.events.end()
+        elif answer is not None:
+            await send_answer(send, answer, headers)
         if request.method:
             self._metrics.answered(
                 request.model, self._api, request.method, code, begun

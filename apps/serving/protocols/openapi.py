@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from recurra.pipelines.cards import LabelsAnswer, ModelCard
+from recurra.pipelines.cards import ContinuationAnswer, LabelsAnswer, ModelCard
 
+from ..models import writing
 from ..models.loading import LoadedModel
 from ..models.signatures import Arrays, Signature, TensorInfo
 from ..models.versions import Model, Version
@@ -96,6 +97,12 @@ def _paths(name: str, version: Version) -> dict[str, Any]:
                 [schema(each) for each in described.values()],
                 {key: example(each, arrays[key]) for key, each in described.items()},
             )
+    if writing.writes(loaded):
+        paths[f"{base}:generate"] = post(
+            f"Write on behind a text with {name}; as server-sent events by `stream`",
+            [_writing_schema()],
+            {"written": {"prompt": "", "length": 20, "stream": False}},
+        )
     for verb, method in (("classify", CLASSIFY), ("regress", REGRESS)):
         keys = [
             key
@@ -281,6 +288,20 @@ def _infer_example(signature: Signature, arrays: Arrays) -> dict[str, Any]:
         for name, array in arrays.items()
     ]
     return {"parameters": {"signature_name": signature.name}, "inputs": inputs}
+
+
+def _writing_schema() -> dict[str, Any]:
+    """A body that asks for a text."""
+    options = ContinuationAnswer.options_schema()
+    return {
+        **options,
+        "properties": {
+            "prompt": {"type": "string"},
+            "stream": {"type": "boolean"},
+            **options["properties"],
+        },
+        "required": ["prompt"],
+    }
 
 
 def _examples_schema(signatures: list[str]) -> dict[str, Any]:

@@ -1,8 +1,12 @@
-"""TensorFlow Serving's REST API: status, metadata, predict, classify, regress."""
+"""TensorFlow Serving's REST API: status, metadata, predict, classify, regress.
 
+Beyond it, `generate` lets a model write behind a text, also as it comes.
+"""
+
+import contextlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 from urllib.parse import unquote
@@ -11,6 +15,7 @@ from google.protobuf import json_format
 from tensorflow_serving.apis import classification_pb2, regression_pb2
 
 from ..errors import invalid
+from ..models import writing
 from ..models.folders import as_version
 from ..models.loading import LoadedModel
 from . import describing, examples, json_tensors, json_values
@@ -19,7 +24,7 @@ from .http import Answer, Api, Request
 # As in model_servers/http_rest_api_util.cc.
 _RUN = re.compile(
     r"/v1/models/([^/:]+)(?:/versions/(\d+)|/labels/([^/:]+))?"
-    r":(classify|regress|predict)",
+    r":(classify|regress|predict|generate)",
     re.IGNORECASE,
 )
 _READ = re.compile(
@@ -31,12 +36,13 @@ _READ = re.compile(
 class RestApi(Api):
     """Answers what is below `/v1`."""
 
-    async def __call__(self, request: Request) -> Answer:
+    async def __call__(self, request: Request) -> Answer | None:
         """Answers one request."""
         if request.verb == "POST" and (match := _RUN.fullmatch(request.path)):
             request.method = match[4].lower()
+            run = self._generate if request.method == "generate" else self._run
             async with self.bodies.of(request) as body:
-                return await self._run(request, body, *match.groups())
+                return await run(request, body, *match.groups())
         if request.verb == "GET" and (match := _READ.fullmatch(request.path)):
             return self._read(*match.groups())
         raise invalid(f"Malformed request: {request.verb} {request.path}")
@@ -56,6 +62,36 @@ class RestApi(Api):
             request.model = version.model
             work = partial(_METHODS[method.lower()], body)
             return Answer(await self.runner.run(version, work))
+
+    async def _generate(
+        self,
+        request: Request,
+        body: bytes,
+        name: str,
+        number: str | None,
+        label: str | None,
+        method: str,
+    ) -> Answer | None:
+        spec = _spec(name, number, label)
+        async with self.runner.admitted(spec[0]), request.watched() as check_client:
+            version = self.repository.find(*spec)
+            request.model = version.model
+            asked = _asked_to_write(body)
+            stream = asked.pop("stream")
+            pieces = self.runner.pieces(version, partial(_written, asked))
+            written = []
+            async with contextlib.aclosing(pieces):
+                async for piece in pieces:
+                    check_client()
+                    if stream:
+                        await request.events.send({"text": piece})
+                    else:
+                        written.append(piece)
+            if stream:
+                await request.events.send({}, "end")
+                return None
+            text = "".join(written)
+            return Answer(json.dumps({"text": text}, ensure_ascii=False).encode())
 
     def _read(
         self,
@@ -92,6 +128,21 @@ def _predict(body: bytes, model: LoadedModel) -> bytes:
     arrays, in_rows = json_tensors.arrays_of(document, signature)
     answers = signature.run(arrays)
     return (json_tensors.predictions if in_rows else json_tensors.outputs)(answers)
+
+
+def _asked_to_write(body: bytes) -> dict[str, Any]:
+    """The `prompt`, whether to `stream`, and the options of a request to write."""
+    document = {"stream": False, **json_values.parse(body)}
+    kinds = {"prompt": (str, "a text"), "stream": (bool, "true or false")}
+    for name, (kind, what) in kinds.items():
+        if not isinstance(document.get(name), kind):
+            raise invalid(f"{name}: expected {what}")
+    return document
+
+
+def _written(asked: dict[str, Any], model: LoadedModel) -> Iterator[str]:
+    options = {name: value for name, value in asked.items() if name != "prompt"}
+    return writing.write(model, asked["prompt"], options)
 
 
 def _classify(body: bytes, model: LoadedModel) -> bytes:

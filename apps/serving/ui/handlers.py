@@ -1,7 +1,8 @@
 """What the handlers of the page's events have in common."""
 
+import contextlib
 import functools
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any, TypeAlias
 
 from ..errors import as_serving_error
@@ -11,6 +12,7 @@ from . import markup
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 
 HtmlHandler: TypeAlias = Callable[..., Awaitable[str]]
+GrowingHtmlHandler: TypeAlias = Callable[..., AsyncGenerator[str]]
 
 
 def with_errors_shown(handler: HtmlHandler) -> HtmlHandler:
@@ -22,5 +24,21 @@ def with_errors_shown(handler: HtmlHandler) -> HtmlHandler:
             return await handler(*values)
         except Exception as error:
             return markup.refusal(as_serving_error(error).message)
+
+    return answered
+
+
+def with_errors_shown_behind(handler: GrowingHtmlHandler) -> GrowingHtmlHandler:
+    """The same of a handler whose answer grows: the error stands behind the rest."""
+
+    @functools.wraps(handler)
+    async def answered(*values: Any) -> AsyncGenerator[str]:
+        html = ""
+        try:
+            async with contextlib.aclosing(handler(*values)) as answers:
+                async for html in answers:
+                    yield html
+        except Exception as error:
+            yield html + markup.refusal(as_serving_error(error).message)
 
     return answered

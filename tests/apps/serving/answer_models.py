@@ -88,6 +88,55 @@ class Text(tf.Module):
         }
 
 
+class Continuation(tf.Module):
+    """Counts from the seed up to 99, a number a unit; has two words for blanks."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "prompt")])
+    def begin(self, prompt):
+        return {
+            "state": tf.zeros([tf.size(prompt), 1]),
+            "typed": tf.fill(tf.shape(prompt), ""),
+            "offset": tf.zeros([tf.size(prompt)]),
+        }
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None], tf.string, "behind"),
+            tf.TensorSpec([None], tf.string, "typed"),
+            tf.TensorSpec([None], tf.float32, "offset"),
+            tf.TensorSpec([None, 1], tf.float32, "state"),
+            tf.TensorSpec([], tf.int32, "first"),
+            tf.TensorSpec([], tf.int32, "length"),
+            tf.TensorSpec([], tf.float32, "temperature"),
+            tf.TensorSpec([], tf.int32, "top_k"),
+            tf.TensorSpec([], tf.float32, "top_p"),
+            tf.TensorSpec([], tf.int32, "seed"),
+        ]
+    )
+    def write(self, behind, typed, offset, state, first, length, temperature, *others):
+        number = others[-1] + tf.cast(state[:, 0], tf.int32)
+        is_over = number > 99
+        text = tf.strings.join([" ", tf.strings.as_string(number)])
+        return {
+            "text": tf.where(is_over, "", text),
+            "is_over": is_over,
+            "state": state + 1,
+        }
+
+    @tf.function(input_signature=[_TEXT])
+    def score(self, text):
+        return {"log_probability": tf.fill(tf.shape(text), -1.0)}
+
+    @tf.function(input_signature=[_TEXT, tf.TensorSpec([], tf.int32, "k")])
+    def fill(self, text, k):
+        blanks = tf.cast(tf.strings.split(text, "____").bounding_shape(1), tf.int32) - 1
+        shape = [tf.size(text), blanks, 1]
+        return {
+            "filling": tf.tile([[["old", "<b>"]]], shape)[..., :k],
+            "probability": tf.tile([[[0.75, 0.25]]], shape)[..., :k],
+        }
+
+
 def card_of(task, answer):
     """The JSON of a card; what is in it beside that does not matter to the page."""
     return {
@@ -139,6 +188,19 @@ def write_text(folder):
     answer = {"kind": "text", "output": "best", "source": "en", "target": "de"}
     card = card_of("sentences", answer)
     return _write(folder, module, signatures, card, {"text": np.array(["a dog runs"])})
+
+
+def write_continuation(folder):
+    module = Continuation()
+    signatures = {
+        "serving_default": module.score,
+        "begin": module.begin,
+        "write": module.write,
+        "fill": module.fill,
+    }
+    answer = {"kind": "continuation", "units": "words", "vocabulary_size": 9}
+    card = card_of("stories", answer)
+    return _write(folder, module, signatures, card, {"text": np.array(["Count:"])})
 
 
 def _write(folder, module, signatures, card, example):

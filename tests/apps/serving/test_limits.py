@@ -237,7 +237,7 @@ def test_zipped_bodies_take_the_room_of_what_they_hold():
 
         headers = [(b"content-encoding", b"gzip")]
         scope = {"method": "POST", "raw_path": b"/", "headers": headers}
-        return bodies.of(Request(scope, receive))
+        return bodies.of(Request(scope, receive, None))
 
     async def ask():
         async with body() as first:

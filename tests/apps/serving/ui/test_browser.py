@@ -30,6 +30,7 @@ def url(serving, tmp_path_factory):
     answer_models.write_labels(folder / "labels" / "1")
     answer_models.write_forecast(folder / "forecast" / "1")
     answer_models.write_text(folder / "text" / "1")
+    answer_models.write_continuation(folder / "stories" / "1")
     served_models.write_kinds(folder / "kinds" / "1")
     with serving(folder, make_pages, ui=True) as running:
         yield running.url
@@ -111,6 +112,17 @@ def test_each_kind_of_answer_is_clicked_through(chromium, url, size, tmp_path):
     tab.press("Answer")
     tab.see(".ranked", "A DOG RUNS!!", "text")
     assert page.locator("img[alt^=Attention]").count() == 1
+
+    tab.choose("Model", "stories")
+    page.get_by_label("Text", exact=True).fill("The ____ man counts:")
+    page.get_by_label("Seed").fill("-2000000000")
+    tab.press("Write")
+    # More than anybody waits for, until it is stopped.
+    tab.see(".written", "-1999999990", "written")
+    tab.press("Stop")
+    tab.press("Fill in the blanks")
+    tab.see(".bar.chosen", "old", "filled")
+    assert page.locator(".written mark").all_inner_texts() == ["old"]
 
     tab.choose("Model", "kinds")
     tab.press("Run")

@@ -188,6 +188,24 @@ def test_a_file_is_uploaded_and_forecast_from(page):
     assert "2020-01-01 01:00" in html
 
 
+def test_a_text_is_written_and_its_blanks_are_filled(serving, tmp_path):
+    pytest.importorskip("gradio")
+    answer_models.write_continuation(tmp_path / "stories" / "1")
+    with serving(tmp_path, make_pages, ui=True) as running:
+        visitor = Visitor(running)
+        visitor.models()
+        (html,) = visitor.press("write", "stories", "Up: <", 1.0, 3, 5)
+        assert "<i>Up: &lt;</i> 5 6 7</p>" in html
+        (html,) = visitor.press("write", "stories", "", 1.0, 3, 2**40)
+        assert html.startswith('<p class="refusal"')
+        (html,) = visitor.press("fill", "stories", "The ____ man")
+        assert html.count('class="bar') == 2
+        assert "75.0 %" in html
+        assert "<span>&lt;b&gt;</span>" in html
+        (html,) = visitor.press("fill", "stories", "The man")
+        assert "The text has no blank" in html
+
+
 def test_errors_are_sentences(page):
     visitor = Visitor(page)
     visitor.models()
