@@ -220,7 +220,7 @@ def metrics_signatures(references: References, language: str) -> dict[str, str]:
     ]
     signatures = {}
     for name, metric in _metrics(language).items():
-        metric.corpus_score(["a"] * len(likewise[0]), likewise)
+        metric.corpus_score(["a"] * len(likewise[0]), likewise)  # type: ignore[arg-type]
         signatures[name] = str(metric.get_signature())
     return signatures
 
