@@ -302,7 +302,8 @@ def predict(
         Path | None,
         typer.Option(
             help="Texts: the lines of a file, or a column of a table (.csv, .tsv, "
-            ".jsonl, .parquet). Measurements for a model that forecasts."
+            ".jsonl, .parquet), of a folder or a quoted pattern such as 'in/*.csv'. "
+            "Measurements for a model that forecasts."
         ),
     ] = None,
     as_json: Annotated[
@@ -323,6 +324,11 @@ def predict(
     """
     if bool(inputs) == (file is not None):
         raise UserError("predict: give texts, or a file by --file; one of the two")
+    if unfinished and options.get("resume"):
+        raise UserError(
+            "--resume: --unfinished takes another model each time; export one, or "
+            "leave one of the two out"
+        )
     import_tensorflow_quietly()
     from .answers.kinds import handler_of, options_of
 
@@ -334,8 +340,11 @@ def predict(
                 f"--{name.replace('_', '-')}: a model of kind {kind} has no use for "
                 "it; leave it out"
             )
-        handler = handler_of(kind)
-        handler.predict(loaded, inputs or (), file, as_json, **options)
+        try:
+            handler_of(kind).predict(loaded, inputs or (), file, as_json, **options)
+        except Interrupted as stop:
+            _say(f"{stop}; go on by --resume")
+            raise typer.Exit(130) from None
 
 
 @contextlib.contextmanager

@@ -76,7 +76,7 @@ def write_rows(description: DataDescription, to: Path) -> None:
     Raises:
         UserError: There are none, or the file is not written, as `write_table` says.
     """
-    from .outputs import write_table
+    from recurra.pipelines.data.files.table_writing import write_table
 
     write_table(to, frame_of(description))
 

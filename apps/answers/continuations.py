@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recurra.pipelines.core.errors import UserError
+from recurra.pipelines.core.file_prediction import answers_in_order
+from recurra.pipelines.data.texts.input_texts import in_turn
 
 from ..console import output
-from .texts import print_json, text_parts
+from .texts import print_json, refuse_mixed, text_parts, write_answers
 
 if TYPE_CHECKING:
     from recurra.pipelines.core.exported_model import ExportedModel
@@ -21,22 +23,34 @@ def predict(
     file: Path | None,
     as_json: bool,
     text_column: str | None = None,
+    to: Path | None = None,
+    resume: bool | None = None,
+    workers: int = 1,
     fill: bool | None = None,
     stream: bool | None = None,
     **writing: Any,
 ) -> None:
-    """Writes on behind texts, or those of a file, or fills in their blanks."""
+    """Writes on behind texts, or those of files, or fills in their blanks.
+
+    With `to` the rows of the files go to a file, each with what follows on its text.
+    """
     given = {key: value for key, value in writing.items() if value is not None}
     if fill and (given or stream):
         name = next(iter(given), "stream").replace("_", "-")
         raise UserError(f"--{name}: nothing is written by --fill; leave one out")
     if stream and as_json:
         raise UserError("--json: --stream prints a text as it comes; leave one out")
-    texts = (
-        text
-        for part in text_parts(model, inputs, file, text_column)
-        for text in part.texts
-    )
+    refuse_mixed(file, to, resume, workers, as_json)
+    if (fill or stream) and (to is not None or workers > 1):
+        name = "--to" if to is not None else "--workers"
+        raise UserError(f"{name}: is for what is written on; leave it out")
+    if to is not None:
+        if file is None:
+            raise UserError("--to: answers the texts of a --file; give one")
+        write_answers(model, file, to, text_column, bool(resume), workers, **given)
+        return
+    parts = text_parts(model, inputs, file, text_column)
+    texts = (text for part in parts for text in part.texts)
     if fill:
         _fill(model, texts, as_json)
     elif stream:
@@ -46,7 +60,12 @@ def predict(
                 print(piece, end="", flush=True)
             print()
     else:
-        answered = ((text, model.predict_texts([text], **given)[0]) for text in texts)
+        # One by one, since each takes its time.
+        alone = (part for text in texts for part in in_turn([text]))
+        answered = (
+            (part.texts[0], answers[0])
+            for part, answers in answers_in_order(model, alone, workers, given)
+        )
         if as_json:
             print_json({"text": text, **answer} for text, answer in answered)
             return

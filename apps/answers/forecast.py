@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from recurra.pipelines.cards import ForecastAnswer
 from recurra.pipelines.core.errors import UserError
 from recurra.pipelines.core.files import written_whole
+from recurra.pipelines.data.files.table_writing import check_output, write_table
 from recurra.pipelines.data.series.forecasting import (
     StationForecast,
     forecast,
@@ -14,7 +15,6 @@ from recurra.pipelines.data.series.forecasting import (
 )
 
 from ..console import messages, output, show_log
-from ..outputs import check_output, write_table
 from .forecast_figure import save_forecast
 from .texts import print_json
 

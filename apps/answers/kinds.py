@@ -48,6 +48,13 @@ _OF_TEXTS = (
         "The file to write: FILE's columns and the answers, as .csv, .tsv, .jsonl "
         "(each also .gz) or .parquet. If left out, answers are printed.",
     ),
+    option(
+        "resume",
+        bool,
+        "Go on with the file that --to names, if that was begun and stopped.",
+        "--resume",
+    ),
+    option("workers", int, "Processes that answer FILE; 1 if left out.", min=1),
 )
 _OF_SERIES = (
     option("time_column", str, "Column of the times in FILE; found if left out."),
@@ -60,7 +67,7 @@ _OF_SERIES = (
     ),
 )
 _OF_CONTINUATIONS = (
-    _OF_TEXTS[0],
+    *_OF_TEXTS,
     option("length", int, "Units to write at most; as the model was made if left out."),
     option("temperature", float, "0 takes the likeliest unit, 1 draws as is."),
     option("top_k", int, "Likeliest units to draw from; 0 for all."),

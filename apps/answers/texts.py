@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from recurra.pipelines.cards import LabelsAnswer, NumberAnswer, TextAnswer
 from recurra.pipelines.core.errors import UserError
+from recurra.pipelines.core.file_prediction import answers_in_order, predict_file
+from recurra.pipelines.data.files.table_writing import written_answers
+from recurra.pipelines.data.texts.input_texts import TextFiles, TextRows, in_turn
 
 from ..console import RowProgress, messages, output
 
 if TYPE_CHECKING:
     from recurra.pipelines.core.exported_model import ExportedModel
-
-    from ..inputs import TextRows
 
 
 def predict(
@@ -23,20 +24,20 @@ def predict(
     as_json: bool,
     text_column: str | None = None,
     to: Path | None = None,
+    resume: bool | None = None,
+    workers: int = 1,
 ) -> None:
-    """Answers texts, or those of a file a part at a time, in their order.
+    """Answers texts, or those of files a part at a time, in their order.
 
     With `to` the rows go to a file, each with its answer. Otherwise an answer a line is
     printed; of a kind that has no line of its own, JSON.
     """
-    if to is not None:
-        from ..outputs import check_output, written_answers
-
-        if as_json:
-            raise UserError("--json: with --to a file is written; leave one out")
-        check_output(to)
-    parts = text_parts(model, inputs, file, text_column, to)
-    answered = ((part, model.predict_texts(part.texts)) for part in parts)
+    refuse_mixed(file, to, resume, workers, as_json)
+    if file is not None and to is not None:
+        write_answers(model, file, to, text_column, bool(resume), workers)
+        return
+    parts = text_parts(model, inputs, file, text_column)
+    answered = answers_in_order(model, parts, workers, {})
     if to is not None:
         with written_answers(to) as write:
             for part, answers in answered:
@@ -60,38 +61,63 @@ def predict(
             print(answer[kind.output])
 
 
+def refuse_mixed(
+    file: Path | None,
+    to: Path | None,
+    resume: bool | None,
+    workers: int,
+    as_json: bool,
+) -> None:
+    """Raises UserError for options that do not go together."""
+    if to is not None and as_json:
+        raise UserError("--json: with --to a file is written; leave one out")
+    if resume and (file is None or to is None):
+        raise UserError("--resume: goes on from --file to --to; give both")
+    if workers > 1 and file is None:
+        raise UserError("--workers: answer the texts of a --file; give one")
+
+
+def write_answers(
+    model: "ExportedModel",
+    file: Path,
+    to: Path,
+    text_column: str | None,
+    resume: bool,
+    workers: int,
+    **options: Any,
+) -> None:
+    """Writes the rows of files with their answers, and shows how far it is."""
+    with RowProgress(messages, enabled=messages.is_terminal) as progress:
+        predict_file(
+            model,
+            file,
+            to,
+            text_column=text_column,
+            resume=resume,
+            workers=workers,
+            advance=progress.advance,
+            **options,
+        )
+
+
 def text_parts(
     model: "ExportedModel",
     inputs: Sequence[str],
     file: Path | None,
     text_column: str | None = None,
-    to: Path | None = None,
-) -> Iterator["TextRows"]:
-    """The texts of the command line, or those of a file, a part at a time."""
-    return _arguments(inputs) if file is None else _file(model, file, text_column, to)
-
-
-def _arguments(texts: Sequence[str]) -> Iterator["TextRows"]:
-    from ..inputs import in_turn
-
-    yield from in_turn([_as_utf_8(text) for text in texts])
-
-
-def _file(
-    model: "ExportedModel", file: Path, text_column: str | None, to: Path | None
-) -> Iterator["TextRows"]:
-    from recurra.pipelines.data.files.streams import FileStream
-
-    from ..inputs import read_texts
-
-    stream = FileStream(file, model.card.reading_plan)
+) -> Iterator[TextRows]:
+    """The texts of the command line, or those of files, a part at a time."""
+    if file is None:
+        yield from in_turn([_as_utf_8(text) for text in inputs])
+        return
+    source = TextFiles(file, model.card, text_column)
     # Where answers appear on the same screen, they show how far it is.
-    is_shown = messages.is_terminal and (to is not None or not output.is_terminal)
+    is_shown = messages.is_terminal and not output.is_terminal
     with RowProgress(messages, enabled=is_shown) as progress:
-        for part in read_texts(stream, model.card, text_column):
+        for part in source.parts():
             yield part
             # The part is answered when the next one is asked for.
-            progress.advance(len(part.texts), stream.position, stream.size)
+            progress.advance(len(part.texts), source.position, source.size)
 
 
 def demonstrate(model: "ExportedModel", examples: Sequence[str], folder: Path) -> None:

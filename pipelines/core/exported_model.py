@@ -127,6 +127,53 @@ class ExportedModel:
             raise UserError(f"{self.folder}: a model of texts takes no {min(options)}")
         return self.predict_texts(inputs, **options)
 
+    def predict_file(
+        self,
+        file: str | Path,
+        to: str | Path,
+        *,
+        resume: bool = False,
+        workers: int = 1,
+        **options: Any,
+    ) -> Path:
+        """Writes the answers to what files hold, whole or not at all.
+
+        >>> model.predict_file("reviews/*.csv", "answers.parquet", workers=4)
+
+        Args:
+            file: A file, a folder, or a pattern with `*`, `?` and `**`. Texts are read
+                a part at a time, so there may be more of them than memory holds.
+            to: A new file: CSV, TSV or JSON Lines, each also `.gz`, or Parquet. It has
+                the columns of the input and the answers; of a model that forecasts,
+                the table that `predict` gives.
+            resume: Go on with what was begun and stopped, or killed.
+            workers: Processes that answer, each with its part of the cores.
+            **options: As for `predict`; `text_column` for the column of the texts.
+
+        Returns:
+            The path of the file.
+
+        Raises:
+            UserError: The input cannot be read or the file not be written; or input,
+                model or options have changed since it was begun.
+        """
+        from ..data.files.table_writing import write_table
+        from .file_prediction import predict_file
+
+        file, to = Path(file), Path(to)
+        if workers < 1:
+            raise UserError(f"workers: is {workers}; give 1 or more")
+        if not isinstance(self.answer, ForecastAnswer):
+            predict_file(self, file, to, resume=resume, workers=workers, **options)
+            return to
+        if resume or workers > 1:
+            raise UserError(
+                f"{self.folder}: forecasts are made at once; leave out resume and "
+                "workers"
+            )
+        write_table(to, self.predict(file, **options))
+        return to
+
     def predict_texts(
         self, texts: Sequence[str], **options: Any
     ) -> list[dict[str, Any]]:

@@ -1,16 +1,18 @@
 """`recurra predict`: texts, files and what is answered."""
 
+import functools
 import gzip
 import json
+import re
 import shutil
+import subprocess
 import weakref
+from pathlib import Path
 
 import pandas
 import pytest
 
-from recurra.apps import inputs
 from recurra.apps.answers import texts as texts_on_screen
-from recurra.apps.inputs import read_texts
 from recurra.pipelines.cards import (
     CardError,
     ColumnFinding,
@@ -18,14 +20,20 @@ from recurra.pipelines.cards import (
     NumberAnswer,
     ReadingPlan,
 )
-from recurra.pipelines.core.errors import UserError
+from recurra.pipelines.core import file_prediction
+from recurra.pipelines.core.errors import Interrupted, UserError
 from recurra.pipelines.core.exported_model import (
     ROWS_TOGETHER,
     ExportedModel,
     load_model,
 )
+from recurra.pipelines.core.file_prediction import predict_file
+from recurra.pipelines.core.parallel import children
 from recurra.pipelines.data.files import streams
 from recurra.pipelines.data.files.streams import FileStream
+from recurra.pipelines.data.files.tables import read_table
+from recurra.pipelines.data.texts import input_texts
+from recurra.pipelines.data.texts.input_texts import read_texts
 
 TEXTS = ["What a lovely lamp!", "The soup was really awful.", "A tedious film."]
 
@@ -195,7 +203,7 @@ def test_answers_come_before_the_file_is_read_to_its_end(tmp_path, monkeypatch, 
     path = tmp_path / "texts.csv"
     path.write_text("text,id\n" + "a lovely lamp,1\n" * 400_000)
     stream = FileStream(path)
-    monkeypatch.setattr(streams, "FileStream", lambda file, kept: stream)
+    monkeypatch.setattr(input_texts, "FileStream", lambda file, kept: stream)
     positions = []
 
     class Stub:
@@ -304,7 +312,7 @@ def test_a_file_is_never_in_memory_as_a_whole(tmp_path, monkeypatch, suffix):
     """Counted are the parts that anybody still holds when one is answered."""
     monkeypatch.setattr(streams, "PART_BYTES", 2_000)
     parts, most = [], 0
-    in_turn = inputs.in_turn
+    in_turn = input_texts.in_turn
 
     def tracked(*arguments):
         for part in in_turn(*arguments):
@@ -312,6 +320,7 @@ def test_a_file_is_never_in_memory_as_a_whole(tmp_path, monkeypatch, suffix):
             yield part
 
     class Model:
+        folder = tmp_path / "model"
         card = card_of(NumberAnswer())
         answer = card.answer
 
@@ -320,7 +329,7 @@ def test_a_file_is_never_in_memory_as_a_whole(tmp_path, monkeypatch, suffix):
             most = max(most, sum(part() is not None for part in parts))
             return [{"value": float(text.split()[-1])} for text in texts]
 
-    monkeypatch.setattr(inputs, "in_turn", tracked)
+    monkeypatch.setattr(input_texts, "in_turn", tracked)
     texts = [f"a text of some words {number}" for number in range(2_000)]
     lines = {
         "csv": ["text", *texts],
@@ -334,3 +343,143 @@ def test_a_file_is_never_in_memory_as_a_whole(tmp_path, monkeypatch, suffix):
     assert answered["value"].tolist() == list(range(2_000))
     assert answered["text"].tolist() == texts
     assert len(parts) > 20 and most <= 3
+
+
+def test_files_of_a_folder_or_a_pattern_are_one_after_the_other(tmp_path):
+    folder = tmp_path / "in"
+    (folder / "b").mkdir(parents=True)
+    for name in ("b/1.csv", "a.csv"):
+        frame = pandas.DataFrame({"text": [f"{name} one", f"{name} two"], "id": [1, 2]})
+        frame.to_csv(folder / name, index=False)
+    (folder / ".hidden.csv").write_text("no table")
+    to = tmp_path / "out.csv"
+    texts = ["a.csv one", "a.csv two", "b/1.csv one", "b/1.csv two"]
+    for given in (folder, folder / "**" / "*.csv"):
+        predict_file(Counting(tmp_path), given, to)
+        written = pandas.read_csv(to)
+        assert list(written) == ["file", "text", "id", "value"]
+        assert written["text"].tolist() == texts
+        assert [Path(name).name for name in written["file"]] == ["a.csv"] * 2 + [
+            "1.csv"
+        ] * 2
+        to.unlink()
+    with pytest.raises(UserError, match="no such file"):
+        predict_file(Counting(tmp_path), folder / "*.tsv", to)
+
+
+class Counting:
+    """A model that answers with the length, and stops before some call."""
+
+    def __init__(self, folder, stop=None):
+        self.folder, self.card, self.answer = folder / "model", card_of(), None
+        self.folder.mkdir(exist_ok=True)
+        self.calls, self.stop = 0, stop
+
+    def predict_texts(self, texts, **options):
+        if self.calls == self.stop:
+            raise KeyboardInterrupt
+        self.calls += 1
+        return [{"value": len(text) + 1 / 3} for text in texts]
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl.gz", "parquet"])
+def test_what_was_stopped_goes_on_to_the_same_file(tmp_path, kind):
+    path, to, whole = (tmp_path / name for name in ("in.csv", f"a.{kind}", f"b.{kind}"))
+    path.write_text("text\n" + "".join(f"a text {n}\n" for n in range(5_000)))
+    predict_file(Counting(tmp_path), path, whole)
+    with pytest.raises(Interrupted, match="2,048 rows"):
+        predict_file(Counting(tmp_path, stop=2), path, to)
+    assert not to.exists()
+    with pytest.raises(UserError, match="--resume"):
+        predict_file(Counting(tmp_path), path, to)
+    # As a kill leaves it, in the middle of a line.
+    with (tmp_path / f".partial-{to.name}" / "answers.jsonl").open("a") as file:
+        file.write('[{"value": 1')
+    model = Counting(tmp_path)
+    predict_file(model, path, to, resume=True)
+    assert model.calls == 3
+    pandas.testing.assert_frame_equal(read_table(to).frame, read_table(whole).frame)
+    assert sorted(each.name for each in tmp_path.iterdir()) == sorted(
+        ["in.csv", "model", to.name, whole.name]
+    )
+
+
+def test_what_has_changed_meanwhile_is_refused(tmp_path):
+    path, to = tmp_path / "in.csv", tmp_path / "out.csv"
+    path.write_text("text,other\n" + "one,two\n" * 2_000)
+    with pytest.raises(Interrupted):
+        predict_file(Counting(tmp_path, stop=1), path, to)
+    again = functools.partial(predict_file, to=to, resume=True)
+    with pytest.raises(UserError, match=r"another options \(text_column\)"):
+        again(Counting(tmp_path), path, text_column="other")
+    path.write_text("text,other\n" + "One,two\n" * 2_000)
+    with pytest.raises(UserError, match=r"another input \(in.csv\)"):
+        again(Counting(tmp_path), path)
+    path.write_text("text,other\n" + "one,two\n" * 2_000)
+    model = Counting(tmp_path)
+    (model.folder / "weights").touch()
+    with pytest.raises(UserError, match=r"another model \(weights\)"):
+        again(model, path)
+    (model.folder / "weights").unlink()
+    again(model, path)
+    assert len(pandas.read_csv(to)) == 2_000
+    with pytest.raises(UserError, match="exists already"):
+        again(model, path)
+
+
+def test_a_fault_of_the_input_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(streams, "PART_BYTES", 2_000)
+    path, to = tmp_path / "in.csv", tmp_path / "out.csv"
+    path.write_text("text,other\n" + "one,two\n" * 1_000 + "three\n")
+    with pytest.raises(UserError, match="line 1002"):
+        predict_file(Counting(tmp_path), path, to)
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["in.csv", "model"]
+
+
+def test_two_processes_of_which_one_is_killed_answer_as_one(
+    recurra, sentiment_model, exported, tmp_path, monkeypatch
+):
+    path, alone, to = (tmp_path / name for name in ("in.csv", "alone.csv", "two.csv"))
+    frame = pandas.DataFrame({"text": [f"lamp {n}" for n in range(6_000)]})
+    frame.to_csv(path, index=False)
+    exported.predict_file(path, alone)
+    started, killed = [], []
+
+    class Popen(subprocess.Popen):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            started.append(self)
+
+    monkeypatch.setattr(children.subprocess, "Popen", Popen)
+    keep = file_prediction._Unfinished.keep
+
+    def kill_and_keep(self, answers):
+        if not killed:
+            started[0].kill()
+            killed.append(started[0])
+        keep(self, answers)
+
+    monkeypatch.setattr(file_prediction._Unfinished, "keep", kill_and_keep)
+    command = ("predict", sentiment_model, "--file", path, "--to", to)
+    assert recurra(*command, "--workers", "2").status == 0
+    assert len(started) == 3 and killed
+    assert to.read_bytes() == alone.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["a text", "--resume"], "--resume: .* give both"),
+        (["a text", "--workers", "2"], "--workers: .* --file"),
+        (["--file", "in.csv", "--resume"], "--resume: .* give both"),
+        (["--file", "in.csv", "--to", "a.csv", "--json"], "--json: "),
+        (
+            ["--file", "in.csv", "--to", "a.csv", "--resume", "--unfinished"],
+            "export one",
+        ),
+    ],
+)
+def test_options_that_do_not_go_together(recurra, sentiment_model, options, message):
+    ended = recurra("predict", sentiment_model, *options)
+    assert ended.status == 2
+    assert re.search(message, ended.messages)

@@ -2,18 +2,15 @@
 
 import contextlib
 import json
-import os
 import signal
 import socket
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator
-from multiprocessing.connection import Connection, Pipe, wait
-from typing import IO, TYPE_CHECKING, Any
+from multiprocessing.connection import Connection, wait
+from typing import TYPE_CHECKING, Any
 
 from ..errors import Interrupted, WorkerLost
 from ..runs import Run
+from .children import Child, shares_of_cores
 
 if TYPE_CHECKING:
     from ..training import Progress
@@ -57,59 +54,22 @@ def train_in_processes(run: Run, number: int, progress: "Progress | None") -> No
                 ) from None
 
 
-class _Worker:
+class _Worker(Child):
     """A process that trains, as its parent sees it."""
 
-    def __init__(
-        self,
-        rank: int,
-        run: Run,
-        addresses: list[str],
-        cores: list[int],
-        log: IO[bytes],
-    ):
+    def __init__(self, rank: int, run: Run, addresses: list[str], cores: list[int]):
         self.rank = rank
         self.is_at_work = True
-        self.connection, of_process = Pipe()
-        self._log = log
         cluster = {
             "cluster": {"worker": addresses},
             "task": {"type": "worker", "index": rank},
         }
-        with of_process:
-            self.process = subprocess.Popen(
-                [
-                    *(sys.executable, "-P", "-m", f"{__package__}.worker_process"),
-                    *(str(run.path), str(of_process.fileno()), json.dumps(cores)),
-                ],
-                env={
-                    **os.environ,
-                    "TF_CONFIG": json.dumps(cluster),
-                    "KERAS_BACKEND": "tensorflow",
-                },
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                pass_fds=[of_process.fileno()],
-                # Ctrl-C is for the parent, which tells the workers.
-                start_new_session=True,
-            )
-
-    def end(self) -> None:
-        """Ends the process, if it runs."""
-        self.process.kill()
-        self.process.wait()
-        self.connection.close()
-
-    def last_words(self) -> str:
-        """How it ended, and the last of what it wrote."""
-        status = self.process.wait()
-        self._log.seek(0)
-        lines = self._log.read().decode(errors="replace").strip().splitlines()
-        how = f"ended with status {status}"
-        if status < 0:
-            how = f"was killed by {signal.Signals(-status).name}"
-        return "\n".join([how, *lines[-20:]] if status > 0 else [how])
+        super().__init__(
+            f"{__package__}.worker_process",
+            cores,
+            [str(run.path)],
+            {"TF_CONFIG": json.dumps(cluster)},
+        )
 
 
 def _listen(
@@ -145,9 +105,8 @@ def _started(run: Run, number: int) -> Iterator[list[_Worker]]:
     addresses = _free_addresses(number)
     workers = []
     with contextlib.ExitStack() as to_end:
-        for rank, cores in enumerate(_shares_of_cores(number)):
-            log = to_end.enter_context(tempfile.TemporaryFile())
-            worker = _Worker(rank, run, addresses, cores, log)
+        for rank, cores in enumerate(shares_of_cores(number)):
+            worker = _Worker(rank, run, addresses, cores)
             to_end.callback(worker.end)
             workers.append(worker)
         yield workers
@@ -159,17 +118,6 @@ def _free_addresses(number: int) -> list[str]:
         for each in sockets:
             each.bind(("127.0.0.1", 0))
         return [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]
-
-
-def _shares_of_cores(number: int) -> list[list[int]]:
-    """The cores of each worker, side by side; more workers than cores share them."""
-    if not hasattr(os, "sched_getaffinity"):
-        return [[]] * number
-    cores = sorted(os.sched_getaffinity(0))
-    if len(cores) < number:
-        return [[cores[rank % len(cores)]] for rank in range(number)]
-    ends = [len(cores) * rank // number for rank in range(number + 1)]
-    return [cores[begin:end] for begin, end in zip(ends, ends[1:], strict=False)]
 
 
 class Relay:

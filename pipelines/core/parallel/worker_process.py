@@ -1,21 +1,16 @@
-"""The process of one worker: RUN, the number of the pipe to its parent, its cores."""
+"""The process of one worker: the number of the pipe to its parent, its cores, RUN."""
 
-import json
 import os
 import sys
-import threading
 import traceback
-from multiprocessing.connection import Connection
 from pathlib import Path
 
+from .children import begin
 
-def main(path: str, pipe: str, cores: str) -> None:
+
+def main(pipe: str, cores: str, path: str) -> None:
     """Trains the run's model, and tells the parent how that goes."""
-    # Before TensorFlow makes as many threads as there are cores.
-    if json.loads(cores):
-        os.sched_setaffinity(0, json.loads(cores))
-    connection = Connection(int(pipe))
-    threading.Thread(target=_end_with_parent, args=[connection], daemon=True).start()
+    connection = begin(pipe, cores)
 
     from ..errors import Interrupted, UserError, WorkerLost
     from ..runs import Run
@@ -38,13 +33,6 @@ def main(path: str, pipe: str, cores: str) -> None:
         connection.send(("raised", error))
     except Exception:
         connection.send(("raised", RuntimeError(traceback.format_exc())))
-
-
-def _end_with_parent(connection: Connection) -> None:
-    try:
-        connection.recv()
-    except (EOFError, OSError):
-        os._exit(1)
 
 
 if __name__ == "__main__":

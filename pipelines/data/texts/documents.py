@@ -1,6 +1,5 @@
 """Plain texts: of files in folders, a column of a table, or tensorflow-datasets."""
 
-import glob
 import itertools
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -15,6 +14,7 @@ from ...cards import ReadingPlan
 from ...core.errors import UserError
 from ..description import DataDescription, DescriptionTable
 from ..digests import sha256
+from ..files.patterns import files_at
 from ..files.tables import UNDECODABLE, BadRow, is_missing, is_table, read_table
 from ..files.text_files import read_text
 from ..reading import Decision, PlanBuilder
@@ -168,16 +168,9 @@ def read_text_files(spec: Spec, plan: PlanBuilder) -> TextSource:
 
 def _files(spec: Spec) -> list[tuple[str, Path]]:
     """The files, each with its split: that its name or a folder above it says."""
-    path = spec.path
-    if path.is_file():
-        return [("train", path)]
-    root, paths = path, list(path.rglob("*"))
-    if not path.is_dir():
-        root = path.parent
-        paths = [Path(each) for each in glob.iglob(str(path), recursive=True)]
-    files = [
-        each for each in sorted(paths) if each.is_file() and not _is_hidden(each, root)
-    ]
+    root, files = files_at(spec.path)
+    if files == [spec.path]:
+        return [("train", spec.path)]
     if not files:
         raise UserError(
             f"{spec}: no files in it; texts or tables of them were expected"
@@ -187,11 +180,6 @@ def _files(spec: Spec) -> list[tuple[str, Path]]:
         # Names alone make no split, where nothing is left to train on.
         return [("train", each) for _, each in found]
     return found
-
-
-def _is_hidden(path: Path, root: Path) -> bool:
-    inner = path.relative_to(root) if path.is_relative_to(root) else path
-    return any(part.startswith((".", "__MACOSX")) for part in inner.parts)
 
 
 def _split_of(path: Path, root: Path) -> str:

@@ -18,7 +18,7 @@ from recurra.pipelines import train
 from recurra.pipelines.core import workflow
 from recurra.pipelines.core.configuration import make_configuration
 from recurra.pipelines.core.errors import Interrupted, UserError, WorkerLost
-from recurra.pipelines.core.parallel import processes
+from recurra.pipelines.core.parallel import children, processes
 from recurra.pipelines.core.parallel.processes import train_in_processes
 from recurra.pipelines.core.parallel.workers import Workers, connect
 from recurra.pipelines.core.registry import find_definition
@@ -99,7 +99,7 @@ def started(monkeypatch):
             super().__init__(*arguments, **options)
             found.append(self)
 
-    monkeypatch.setattr(processes.subprocess, "Popen", Popen)
+    monkeypatch.setattr(children.subprocess, "Popen", Popen)
     return found
 
 
@@ -253,8 +253,8 @@ def test_no_workers_are_refused():
 
 def test_cores_are_shared_out(monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: {4, 1, 2, 7, 8})
-    assert processes._shares_of_cores(2) == [[1, 2], [4, 7, 8]]
-    assert processes._shares_of_cores(6) == [[1], [2], [4], [7], [8], [1]]
+    assert children.shares_of_cores(2) == [[1, 2], [4, 7, 8]]
+    assert children.shares_of_cores(6) == [[1], [2], [4], [7], [8], [1]]
 
 
 def test_a_batch_is_cut_into_what_each_worker_counts(monkeypatch):

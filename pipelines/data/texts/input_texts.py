@@ -1,18 +1,20 @@
 """Texts to predict on, from a user's file, a part at a time."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
-from recurra.pipelines.cards import ModelCard, TextAnswer
-from recurra.pipelines.core.errors import UserError
-from recurra.pipelines.data.files.streams import FileStream
-from recurra.pipelines.data.files.tables import is_table
-from recurra.pipelines.data.reading import PlanBuilder
-from recurra.pipelines.data.texts.labelled_files import find_text_column
-from recurra.pipelines.data.texts.pair_rows import Sides
-from recurra.pipelines.data.texts.source_texts import read_sources
+from ...cards import ModelCard, TextAnswer
+from ...core.errors import UserError
+from ..files.patterns import files_at
+from ..files.streams import FileStream
+from ..files.tables import is_table
+from ..reading import PlanBuilder
+from .labelled_files import find_text_column
+from .pair_rows import Sides
+from .source_texts import read_sources
 
 # A model sorts so many texts by their length.
 _ROWS = 1024
@@ -25,6 +27,70 @@ class TextRows(NamedTuple):
 
     texts: list[str]
     rows: pd.DataFrame
+
+
+class TextFiles:
+    """The texts of a file, or of several in the order of their paths.
+
+    Attributes:
+        paths: Of the files.
+        size: What there is to read, in a measure of its own.
+
+    Args:
+        given: A file, a folder or a pattern, as `files_at` takes it.
+        card: Of the model, which may know the column.
+        text_column: The column, if the user names it.
+
+    Raises:
+        UserError: There is no such file.
+    """
+
+    def __init__(self, given: Path, card: ModelCard, text_column: str | None = None):
+        self._card, self._column = card, text_column
+        self._root, self.paths = files_at(given)
+        if not self.paths:
+            what = "no files in it" if given.is_dir() else "no such file"
+            raise UserError(f"{given}: {what}; give a file, a folder or a pattern")
+        self._streams = [FileStream(path, card.reading_plan) for path in self.paths]
+
+    @property
+    def size(self) -> int:
+        return sum(stream.size for stream in self._streams)
+
+    @property
+    def position(self) -> int:
+        """How much of them is read."""
+        return sum(stream.position for stream in self._streams)
+
+    def parts(self) -> Iterator[TextRows]:
+        """All texts with their rows, some at a time.
+
+        Rows of several files have a first column more, `file`, or `input_file` where
+        they have one of that name.
+
+        Raises:
+            UserError: A file or the column is missing, or a row cannot be read: an
+                answer for each row is promised, so none is left out.
+        """
+        for path, stream in zip(self.paths, self._streams, strict=True):
+            for part in read_texts(stream, self._card, self._column):
+                if len(self.paths) > 1:
+                    part = part._replace(rows=self._with_file(part.rows, path))
+                yield part
+
+    def name(self, path: Path) -> str:
+        """Of one of the files, within their folder."""
+        if path.is_relative_to(self._root):
+            path = path.relative_to(self._root)
+        return path.as_posix()
+
+    def _with_file(self, rows: pd.DataFrame, path: Path) -> pd.DataFrame:
+        name = "file"
+        while name in rows.columns:
+            name = f"input_{name}"
+        rows = rows.copy()
+        rows.insert(0, name, self.name(path))
+        return rows
 
 
 def read_texts(

@@ -6,8 +6,8 @@ import json
 import pandas as pd
 import pytest
 
-from recurra.apps.outputs import written_answers
 from recurra.pipelines.core.errors import UserError
+from recurra.pipelines.data.files.table_writing import written_answers
 from recurra.pipelines.data.files.tables import read_table
 
 ROWS = pd.DataFrame(

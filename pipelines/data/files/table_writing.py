@@ -14,9 +14,9 @@ import pyarrow
 import pyarrow.parquet
 from pandas.api.types import is_object_dtype
 
-from recurra.pipelines.core.errors import UserError
-from recurra.pipelines.core.files import written_whole
-from recurra.pipelines.data.files.tables import is_missing
+from ...core.errors import UserError
+from ...core.files import written_whole
+from .tables import is_missing
 
 Answers = Sequence[Mapping[str, Any]]
 #: Writes some rows with their answers.
@@ -51,11 +51,26 @@ def written_answers(to: Path) -> Iterator[Write]:
         UserError: As `check_output` does; or the file cannot be written.
     """
     check_output(to)
-    writer = _writer_of(to)
+    with (
+        unwritable_named(to),
+        written_whole(to) as partial,
+        table_writer(partial) as write,
+    ):
+        yield write
+
+
+def table_writer(path: Path) -> contextlib.AbstractContextManager[Write]:
+    """As `written_answers`, at once at its place."""
+    writer = _writer_of(path)
     assert writer is not None
+    return writer(path)
+
+
+@contextlib.contextmanager
+def unwritable_named(to: Path) -> Iterator[None]:
+    """Says of which file it is, if something cannot be written."""
     try:
-        with written_whole(to) as partial, writer(partial) as write:
-            yield write
+        yield
     except OSError as error:
         raise UserError(f"--to {to}: cannot be written: {error.strerror}") from None
 
@@ -82,21 +97,21 @@ def _writer_of(to: Path) -> Callable[[Path], Any] | None:
 @contextlib.contextmanager
 def _delimited(path: Path, delimiter: str) -> Iterator[Write]:
     with _opened(path) as file:
-        is_first = True
+        columns: pd.Index | None = None
 
         def write(rows: pd.DataFrame, answers: Answers) -> None:
-            nonlocal is_first
-            table = _table(rows, answers)
+            nonlocal columns
+            table = _table(rows, answers, columns)
             for name in filter(lambda name: is_object_dtype(table[name]), table):
                 table[name] = table[name].map(_as_text)
             table.to_csv(
                 file,
                 sep=delimiter,
                 index=False,
-                header=is_first,
+                header=columns is None,
                 quoting=_quoting(table),
             )
-            is_first = False
+            columns = table.columns
 
         yield write
 
@@ -134,7 +149,8 @@ def _parquet(path: Path) -> Iterator[Write]:
 
     def write(rows: pd.DataFrame, answers: Answers) -> None:
         nonlocal writer
-        frame = _table(rows, answers)
+        columns = pd.Index(writer.schema.names) if writer else None
+        frame = _table(rows, answers, columns)
         try:
             schema = writer.schema if writer else _schema(frame)
             table = pyarrow.Table.from_pandas(frame, schema, preserve_index=False)
@@ -173,11 +189,25 @@ def _opened(path: Path) -> Iterator[IO[str]]:
             yield file
 
 
-def _table(rows: pd.DataFrame, answers: Answers) -> pd.DataFrame:
+def _table(
+    rows: pd.DataFrame, answers: Answers, columns: pd.Index | None
+) -> pd.DataFrame:
+    """The rows with their answers, in the columns of the rows before.
+
+    Raises:
+        UserError: There are others, as objects of JSON may have.
+    """
     taken = set(rows.columns)
     answered = pd.DataFrame([_flat(answer) for answer in answers], index=rows.index)
     answered.columns = pd.Index([_free(name, taken) for name in answered.columns])
-    return pd.concat([rows, answered], axis=1)
+    table = pd.concat([rows, answered], axis=1)
+    if columns is None or table.columns.equals(columns):
+        return table
+    for name in table.columns.difference(columns, sort=False):
+        raise UserError(
+            f"column {name} is not in the rows before; give a --to that ends in .jsonl"
+        )
+    return table.reindex(columns=columns)
 
 
 def _flat(answer: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
