@@ -47,10 +47,13 @@ class LabelsAnswer(Answer):
 
     Attributes:
         classes: Their names, in the order of `probabilities`.
+        thresholds: In the same order. The label is the class whose probability is
+            largest beside its threshold; the most probable one where there are none.
     """
 
     kind: Literal["labels"] = "labels"
     classes: list[str]
+    thresholds: list[float] = []
 
     def decode(self, outputs: Outputs) -> list[dict[str, Any]]:
         """`label`, `score`, and `probabilities` by class, for each row."""

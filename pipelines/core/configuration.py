@@ -96,7 +96,7 @@ def find_recipe(folder: Path, name: str) -> Path:
         return path
     names = sorted(recipe.stem for recipe in folder.glob("*.yaml"))
     raise UserError(
-        f"--recipe {name}: no such recipe; {_nearest(name, names)}"
+        f"--recipe {name}: no such recipe; {nearest(name, names)}"
         f"there are: {', '.join(names)}"
     )
 
@@ -220,7 +220,7 @@ def _refuse_unknown_keys(
         if field is None:
             raise UserError(
                 f"{source}: unknown key {path}{key}; "
-                f"{_nearest(str(key), list(kind.model_fields), path)}"
+                f"{nearest(str(key), list(kind.model_fields), path)}"
                 f"known here: {', '.join(kind.model_fields)}"
             )
         section = _section_of(kind, key)
@@ -234,7 +234,8 @@ def _refuse_unknown_keys(
             _refuse_unknown_keys(section, value, source, f"{path}{key}.")
 
 
-def _nearest(word: str, words: Sequence[str], path: str = "") -> str:
+def nearest(word: str, words: Sequence[str], path: str = "") -> str:
+    """The beginning of a hint that names the most similar word; empty without one."""
     near = difflib.get_close_matches(word, words, n=1, cutoff=0.5)
     return f"did you mean {path}{near[0]}? " if near else ""
 

@@ -6,24 +6,24 @@ once in bounded memory, and a saved baseline holds numbers alone.
 
 import dataclasses
 import re
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
 import regex
 from scipy import sparse
-from scipy.special import expit
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.feature_extraction.text import (
-    HashingVectorizer,
-)
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import train_test_split
+from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.preprocessing import normalize
 
 from ..core.optional import of_baselines
 from ..data.texts.words import HANGUL, WITHOUT_SPACES, spaced_word
+from .logistic_regression import (
+    ClassWeights,
+    LinearClassifier,
+    fit_classifier,
+    log_count_ratio,
+    unscaled,
+)
 
 # Scripts written without spaces, and Hangul, whose words carry long endings: every
 # character is a token, so that the n-grams are of characters.
@@ -35,12 +35,6 @@ _LINE_BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 
 # An n-gram of one training text alone says nothing about others.
 _LEAST_TEXTS = 2
-# Inverse regularisation strengths, tried upwards while the held-out likelihood rises.
-_STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
-_HELD_OUT_FRACTION = 0.15
-# Fewer rows than this cannot choose a strength.
-_LEAST_ROWS = 40
-_DEFAULT_STRENGTH = 10.0
 
 
 class Baseline(Protocol):
@@ -57,6 +51,7 @@ def fit_baselines(
     number_of_classes: int,
     seed: int,
     progress: Callable[[str], None] | None = None,
+    class_weights: ClassWeights = None,
 ) -> dict[str, Baseline]:
     """Fits every baseline to the same training texts as the model.
 
@@ -78,6 +73,7 @@ def fit_baselines(
         number_of_classes: At least 2; a class may be without rows.
         seed: Of the held-out part and of the optimizer.
         progress: Called with the name of each baseline before it is fitted.
+        class_weights: What a row of each class counts, `[C]`; one each if None.
 
     Returns:
         Fitted baseline by name, weakest first.
@@ -99,7 +95,9 @@ def fit_baselines(
     def fit(name: str) -> Baseline:
         if progress is not None:
             progress(name)
-        return fitters[name](texts, np.asarray(labels), number_of_classes, seed)
+        return fitters[name](
+            texts, np.asarray(labels), number_of_classes, seed, class_weights
+        )
 
     return of_baselines({name: name for name in fitters}, fit)
 
@@ -117,30 +115,22 @@ class MajorityBaseline:
 
     @classmethod
     def fit(
-        cls, texts: Sequence[str], labels: np.ndarray, number_of_classes: int, seed: int
+        cls,
+        texts: Sequence[str],
+        labels: np.ndarray,
+        number_of_classes: int,
+        seed: int,
+        class_weights: ClassWeights = None,
     ) -> "MajorityBaseline":
         """Counts the labels; neither texts nor seed matter."""
         counts = np.bincount(labels, minlength=number_of_classes) + 1.0
+        if class_weights is not None:
+            counts *= class_weights
         return cls(counts / counts.sum())
 
     def probabilities(self, texts: Sequence[str]) -> np.ndarray:
         """The same for every text: float64 `[N, C]`."""
         return np.tile(self.shares, (len(texts), 1))
-
-
-@dataclasses.dataclass(frozen=True)
-class _Linear:
-    """Logistic regression: one column for two classes, else one for each class."""
-
-    weights: np.ndarray  # float32 [features, 1 or C]
-    bias: np.ndarray  # float32 [1 or C]
-
-    def probabilities(self, features: sparse.csr_matrix) -> np.ndarray:
-        positive = expit((features @ self.weights).astype(np.float64) + self.bias)
-        if len(self.bias) == 1:
-            return np.hstack([1.0 - positive, positive])
-        positive = np.maximum(positive, 1e-12)
-        return positive / positive.sum(axis=1, keepdims=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -156,11 +146,16 @@ class TfidfLogisticRegression:
     LONGEST = 2
     ngrams: np.ndarray
     inverse_document_frequency: np.ndarray
-    classifier: _Linear
+    classifier: LinearClassifier
 
     @classmethod
     def fit(
-        cls, texts: Sequence[str], labels: np.ndarray, number_of_classes: int, seed: int
+        cls,
+        texts: Sequence[str],
+        labels: np.ndarray,
+        number_of_classes: int,
+        seed: int,
+        class_weights: ClassWeights = None,
     ) -> "TfidfLogisticRegression":
         """Fits weights of n-grams and classifier; see `fit_baselines`."""
         counts, ngrams = _frequent_ngrams(_count_ngrams(texts, cls.LONGEST))
@@ -168,8 +163,13 @@ class TfidfLogisticRegression:
         inverse = np.log((1 + len(texts)) / (1 + appearances)) + 1
         inverse = inverse.astype(np.float32)
         features = cls._weighted(counts, inverse)
-        classifier = _fit_classifier(
-            features, labels, number_of_classes, seed, scale=_unscaled
+        classifier = fit_classifier(
+            features,
+            labels,
+            number_of_classes,
+            seed,
+            scale=unscaled,
+            class_weights=class_weights,
         )
         return cls(ngrams, inverse, classifier)
 
@@ -196,17 +196,27 @@ class NaiveBayesLogisticRegression:
 
     LONGEST = 3
     ngrams: np.ndarray
-    classifier: _Linear
+    classifier: LinearClassifier
 
     @classmethod
     def fit(
-        cls, texts: Sequence[str], labels: np.ndarray, number_of_classes: int, seed: int
+        cls,
+        texts: Sequence[str],
+        labels: np.ndarray,
+        number_of_classes: int,
+        seed: int,
+        class_weights: ClassWeights = None,
     ) -> "NaiveBayesLogisticRegression":
         """Fits the ratios and the classifier; see `fit_baselines`."""
         counts, ngrams = _frequent_ngrams(_count_ngrams(texts, cls.LONGEST))
         features = cls._presence(counts)
-        classifier = _fit_classifier(
-            features, labels, number_of_classes, seed, scale=_log_count_ratio
+        classifier = fit_classifier(
+            features,
+            labels,
+            number_of_classes,
+            seed,
+            scale=log_count_ratio,
+            class_weights=class_weights,
         )
         return cls(ngrams, classifier)
 
@@ -272,114 +282,3 @@ def _unit_rows(counts: sparse.csr_matrix, data: np.ndarray) -> sparse.csr_matrix
         (values, counts.indices, counts.indptr), shape=counts.shape
     )
     return normalize(weighted, copy=False) if weighted.shape[1] else weighted
-
-
-_Scale = Callable[[sparse.csr_matrix, np.ndarray], np.ndarray]
-
-
-def _unscaled(features: sparse.csr_matrix, positive: np.ndarray) -> np.ndarray:
-    return np.ones(features.shape[1], np.float32)
-
-
-def _log_count_ratio(features: sparse.csr_matrix, positive: np.ndarray) -> np.ndarray:
-    """The log ratios of the n-grams' fractions in the class to those in the rest."""
-    presence = features.copy()
-    presence.data = np.ones_like(presence.data)
-    inside = 1.0 + positive.astype(np.float64) @ presence
-    outside = 1.0 + (~positive).astype(np.float64) @ presence
-    ratio = np.log(inside / inside.sum()) - np.log(outside / outside.sum())
-    return ratio.astype(np.float32)
-
-
-def _fit_classifier(
-    features: sparse.csr_matrix,
-    labels: np.ndarray,
-    number_of_classes: int,
-    seed: int,
-    *,
-    scale: _Scale,
-) -> _Linear:
-    """The classifier with the strength that a held-out part of the rows likes best."""
-    if len(labels) < _LEAST_ROWS:
-        strength = _DEFAULT_STRENGTH
-    else:
-        strength = _choose_strength(features, labels, number_of_classes, seed, scale)
-    return _fit_linear(features, labels, number_of_classes, strength, seed, scale)
-
-
-def _choose_strength(
-    features: sparse.csr_matrix,
-    labels: np.ndarray,
-    number_of_classes: int,
-    seed: int,
-    scale: _Scale,
-) -> float:
-    # A class of one row cannot be on both sides of a stratified split.
-    counts = np.bincount(labels)
-    stratify = labels if not (counts == 1).any() else None
-    # A stratified part needs a row of every class there is.
-    present = int(np.count_nonzero(counts))
-    held_out_rows = max(round(_HELD_OUT_FRACTION * len(labels)), present)
-    if held_out_rows > len(labels) // 2:
-        return _DEFAULT_STRENGTH
-    fitted, held_out = train_test_split(
-        np.arange(len(labels)),
-        test_size=held_out_rows,
-        random_state=seed,
-        stratify=stratify,
-    )
-    best, best_likelihood = _DEFAULT_STRENGTH, -np.inf
-    for strength in _STRENGTHS:
-        classifier = _fit_linear(
-            features[fitted], labels[fitted], number_of_classes, strength, seed, scale
-        )
-        answers = classifier.probabilities(features[held_out])
-        likelihoods = answers[np.arange(len(held_out)), labels[held_out]]
-        likelihood = np.log(np.maximum(likelihoods, 1e-12)).mean()
-        if likelihood <= best_likelihood:
-            break
-        best, best_likelihood = strength, likelihood
-    return best
-
-
-def _fit_linear(
-    features: sparse.csr_matrix,
-    labels: np.ndarray,
-    number_of_classes: int,
-    strength: float,
-    seed: int,
-    scale: _Scale,
-) -> _Linear:
-    classes = [1] if number_of_classes == 2 else range(number_of_classes)
-    columns = [
-        _fit_one_class(features, labels == label, strength, seed, scale)
-        for label in classes
-    ]
-    weights, biases = zip(*columns, strict=True)
-    return _Linear(np.stack(weights, axis=1), np.array(biases, np.float32))
-
-
-def _fit_one_class(
-    features: sparse.csr_matrix,
-    positive: np.ndarray,
-    strength: float,
-    seed: int,
-    scale: _Scale,
-) -> tuple[np.ndarray, float]:
-    """Weights and bias of one class against the rest."""
-    if positive.all() or not positive.any() or features.shape[1] == 0:
-        fraction = (positive.sum() + 1) / (len(positive) + 2)
-        bias = np.log(fraction / (1 - fraction))
-        return np.zeros(features.shape[1], np.float32), bias
-    factors = scale(features, positive)
-    scaled = features.copy()
-    scaled.data = scaled.data * factors[scaled.indices]
-    # In the dual, many times faster where features outnumber rows.
-    model = LogisticRegression(
-        C=strength, solver="liblinear", dual=True, random_state=seed
-    )
-    with warnings.catch_warnings():
-        # What 100 passes leave of the optimum moves no prediction.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(scaled, positive)
-    return factors * model.coef_[0].astype(np.float32), float(model.intercept_[0])

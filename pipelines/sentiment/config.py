@@ -1,10 +1,10 @@
 """The configuration of sentiment classification, with every default."""
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import pydantic
-from pydantic import Field
+from pydantic import Field, PositiveFloat
 
 from ..core.configuration import Config
 from ..core.task_config import TaskConfig, TrainingConfig
@@ -57,6 +57,10 @@ class SentimentDataConfig(TableConfig):
     label_case: Literal["keep", "fold"] = Field(
         "keep", description="fold: labels that differ by case alone are one class"
     )
+    ordered: bool | None = Field(
+        None,
+        description="labels are in order, as stars are; three or more numbers if null",
+    )
 
 
 class TextConfig(Config):
@@ -85,10 +89,27 @@ class NgramsConfig(Config):
     )
 
 
-class WideConfig(Config):
-    """The wide branch: a linear model of the n-grams beside the recurrent one."""
+class LinearConfig(Config):
+    """The simple members: logistic regressions on the n-grams, fitted by themselves."""
 
     enabled: bool = True
+    folded_rows: int = Field(
+        10_000,
+        ge=0,
+        description="training rows up to which they are cross-validated by the folds",
+    )
+    prior: float = Field(
+        4.0,
+        ge=0,
+        description="held-out likelihood, in nats, that weights far from equal parts "
+        "of recurrent and simple members have to gain",
+    )
+
+
+class WideConfig(Config):
+    """The wide branch: a linear model of the n-grams trained with the recurrent one."""
+
+    enabled: bool = False
     rate: float = Field(
         8.0, gt=0, description="how much faster than all else its weights learn"
     )
@@ -149,6 +170,50 @@ class ModelConfig(RecurrentConfig):
         return self
 
 
+class SentimentTrainingConfig(TrainingConfig):
+    """How the model and the simple members are trained."""
+
+    class_weight: Literal["none", "balanced"] | dict[str, PositiveFloat] = Field(
+        "none",
+        description="what a row counts: balanced, classes by the inverse of their "
+        "rows; or a number by class, one where it names none",
+    )
+
+    @pydantic.field_validator("class_weight", mode="before")
+    @classmethod
+    def _names_are_texts(cls, value: Any) -> Any:
+        return _by_name(value)
+
+
+class DecisionConfig(Config):
+    """Which class a text gets by its probabilities.
+
+    It is the one whose probability is largest beside the class's threshold; of two
+    classes whose thresholds add up to one, the one that is above its threshold.
+    """
+
+    thresholds: Literal["none", "tuned"] | dict[str, PositiveFloat] = Field(
+        "none",
+        description="none, the most probable class; tuned, on validation; or a number "
+        "by class",
+    )
+    tuned_for: Literal["macro_f1", "balanced_accuracy", "accuracy"] = Field(
+        "macro_f1", description="what tuned thresholds make as high as can be"
+    )
+
+    @pydantic.field_validator("thresholds", mode="before")
+    @classmethod
+    def _names_are_texts(cls, value: Any) -> Any:
+        return _by_name(value)
+
+
+def _by_name(value: Any) -> Any:
+    """A mapping with the names of classes as texts, which YAML takes for numbers."""
+    if isinstance(value, Mapping):
+        return {str(name): number for name, number in value.items()}
+    return value
+
+
 class SentimentConfig(TaskConfig):
     """Everything that a sentiment run depends on."""
 
@@ -156,12 +221,35 @@ class SentimentConfig(TaskConfig):
     text: TextConfig = TextConfig()
     model: ModelConfig = ModelConfig()
     ngrams: NgramsConfig = NgramsConfig()
+    linear: LinearConfig = LinearConfig()
     wide: WideConfig = WideConfig()
-    training: TrainingConfig = TrainingConfig(
-        epochs=3, learning_rate=2e-3, lr_schedule="cosine", warmup_steps=150
+    decision: DecisionConfig = DecisionConfig()
+    training: SentimentTrainingConfig = SentimentTrainingConfig(
+        learning_rate=2e-3, lr_schedule="cosine", warmup_fraction=0.1
     )
+
+    def sized(self, rows: int) -> Self:
+        """The same with what so many training rows ask for, where keys are not set.
+
+        - Below 10,000, n-grams of two texts count, as in the baselines.
+        - Below 3,000, the recurrent member is half as wide, and batches half as large.
+        """
+        chosen: dict[str, dict[str, int]] = {}
+        if rows < 10_000:
+            chosen["ngrams"] = {"min_count": 2}
+        if rows < 3_000:
+            narrow = ("embedding_size", "convolution_filters", "units")
+            chosen["model"] = {key: getattr(self.model, key) // 2 for key in narrow}
+            chosen["training"] = {"batch_size": self.training.batch_size // 2}
+        sections = {}
+        for name, values in chosen.items():
+            section = getattr(self, name)
+            free = values.keys() - section.model_fields_set
+            update = {key: values[key] for key in free}
+            sections[name] = section.model_copy(update=update)
+        return self.model_copy(update=sections)
 
     @property
     def uses_ngrams(self) -> bool:
-        """Whether any branch needs the n-grams."""
-        return self.wide.enabled or self.model.ngram_features
+        """Whether any member needs the n-grams."""
+        return self.linear.enabled or self.wide.enabled or self.model.ngram_features

@@ -12,6 +12,7 @@ from ..core.autotuning import without_autotuning
 from ..data.texts.labelled_texts import LabelledTexts, Split
 from .preprocessing import PADDING, Preprocessing, load_ratios, with_ratios
 
+# At most; each is to have a whole batch.
 BUCKETS = 24
 SHUFFLE_BUFFER = 100_000
 PREPROCESSING_BATCH = 256
@@ -160,7 +161,8 @@ class TrainingBatches:
     @functools.cached_property
     def _boundaries(self) -> list[int]:
         # A row whose length equals a boundary falls into the bucket above it.
-        levels = np.linspace(0, 1, BUCKETS + 1)[1:-1]
+        whole = len(self._lengths) // self._batch_size
+        levels = np.linspace(0, 1, max(1, min(BUCKETS, whole)) + 1)[1:-1]
         quantiles = np.quantile(self._lengths, levels, method="higher")
         return [int(length) + 1 for length in np.unique(quantiles)]
 

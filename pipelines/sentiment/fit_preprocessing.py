@@ -1,16 +1,19 @@
 """Fits the preprocessing: what is counted in the training texts before training."""
 
+import dataclasses
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+from scipy import sparse
 
 from ..core.autotuning import without_autotuning
 from ..core.files import write_json, write_text, written_whole
 from ..data.texts.labelled_texts import Split
 from .config import NgramsConfig, SentimentConfig, TextConfig
+from .linear_members import fit_linear_members, write_linear_members
 from .preprocessing import (
     RULES_FILE,
     Preprocessing,
@@ -33,17 +36,20 @@ def fit_preprocessing(
     split: Split,
     number_of_classes: int,
     assets: Path,
+    class_weights: Sequence[float] | None = None,
 ) -> None:
-    """Writes the rules, the vocabulary, the word vectors, and n-grams with ratios.
+    """Writes the rules, the vocabulary, the word vectors, n-grams and simple members.
 
-    They come of at most `FITTING_ROWS` of the texts, drawn by the seed.
+    They come of at most `FITTING_ROWS` of the texts, drawn by the seed. Of the simple
+    members alone `class_weights` say what a row of each class counts.
 
     Files written: `tokens.json` (the version of the rules that make tokens),
     `vocabulary.txt` (a token a line, the most frequent first),
     `word_vectors.npy` (float32 `[vocabulary, embedding_size]`), `ngrams.txt` (a
     fingerprint a line), `ngram_ratios.npy` (float32 `[1 + folds, 1 + n-grams,
-    classes]`, see `naive_bayes_ratios`; n-gram 0 is padding) and `folds.npy` (the fold
-    of each text of the split, from 1; 0 where the counts are not of this text).
+    classes]`, see `naive_bayes_ratios`; n-gram 0 is padding), `folds.npy` (the fold
+    of each text of the split, from 1; 0 where the counts are not of this text) and
+    `linear_members.npz` (see `linear_members`).
     """
     write_json(assets / RULES_FILE, {"version": VERSION})
     rows = np.random.default_rng(configuration.seed).permutation(len(split))
@@ -57,14 +63,31 @@ def fit_preprocessing(
     if configuration.uses_ngrams:
         folds = np.zeros(len(split), np.int32)
         folds[rows] = _folds(split, rows, configuration)
-        ngrams, ratios = _ngrams(
-            configuration, texts, labels, folds[rows], number_of_classes
+        found = _find_ngrams(configuration, texts)
+        ngrams, ratios = naive_bayes_ratios(
+            found.ngrams,
+            found.rows,
+            labels,
+            folds[rows],
+            number_of_classes,
+            configuration.ngrams,
         )
         # No table can be read from an empty file, and no n-gram has this fingerprint.
         lines = ngrams if len(ngrams) else [-1]
         write_text(assets / "ngrams.txt", "".join(f"{ngram}\n" for ngram in lines))
         _write_array(assets / "ngram_ratios.npy", ratios)
         _write_array(assets / "folds.npy", folds)
+        if configuration.linear.enabled:
+            members = fit_linear_members(
+                *found.presence(ngrams, len(rows)),
+                labels,
+                folds[rows],
+                number_of_classes,
+                configuration.seed,
+                folded_rows=configuration.linear.folded_rows,
+                class_weights=class_weights,
+            )
+            write_linear_members(members, assets)
     vectors = _word_vectors(configuration, texts, assets, len(vocabulary))
     _write_array(assets / "word_vectors.npy", vectors)
 
@@ -91,31 +114,47 @@ def _folds(
     return generator.permutation(len(names))[group] % configuration.ngrams.folds + 1
 
 
-def _ngrams(
-    configuration: SentimentConfig,
-    texts: np.ndarray,
-    labels: np.ndarray,
-    folds: np.ndarray,
-    number_of_classes: int,
-) -> tuple[np.ndarray, np.ndarray]:
+@dataclasses.dataclass(frozen=True)
+class _Found:
+    """The n-grams of texts, once per text.
+
+    Attributes:
+        ngrams: int64 `[M]`, fingerprints.
+        rows: int `[M]`, the texts that they stand in.
+        lengths: int `[M]`, their words.
+    """
+
+    ngrams: np.ndarray
+    rows: np.ndarray
+    lengths: np.ndarray
+
+    def presence(
+        self, kept: np.ndarray, number_of_texts: int
+    ) -> tuple[sparse.csr_matrix, np.ndarray]:
+        """1 where a text has one of the kept n-grams, in order; and their lengths."""
+        column = np.searchsorted(kept, self.ngrams)
+        known = column < len(kept)
+        known[known] = kept[column[known]] == self.ngrams[known]
+        rows, column = self.rows[known], column[known]
+        lengths = np.zeros(len(kept), np.int64)
+        lengths[column] = self.lengths[known]
+        ones = np.ones(len(rows), np.float32)
+        shape = (number_of_texts, len(kept))
+        return sparse.csr_matrix((ones, (rows, column)), shape), lengths
+
+
+def _find_ngrams(configuration: SentimentConfig, texts: np.ndarray) -> _Found:
     widths = range(1, configuration.ngrams.longest + 1)
-    ngrams, rows = [], []
+    parts: list[tuple[np.ndarray, ...]] = []
     row = 0
     for tokens in _tokenized(texts, configuration.text):
-        unique = unique_in_rows(
-            tf.concat([ngram_fingerprints(tokens, width) for width in widths], 1)
-        )
-        ngrams.append(unique.flat_values.numpy())
-        rows.append(row + unique.value_rowids().numpy())
+        for width in widths:
+            unique = unique_in_rows(ngram_fingerprints(tokens, width))
+            ngrams = unique.flat_values.numpy()
+            rows = row + unique.value_rowids().numpy()
+            parts.append((ngrams, rows, np.full(len(ngrams), width)))
         row += int(tokens.nrows())
-    return naive_bayes_ratios(
-        np.concatenate(ngrams),
-        np.concatenate(rows),
-        labels,
-        folds,
-        number_of_classes,
-        configuration.ngrams,
-    )
+    return _Found(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
 
 def _word_vectors(

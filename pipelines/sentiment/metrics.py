@@ -5,6 +5,8 @@ Throughout, `labels` is int `[N]` with classes from 0, and `probabilities` is
 first of equals. Every number returned is finite.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas
 from scipy import sparse
@@ -26,7 +28,11 @@ _CHUNK_ENTRIES = 1_000_000
 
 
 def classification_metrics(
-    labels: np.ndarray, probabilities: np.ndarray
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    *,
+    predicted: np.ndarray | None = None,
+    values: np.ndarray | None = None,
 ) -> dict[str, float]:
     """The metrics of a classifier.
 
@@ -42,10 +48,17 @@ def classification_metrics(
       Neural Networks"): rows go by their predicted class's probability, the
       confidence, into 15 bins of equal width; the mean over the bins, weighted by
       their rows, of the distance between mean confidence and accuracy.
+    - `mae`: of ordered classes, the mean distance of the predicted class's value to the
+      label's.
+    - `qwk`: of ordered classes, Cohen's kappa with quadratic weights: 1 less the mean
+      squared distance in parts of what it would be were label and prediction
+      independent; 0 where both are always the same.
 
     Args:
         labels: int `[N]`.
         probabilities: `[N, C]`.
+        predicted: int `[N]`; the most probable classes if None.
+        values: `[C]`, of ordered classes; None if they have no order.
 
     Returns:
         Metric by name.
@@ -54,9 +67,9 @@ def classification_metrics(
         ValueError: If there are no rows, shapes do not fit, a label is no class, or a
             probability is no finite number.
     """
-    metrics = _WeightedMetrics(*_checked(labels, probabilities))
-    values = metrics(np.ones((len(labels), 1)))
-    return {name: float(value) for name, (value,) in values.items()}
+    metrics = _WeightedMetrics(*_checked(labels, probabilities), predicted, values)
+    found = metrics(np.ones((len(labels), 1)))
+    return {name: float(value) for name, (value,) in found.items()}
 
 
 def bootstrap_intervals(
@@ -65,6 +78,8 @@ def bootstrap_intervals(
     *,
     seed: int,
     resamples: int = 1000,
+    predicted: np.ndarray | None = None,
+    values: np.ndarray | None = None,
 ) -> dict[str, tuple[float, float]]:
     """95 % percentile intervals of the metrics, from rows drawn with replacement.
 
@@ -80,6 +95,7 @@ def bootstrap_intervals(
         probabilities: `[N, C]`.
         seed: Of the draws.
         resamples: How many times `N` rows are drawn.
+        predicted, values: As `classification_metrics`.
 
     Returns:
         (lower, upper) for each metric of `classification_metrics`.
@@ -87,7 +103,7 @@ def bootstrap_intervals(
     Raises:
         ValueError: As `classification_metrics`.
     """
-    metrics = _WeightedMetrics(*_checked(labels, probabilities))
+    metrics = _WeightedMetrics(*_checked(labels, probabilities), predicted, values)
     rows = len(labels)
     generator = np.random.default_rng(seed)
     chunk = max(1, min(resamples, _CHUNK_ENTRIES // rows))
@@ -111,7 +127,14 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return _softmax(np.asarray(logits, np.float64), axis=1)
 
 
-def fit_branch_weights(branches: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def fit_branch_weights(
+    branches: np.ndarray,
+    labels: np.ndarray,
+    *,
+    counts: Sequence[float] | None = None,
+    drawn_to: np.ndarray | None = None,
+    nats: float = 0.0,
+) -> np.ndarray:
     """The weights with which the sum of branches' logits is most likely.
 
     Temperature scaling (Guo et al. 2017) for a model of one or more branches: the
@@ -125,6 +148,10 @@ def fit_branch_weights(branches: np.ndarray, labels: np.ndarray) -> np.ndarray:
     Args:
         branches: logits, `[N, B, C]`.
         labels: int `[N]`.
+        counts: What a row of each class counts, `[C]`; one each if None.
+        drawn_to: Weights `[B]` that the found ones are drawn to.
+        nats: What the likelihood of all rows has to gain for a weight that is twice as
+            large as what it is drawn to, or nothing of it.
 
     Returns:
         `[B]`, each within `WEIGHT_BOUNDS`.
@@ -140,17 +167,26 @@ def fit_branch_weights(branches: np.ndarray, labels: np.ndarray) -> np.ndarray:
         smoothing[:, None] / (number_of_classes - 1), number_of_classes, 1
     )
     targets[np.arange(rows), labels] = 1.0 - smoothing
+    of_row = np.ones(rows) if counts is None else np.asarray(counts)[labels]
+    start = np.full(number_of_branches, 1.0 / number_of_branches)
+    if drawn_to is not None:
+        start = np.clip(drawn_to, *WEIGHT_BOUNDS)
 
     def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
         logits = np.einsum("nbc,b->nc", branches, weights)
-        errors = _softmax(logits, axis=1) - targets
-        value = -float((targets * log_softmax(logits, axis=1)).sum()) / rows
-        return value, np.einsum("nbc,nc->b", branches, errors) / rows
+        errors = (_softmax(logits, axis=1) - targets) * of_row[:, None]
+        value = -float(of_row @ (targets * log_softmax(logits, axis=1)).sum(axis=1))
+        slope = np.einsum("nbc,nc->b", branches, errors)
+        if drawn_to is not None:
+            off = weights / start - 1.0
+            value += nats * float(off @ off)
+            slope += 2.0 * nats * off / start
+        return value / rows, slope / rows
 
     # The loss is convex in the weights: one minimum.
     found = minimize(
         loss,
-        np.full(number_of_branches, 1.0 / number_of_branches),
+        start,
         jac=True,
         method="L-BFGS-B",
         bounds=[WEIGHT_BOUNDS] * number_of_branches,
@@ -176,7 +212,10 @@ def reliability_curve(
         ValueError: As `classification_metrics`.
     """
     labels, probabilities = _checked(labels, probabilities)
-    confidence, correct, index = _confidence_bins(labels, probabilities, bins)
+    predicted = probabilities.argmax(axis=1)
+    confidence, correct, index = _confidence_bins(
+        labels, probabilities, predicted, bins
+    )
     frame = pandas.DataFrame(
         {"bin": index, "confidence": confidence, "accuracy": correct}
     )
@@ -190,7 +229,9 @@ def reliability_curve(
     return curve.reset_index(drop=True)
 
 
-def confusion_matrix(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+def confusion_matrix(
+    labels: np.ndarray, probabilities: np.ndarray, predicted: np.ndarray | None = None
+) -> np.ndarray:
     """How many rows of each class (row) were predicted as which (column).
 
     Returns:
@@ -200,8 +241,10 @@ def confusion_matrix(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarra
         ValueError: As `classification_metrics`.
     """
     labels, probabilities = _checked(labels, probabilities)
+    if predicted is None:
+        predicted = probabilities.argmax(axis=1)
     return sklearn_metrics.confusion_matrix(
-        labels, probabilities.argmax(axis=1), labels=range(probabilities.shape[1])
+        labels, predicted, labels=range(probabilities.shape[1])
     )
 
 
@@ -279,11 +322,11 @@ def _losses(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
 
 
 def _confidence_bins(
-    labels: np.ndarray, probabilities: np.ndarray, bins: int
+    labels: np.ndarray, probabilities: np.ndarray, predicted: np.ndarray, bins: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Of the rows the confidence, whether they are right, and their bin."""
-    confidence = probabilities.max(axis=1)
-    correct = probabilities.argmax(axis=1) == labels
+    confidence = probabilities[np.arange(len(labels)), predicted]
+    correct = predicted == labels
     index = np.ceil(confidence * bins).astype(np.int64) - 1
     return confidence, correct, np.clip(index, 0, bins - 1)
 
@@ -301,9 +344,23 @@ def _resampling_weights(
 class _WeightedMetrics:
     """The metrics of rows that count by weights: ones, or how often they were drawn."""
 
-    def __init__(self, labels: np.ndarray, probabilities: np.ndarray):
+    def __init__(
+        self,
+        labels: np.ndarray,
+        probabilities: np.ndarray,
+        predicted: np.ndarray | None,
+        values: np.ndarray | None,
+    ):
+        if predicted is None:
+            predicted = probabilities.argmax(axis=1)
         self._classes = probabilities.shape[1]
-        self._terms = _terms(labels, probabilities)
+        self._terms = _terms(labels, probabilities, predicted)
+        self._distances: np.ndarray | None = None
+        if values is not None:
+            true, answer = values[labels], values[predicted]
+            self._distances = np.stack(
+                [np.abs(true - answer), true, answer, true**2, answer**2, true * answer]
+            )
         self._scores: _RankedScores | None = None
         if self._classes == 2 and labels.min() != labels.max():
             self._scores = _RankedScores(labels, probabilities[:, 1])
@@ -326,10 +383,24 @@ class _WeightedMetrics:
             metrics["roc_auc"] = self._scores.areas(weights)
         metrics["nll"] = losses[0] / rows
         metrics["ece"] = np.abs(gaps).sum(axis=0) / rows
+        if self._distances is not None:
+            metrics |= _ordinal_metrics(self._distances @ weights / rows)
         return metrics
 
 
-def _terms(labels: np.ndarray, probabilities: np.ndarray) -> sparse.csr_matrix:
+def _ordinal_metrics(means: np.ndarray) -> dict[str, np.ndarray]:
+    """Of the means of distance, label, answer, their squares and their product."""
+    distance, true, answer, true_square, answer_square, product = means
+    observed = true_square + answer_square - 2 * product
+    by_chance = true_square + answer_square - 2 * true * answer
+    constant = by_chance < 1e-12
+    kappa = 1 - observed / np.where(constant, 1.0, by_chance)
+    return {"mae": distance, "qwk": np.where(constant, 0.0, kappa)}
+
+
+def _terms(
+    labels: np.ndarray, probabilities: np.ndarray, predicted: np.ndarray
+) -> sparse.csr_matrix:
     """What the weighted sums are of, from which all metrics but the area are made.
 
     Returns:
@@ -337,9 +408,8 @@ def _terms(labels: np.ndarray, probabilities: np.ndarray) -> sparse.csr_matrix:
         class, predictions by class, and by bin what accuracy exceeds confidence by.
     """
     rows, classes = probabilities.shape
-    predicted = probabilities.argmax(axis=1)
     confidence, correct, index = _confidence_bins(
-        labels, probabilities, CALIBRATION_BINS
+        labels, probabilities, predicted, CALIBRATION_BINS
     )
     ones = np.ones(rows)
     terms = [

@@ -1,7 +1,7 @@
-"""The sentiment model: a recurrent branch over tokens, a wide branch over n-grams."""
+"""The sentiment model: a recurrent member over tokens, simple ones over n-grams."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from recurra.layers import WordDropout
 from ..core.training import make_optimizer
 from ..recurrent import recurrent_layer
 from .config import ModelConfig, Pooling, SentimentConfig, WideConfig
+from .linear_members import LinearMember, load_linear_members
 from .preprocessing import PADDING, load_ratios
 
 RECURRENT, WIDE = "recurrent", "wide"
@@ -30,11 +31,11 @@ def build_model(
         assets: What `fit_preprocessing` wrote.
 
     Returns:
-        A functional model that gives the logits of each branch, `[N, B, C]`, the
-        recurrent one's first and the wide one's behind them, if there is one. It takes
-        `tokens`, int32 `[N, L]`; with n-gram features `ngram_features`, float32
-        `[N, L, E]`, as `preprocessing.with_ratios` makes them; with a wide branch
-        `ngrams`, int32 `[N, M]`. Short rows end in `PADDING`.
+        A functional model that gives the logits of each branch, `[N, B, C]`, in the
+        order of `branch_names`. It takes `tokens`, int32 `[N, L]`; with n-gram features
+        `ngram_features`, float32 `[N, L, E]`, as `preprocessing.with_ratios` makes
+        them; with branches of n-grams `ngrams`, int32 `[N, M]`. Short rows end in
+        `PADDING`.
     """
     model, wide = configuration.model, configuration.wide
     tokens = keras.Input((None,), dtype="int32", name="tokens")
@@ -55,45 +56,70 @@ def build_model(
     recurrent = recurrent_branch(model, size, number_of_classes)(
         {"tokens": tokens, "embedded": embedded}
     )
-    if not wide.enabled:
+    linear = load_linear_members(assets).members
+    ngrams = keras.Input((None,), dtype="int32", name="ngrams")
+    branches = [recurrent]
+    if wide.enabled:
+        ratios = np.load(assets / "ngram_ratios.npy")[0]
+        branches.append(NaiveBayesNgrams(ratios, wide, name=WIDE)(ngrams))
+    branches += [LinearNgrams(linear[name], name=name)(ngrams) for name in linear]
+    if len(branches) == 1:
         return keras.Model(inputs, ops.expand_dims(recurrent, 1))
-    inputs["ngrams"] = keras.Input((None,), dtype="int32", name="ngrams")
-    ratios = np.load(assets / "ngram_ratios.npy")[0]
-    logits = NaiveBayesNgrams(ratios, wide, name=WIDE)(inputs["ngrams"])
-    return keras.Model(inputs, ops.stack([recurrent, logits], axis=1))
+    return keras.Model(inputs | {"ngrams": ngrams}, ops.stack(branches, axis=1))
+
+
+def branch_names(configuration: SentimentConfig, assets: Path) -> list[str]:
+    """The branches in their order: those that train together, then simple members."""
+    trained = [RECURRENT, WIDE] if configuration.wide.enabled else [RECURRENT]
+    return trained + list(load_linear_members(assets).members)
 
 
 def compile_model(
-    model: keras.Model, configuration: SentimentConfig, steps_per_epoch: int
+    model: keras.Model,
+    configuration: SentimentConfig,
+    steps_per_epoch: int,
+    class_weights: Sequence[float] | None = None,
 ) -> None:
     """Gives the model its optimizer, its loss and the metrics `nll` and `accuracy`.
 
-    The loss is the sum of the branches' negative log-likelihoods, so that either learns
-    the task by itself, and `wide.joint_loss` times that of the sum of their logits. A
-    joint loss alone would starve the recurrent branch, since the n-grams know the
-    training part by heart after an epoch or two. The weights of the branches are
-    fitted on validation, see `metrics.fit_branch_weights`. The metrics are of the mean
-    of the logits.
+    The loss is the sum of the trained branches' negative log-likelihoods, so that
+    either learns the task by itself, and `wide.joint_loss` times that of the sum of
+    their logits. A joint loss alone would starve the recurrent branch, since the
+    n-grams know the training part by heart after an epoch or two. The metrics are of
+    the mean of the logits. Simple members, which are fitted before, count in neither.
+    The weights of all are fitted on validation, see `mixing`.
+
+    Args:
+        model: As `build_model` makes it.
+        configuration: Sections `wide` and `training`.
+        steps_per_epoch: Batches of an epoch.
+        class_weights: What a row of each class counts in the loss and in `nll`, `[C]`;
+            one each if None.
     """
+    trained = 2 if configuration.wide.enabled else 1
 
     def cross_entropy(labels: Any, logits: Any) -> Any:
-        return keras.losses.sparse_categorical_crossentropy(
+        losses = keras.losses.sparse_categorical_crossentropy(
             labels, logits, from_logits=True
         )
+        if class_weights is None:
+            return losses
+        weights = ops.convert_to_tensor(class_weights, losses.dtype)
+        return losses * ops.take(weights, ops.cast(labels, "int32"), axis=0)
 
     def loss(labels: Any, logits: Any) -> Any:
-        branches = ops.unstack(logits, axis=1)
+        branches = [logits[:, branch] for branch in range(trained)]
         total = sum(cross_entropy(labels, branch) for branch in branches)
         if configuration.wide.joint_loss:
-            joint = cross_entropy(labels, ops.sum(logits, axis=1))
+            joint = cross_entropy(labels, sum(branches))
             total += configuration.wide.joint_loss * joint
         return total
 
     def nll(labels: Any, logits: Any) -> Any:
-        return cross_entropy(labels, ops.mean(logits, axis=1))
+        return cross_entropy(labels, ops.mean(logits[:, :trained], axis=1))
 
     def accuracy(labels: Any, logits: Any) -> Any:
-        predicted = ops.argmax(ops.mean(logits, axis=1), axis=-1)
+        predicted = ops.argmax(ops.mean(logits[:, :trained], axis=1), axis=-1)
         return ops.equal(ops.cast(labels, predicted.dtype), predicted)
 
     def nll_of(branch: int) -> Callable[[Any, Any], Any]:
@@ -262,13 +288,54 @@ class NaiveBayesNgrams(layers.Layer):
         self._dropout = layers.Dropout(wide.dropout)
 
     def call(self, ngrams: Any, training: bool = False) -> Any:
-        parts = self.contributions(ngrams)
-        known = ops.sum(ops.cast(ngrams != PADDING, parts.dtype), axis=1, keepdims=True)
-        scale = ops.rsqrt(ops.maximum(known, 1.0))
-        parts = self._dropout(parts, training=training)
-        return self._bias + ops.sum(parts, axis=1) * scale
+        parts = self._dropout(self.contributions(ngrams), training=training)
+        return self._bias + ops.sum(parts, axis=1) * self.scale(ngrams)
+
+    def scale(self, ngrams: Any) -> Any:
+        """What the sum of the contributions is multiplied by, `[N, 1]`."""
+        known = ops.cast(ngrams != PADDING, self._weights.dtype)
+        return ops.rsqrt(ops.maximum(ops.sum(known, axis=1, keepdims=True), 1.0))
 
     def contributions(self, ngrams: Any) -> Any:
         """a w r of the n-grams, `[..., classes]`."""
         weights = ops.take(self._weights, ngrams, axis=0)
         return self._rate * weights * ops.take(self._ratios, ngrams, axis=0)
+
+
+@keras.saving.register_keras_serializable(package="recurra")
+class LinearNgrams(layers.Layer):
+    """Logits of a simple member, fitted by itself: see `linear_members`.
+
+    Args:
+        member: What was fitted.
+
+    Call arguments:
+        ngrams: int32 `[N, M]`, `PADDING` at the end of short rows.
+
+    Output shape: `[N, classes]`.
+    """
+
+    def __init__(self, member: LinearMember, **kwargs: Any):
+        super().__init__(trainable=False, **kwargs)
+        self._scores, self._squares, self._bias = (
+            self.add_weight(
+                shape=values.shape,
+                initializer=keras.initializers.Constant(values),
+                trainable=False,
+                name=name,
+            )
+            for name, values in vars(member).items()
+        )
+
+    def call(self, ngrams: Any) -> Any:
+        return self._bias + ops.sum(self.contributions(ngrams), 1) * self.scale(ngrams)
+
+    def scale(self, ngrams: Any) -> Any:
+        """What the sum of the contributions is multiplied by, `[N, 1]`."""
+        squares = ops.sum(ops.take(self._squares, ngrams, axis=0), 1, keepdims=True)
+        # A text without any known n-gram has no contribution either.
+        return ops.rsqrt(ops.maximum(squares, 1.0))
+
+    def contributions(self, ngrams: Any) -> Any:
+        """v of the n-grams, `[..., classes]`."""
+        return ops.take(self._scores, ngrams, axis=0)

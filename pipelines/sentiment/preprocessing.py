@@ -8,6 +8,7 @@ import tensorflow as tf
 from ..core.files import read_json
 from ..data.texts.words import WITHOUT_SPACES, WORD_CHARACTERS
 from .config import SentimentConfig, TextConfig
+from .linear_members import has_linear_members
 from .tokenization import APOSTROPHES, EMPTY_TOKEN, LETTERS_I, SEPARATORS, VERSION
 from .visible_text import visible_text
 
@@ -118,7 +119,7 @@ class Preprocessing(tf.Module):
         rules = assets / RULES_FILE
         self._version = read_json(rules)["version"] if rules.is_file() else 1
         self._ngram_features = configuration.model.ngram_features
-        self._wide = configuration.wide.enabled
+        self._whole = configuration.wide.enabled or has_linear_members(assets)
         self.widths = range(1, configuration.ngrams.longest + 1)
         self._words = tf.lookup.StaticHashTable(
             tf.lookup.TextFileInitializer(
@@ -131,7 +132,7 @@ class Preprocessing(tf.Module):
             default_value=UNKNOWN,
         )
         self._ngrams = None
-        if configuration.uses_ngrams:
+        if (assets / "ngrams.txt").is_file():
             self._ngrams = tf.lookup.StaticHashTable(
                 tf.lookup.TextFileInitializer(
                     str(assets / "ngrams.txt"),
@@ -172,8 +173,8 @@ class Preprocessing(tf.Module):
         Returns:
             `tokens`, ragged int32 `[N, (at most max_tokens)]`; with n-gram
             features `ngram_features`, ragged int32 `[N, (same), widths]`, the ids of
-            the n-grams that begin at these tokens; with a wide branch `ngrams`, ragged
-            int32 `[N, (known n-grams of any width)]`, without repetitions.
+            the n-grams that begin at these tokens; with members of n-grams `ngrams`,
+            ragged int32 `[N, (known n-grams of any width)]`, without repetitions.
         """
         read = self.read_by_recurrent(tokens)
         kept = tf.ragged.boolean_mask(tokens, read)
@@ -186,7 +187,7 @@ class Preprocessing(tf.Module):
             features["ngram_features"] = kept.with_flat_values(
                 tf.boolean_mask(at_tokens, read.flat_values)
             )
-        if self._wide:
+        if self._whole:
             ids = tf.concat(by_width, 1)
             known = tf.ragged.boolean_mask(ids, tf.not_equal(ids, PADDING))
             features["ngrams"] = unique_in_rows(known)

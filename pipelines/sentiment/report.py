@@ -11,6 +11,8 @@ from sklearn.metrics import precision_recall_fscore_support
 from ..core.evaluation import EvaluationResult, ReportContent
 from ..data.texts.labelled_texts import LabelledTexts
 from ..reporting.page import Cell, Metric, Report, Scores, shortened
+from .decisions import decide
+from .linear_members import NB, TFIDF
 from .metrics import (
     accuracy_by_length,
     bootstrap_intervals,
@@ -35,10 +37,16 @@ METRICS = (
     Metric("accuracy", "Accuracy"),
     Metric("macro_f1", "Macro F1"),
     Metric("roc_auc", "ROC AUC"),
+    Metric("mae", "MAE", higher_is_better=False),
+    Metric("qwk", "QWK"),
     Metric("nll", "NLL", higher_is_better=False),
     Metric("ece", "ECE", higher_is_better=False),
 )
-BASELINE_NAMES = {
+SYSTEM_NAMES = {
+    RECURRENT: "Recurrent member alone",
+    WIDE: "Wide member alone",
+    NB: "NB n-grams, member alone",
+    TFIDF: "tf-idf, member alone",
     "majority": "Majority class",
     "tfidf_logistic_regression": "tf-idf + logistic regression",
     "nb_logistic_regression": "NB n-grams + logistic regression",
@@ -58,9 +66,12 @@ class SentimentResult(EvaluationResult):
     Args:
         texts: All splits.
         split: The name of the split.
-        branches: float `[N, B, C]`, the logits of the branches.
+        branches: By the member's name its logits, float `[N, C]`.
         branch_weights: Their factors in the sum of the logits.
+        members: By name, probabilities `[N, C]` of the members alone.
         baselines: By name, probabilities `[N, C]`.
+        thresholds: Of the classes, with which the model decides; see `decisions`.
+        values: Of ordered classes, `[C]`.
         lengths: Gives the numbers of tokens of the texts, int `[N]`.
         padded_fraction: Of the training batches.
         seed: Of the bootstrap.
@@ -70,11 +81,14 @@ class SentimentResult(EvaluationResult):
         self,
         texts: LabelledTexts,
         split: str,
-        branches: np.ndarray,
+        branches: Mapping[str, np.ndarray],
         branch_weights: Sequence[float],
+        members: Mapping[str, np.ndarray],
         baselines: Mapping[str, np.ndarray],
         *,
         lengths: Callable[[], np.ndarray],
+        thresholds: Sequence[float] | None = None,
+        values: np.ndarray | None = None,
         padded_fraction: float,
         seed: int,
     ):
@@ -87,23 +101,32 @@ class SentimentResult(EvaluationResult):
         self.temperature = 1.0 / sum(branch_weights)
         self._branches = branches
         self._branch_weights = list(branch_weights)
-        self._logits = np.einsum("nbc,b->nc", branches, branch_weights)
+        self._logits = np.einsum(
+            "bnc,b->nc", np.stack(list(branches.values())), branch_weights
+        )
         self.probabilities = softmax(self._logits)
-        self._systems = {"model": self.probabilities, **baselines}
+        self._systems = {"model": self.probabilities, **members, **baselines}
+        self.predicted = decide(self.probabilities, thresholds)
+        self._thresholds = thresholds
+        self._values = values
         self._lengths = lengths
         self._padded_fraction = padded_fraction
         self._seed = seed
         metrics = {
-            name: classification_metrics(self.labels, probabilities)
-            for name, probabilities in self._systems.items()
+            name: self._measured(classification_metrics, name) for name in self._systems
         }
         self.model = metrics.pop("model")
         self.baselines = metrics
 
-    @functools.cached_property
-    def predicted(self) -> np.ndarray:
-        """The predicted classes, int `[N]`."""
-        return self.probabilities.argmax(axis=1)
+    def _measured(self, measure: Callable[..., Any], name: str, **options: Any) -> Any:
+        """Metrics of a system, or what else is made of its answers."""
+        return measure(
+            self.labels,
+            self._systems[name],
+            predicted=self.predicted if name == "model" else None,
+            values=self._values,
+            **options,
+        )
 
     @functools.cached_property
     def uncalibrated(self) -> np.ndarray:
@@ -113,20 +136,25 @@ class SentimentResult(EvaluationResult):
     @functools.cached_property
     def uncalibrated_metrics(self) -> dict[str, float]:
         """The metrics before temperature scaling."""
-        return classification_metrics(self.labels, self.uncalibrated)
+        return classification_metrics(
+            self.labels,
+            self.uncalibrated,
+            predicted=self.predicted,
+            values=self._values,
+        )
 
     @functools.cached_property
     def intervals(self) -> Mapping[str, Mapping[str, tuple[float, float]]]:
         """The 95 % intervals of the metrics, by "model" or name of the baseline."""
         return {
-            name: bootstrap_intervals(self.labels, probabilities, seed=self._seed)
-            for name, probabilities in self._systems.items()
+            name: self._measured(bootstrap_intervals, name, seed=self._seed)
+            for name in self._systems
         }
 
     @functools.cached_property
     def confusion(self) -> np.ndarray:
         """int `[C, C]`, true classes by predicted ones."""
-        return confusion_matrix(self.labels, self.probabilities)
+        return confusion_matrix(self.labels, self.probabilities, self.predicted)
 
     @functools.cached_property
     def by_length(self) -> pandas.DataFrame:
@@ -134,9 +162,6 @@ class SentimentResult(EvaluationResult):
         return accuracy_by_length(self._lengths(), self.predicted == self.labels)
 
     def details(self) -> dict[str, Any]:
-        branches = dict(
-            zip((RECURRENT, WIDE), self._branches.swapaxes(0, 1), strict=False)
-        )
         return {
             "rows": len(self.labels),
             "bad_rows": [str(row) for row in self.texts.bad_rows],
@@ -145,9 +170,10 @@ class SentimentResult(EvaluationResult):
             "intervals": self.intervals,
             "temperature": self.temperature,
             "branch_weights": self._branch_weights,
+            "thresholds": self._thresholds,
             "branches": {
                 name: classification_metrics(self.labels, softmax(logits))
-                for name, logits in branches.items()
+                for name, logits in self._branches.items()
             },
             "uncalibrated": self.uncalibrated_metrics,
             "confusion_matrix": self.confusion.tolist(),
@@ -179,7 +205,7 @@ class SentimentResult(EvaluationResult):
             title=f"Sentiment: {self.data}",
             summary=_summary(self),
             metrics=METRICS,
-            names=BASELINE_NAMES,
+            names=SYSTEM_NAMES,
             intervals=self.intervals,
             sections=[functools.partial(section, self) for section in sections],
             learning_curves=_LEARNING_CURVES,
@@ -206,7 +232,7 @@ def _summary(result: SentimentResult) -> str:
     name, best = max(result.baselines.items(), key=lambda item: item[1]["accuracy"])
     difference = 100 * (accuracy - best["accuracy"])
     return (
-        f"{summary}; the best baseline, {BASELINE_NAMES.get(name, name)}, in "
+        f"{summary}; the best baseline, {SYSTEM_NAMES.get(name, name)}, in "
         f"{percent(best['accuracy'])}: {abs(difference):.1f} percentage points "
         f"{'above' if difference >= 0 else 'below'} it."
     )

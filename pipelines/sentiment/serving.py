@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from ..core.serving_module import ServingModule, graph
 from .integrated_gradients import integrated_gradients
-from .model import RECURRENT, WIDE, embedding_model
+from .model import RECURRENT, embedding_model
 from .preprocessing import PADDING, Preprocessing, ngram_begins, with_ratios
 
 
@@ -21,7 +21,10 @@ class SentimentServing(ServingModule):
         ratios: Of the n-grams, counted on all training texts, `[1 + n-grams, E]`; None
             if the model uses none.
         classes: The names of the classes.
-        branch_weights: The factors of the branches' logits in their sum.
+        branches: The names of the branches, the recurrent one first.
+        branch_weights: The factors of their logits in the sum.
+        thresholds: What the classes' probabilities are divided by where the largest
+            decides, `[C]`; they decide as they are if None.
     """
 
     def __init__(
@@ -30,7 +33,9 @@ class SentimentServing(ServingModule):
         preprocessing: Preprocessing,
         ratios: np.ndarray | None,
         classes: Sequence[str],
+        branches: Sequence[str],
         branch_weights: Sequence[float],
+        thresholds: Sequence[float] | None = None,
     ):
         super().__init__(
             "sentiment", model.variables, model=model, embed=embedding_model(model)
@@ -39,6 +44,10 @@ class SentimentServing(ServingModule):
         # A variable, since a constant would swell the graph.
         self._ratios = None if ratios is None else tf.Variable(ratios, trainable=False)
         self._classes = tf.constant(list(classes), tf.string)
+        self._branches = list(branches)
+        # To divide probabilities is to take from logits.
+        divisors = np.ones(len(classes)) if thresholds is None else thresholds
+        self._offsets = tf.constant(-np.log(divisors), tf.float32)
         self._branch_weights = tf.constant(list(branch_weights), tf.float32)
         signature = [tf.TensorSpec([None], tf.string, "text")]
         self.classify = graph(self._classify, signature)
@@ -57,9 +66,10 @@ class SentimentServing(ServingModule):
         tokens = self._preprocessing.tokens(_at_least_one(text))
         logits = self._logits(self._features(tokens))[: tf.shape(text)[0]]
         probabilities = tf.nn.softmax(logits)
+        chosen = tf.argmax(logits + self._offsets, axis=-1)
         return {
-            "label": tf.gather(self._classes, tf.argmax(probabilities, axis=-1)),
-            "score": tf.reduce_max(probabilities, axis=-1),
+            "label": tf.gather(self._classes, chosen),
+            "score": tf.gather(probabilities, chosen, batch_dims=1),
             "probabilities": probabilities,
         }
 
@@ -83,14 +93,14 @@ class SentimentServing(ServingModule):
         """
         tokens = self._preprocessing.tokens(_at_least_one(text))
         features = self._features(tokens)
-        direction = _direction(self._logits(features))
+        direction = _direction(self._logits(features) + self._offsets)
         weights = tf.unstack(self._branch_weights)
         attributions = self._recurrent_attributions(
             tokens, features, weights[0] * direction
         )
-        if len(weights) > 1:
-            attributions += self._wide_attributions(
-                tokens, features, weights[1] * direction
+        for name, weight in zip(self._branches[1:], weights[1:], strict=True):
+            attributions += self._ngram_attributions(
+                name, tokens, features, weight * direction
             )
         attributions = tokens.with_flat_values(attributions)
         asked = tf.shape(text)[0]
@@ -133,22 +143,21 @@ class SentimentServing(ServingModule):
         read = self._preprocessing.read_by_recurrent(tokens).flat_values
         return tf.scatter_nd(tf.where(read), parts, tf.shape(read, tf.int64))
 
-    def _wide_attributions(
+    def _ngram_attributions(
         self,
+        name: str,
         tokens: tf.RaggedTensor,
         features: dict[str, tf.Tensor],
         direction: tf.Tensor,
     ) -> tf.Tensor:
-        """The wide branch's part, for the flat values of `tokens`."""
-        known = tf.math.count_nonzero(
-            features["ngrams"] != PADDING, axis=1, dtype=tf.float32
-        )
-        direction *= tf.math.rsqrt(tf.maximum(known, 1.0))[:, tf.newaxis]
+        """The part of a branch of n-grams, for the flat values of `tokens`."""
+        branch = self.untracked.model.get_layer(name)
+        direction *= branch.scale(features["ngrams"])
         total = tf.zeros_like(tokens.flat_values, tf.float32)
         for width in self._preprocessing.widths:
             ids = self._preprocessing.ngram_ids(tokens, width)
             row = ids.value_rowids()
-            parts = self.untracked.model.get_layer(WIDE).contributions(ids.flat_values)
+            parts = branch.contributions(ids.flat_values)
             part = tf.reduce_sum(parts * tf.gather(direction, row), axis=-1)
             part /= tf.cast(_occurrences(ids), tf.float32) * width
             begin = ngram_begins(ids, tokens)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from ..cards import LabelsAnswer
 from ..core.configuration import Config
+from ..core.errors import UserError
 from ..core.files import read_json, write_json
 from ..core.optional import of_baselines
 from ..core.task import Servable, Task
@@ -23,9 +25,18 @@ from .baselines import Baseline, fit_baselines
 from .cli import TASK
 from .config import LABEL_COLUMNS, SentimentConfig
 from .data import TextDataModule
+from .decisions import (
+    OBJECTIVES,
+    class_weights,
+    given_thresholds,
+    ordered_values,
+    tune_thresholds,
+)
 from .fit_preprocessing import fit_preprocessing
-from .metrics import fit_branch_weights
-from .model import build_model, compile_model
+from .linear_members import load_linear_members
+from .metrics import fit_branch_weights, softmax
+from .mixing import fit_member_weights
+from .model import branch_names, build_model, compile_model
 from .preprocessing import Preprocessing, load_ratios
 from .report import SentimentResult
 from .serving import SentimentServing
@@ -46,18 +57,31 @@ class SentimentTask(Task[SentimentConfig, LabelledTexts, TextDataModule]):
 
     definition = TASK
     monitor: ClassVar[str] = "val_nll"
+    overridable: ClassVar[Collection[str]] = ("decision",)
     _calibrated: "_Calibrated | None" = None
 
     @classmethod
     def load(cls, configuration: SentimentConfig) -> LabelledTexts:
         data = configuration.data
-        return load_labelled_texts(
+        texts = load_labelled_texts(
             data.spec,
             usual_labels=LABEL_COLUMNS,
             seed=configuration.seed,
             plan=PlanBuilder(data.model_dump()),
             **data.model_dump(include=_LOADING),
         )
+        # What the keys say of classes is refused before a run is made.
+        _weights_of_classes(configuration, texts)
+        ordered_values(texts.classes, data.ordered)
+        if isinstance(configuration.decision.thresholds, dict):
+            given_thresholds(configuration.decision.thresholds, texts.classes)
+        return texts
+
+    @classmethod
+    def sized(
+        cls, configuration: SentimentConfig, data: LabelledTexts
+    ) -> SentimentConfig:
+        return configuration.sized(len(data.splits["train"]))
 
     def load_test(self, spec: str, **options: Any) -> LabelledTexts:
         trained, kept = self.configuration.data, self.run.reading_plan
@@ -82,19 +106,22 @@ class SentimentTask(Task[SentimentConfig, LabelledTexts, TextDataModule]):
         )
 
     def fit_preprocessing(self, data: LabelledTexts) -> None:
+        weights = _weights_of_classes(self.configuration, data)
         fit_preprocessing(
             self.configuration,
             data.splits["train"],
             len(data.classes),
             self.run.assets,
+            weights,
         )
+        write_json(self._weights_file, weights)
         write_json(self.run.assets / "classes.json", list(data.classes))
 
     def build(self) -> keras.Model:
         return build_model(self.configuration, len(self.classes), self.run.assets)
 
     def compile(self, model: keras.Model, steps_per_epoch: int) -> None:
-        compile_model(model, self.configuration, steps_per_epoch)
+        compile_model(model, self.configuration, steps_per_epoch, self._class_weights)
 
     def data_module(self, data: LabelledTexts) -> TextDataModule:
         return TextDataModule(
@@ -109,8 +136,28 @@ class SentimentTask(Task[SentimentConfig, LabelledTexts, TextDataModule]):
         labels = data_module.data.splits["validation"].labels
         branches = self._branch_logits(model, data_module, "validation")
         self._calibrated = _Calibrated(model, data_module, branches)
-        weights = fit_branch_weights(branches, labels)
-        write_json(self._calibration_file, {"branch_weights": weights.tolist()})
+        counts = self._class_weights
+        weights = fit_member_weights(
+            branches,
+            labels,
+            trained=2 if self.configuration.wide.enabled else 1,
+            simple_weights=load_linear_members(self.run.assets).weights,
+            prior=self.configuration.linear.prior,
+            class_weights=counts,
+        )
+        probabilities = softmax(np.einsum("nbc,b->nc", branches, weights))
+        calibration = {
+            "branch_weights": weights.tolist(),
+            "weights_alone": [
+                float(fit_branch_weights(branches[:, [b]], labels, counts=counts)[0])
+                for b in range(branches.shape[1])
+            ],
+            "thresholds": {
+                objective: tune_thresholds(labels, probabilities, objective)
+                for objective in OBJECTIVES
+            },
+        }
+        write_json(self._calibration_file, calibration)
         write_json(
             self.run.padding_file,
             {"padded_fraction": data_module.training.padded_fraction()},
@@ -123,6 +170,7 @@ class SentimentTask(Task[SentimentConfig, LabelledTexts, TextDataModule]):
             train.labels,
             len(data_module.data.classes),
             self.configuration.seed,
+            class_weights=self._class_weights,
         )
 
     def evaluate(
@@ -145,10 +193,13 @@ class SentimentTask(Task[SentimentConfig, LabelledTexts, TextDataModule]):
         return SentimentResult(
             data,
             split,
-            branches,
+            dict(zip(self._branch_names, branches.swapaxes(0, 1), strict=True)),
             self.branch_weights,
+            self._members_alone(branches),
             baselines,
             lengths=data_module.evaluation(split).lengths,
+            thresholds=self.thresholds,
+            values=ordered_values(data.classes, self.configuration.data.ordered),
             padded_fraction=self.run.padded_fraction,
             seed=self.configuration.seed,
         )
@@ -160,7 +211,9 @@ class SentimentTask(Task[SentimentConfig, LabelledTexts, TextDataModule]):
             self._preprocessing,
             None if ratios is None else ratios[0],
             self.classes,
+            self._branch_names,
             self.branch_weights,
+            self.thresholds,
         )
         texts = {"text": np.array(TASK.examples, object)}
         return Servable(
@@ -169,9 +222,14 @@ class SentimentTask(Task[SentimentConfig, LabelledTexts, TextDataModule]):
                 "serving_default": serving.classify,
                 "explain": serving.explain,
             },
-            answer=LabelsAnswer(classes=list(self.classes)),
+            answer=LabelsAnswer(
+                classes=list(self.classes), thresholds=self.thresholds or []
+            ),
             examples={"serving_default": texts, "explain": texts},
-            details={"branch_weights": self.branch_weights},
+            details={
+                "branches": self._branch_names,
+                "branch_weights": self.branch_weights,
+            },
             independent_rows=["serving_default", "explain"],
         )
 
@@ -181,9 +239,58 @@ class SentimentTask(Task[SentimentConfig, LabelledTexts, TextDataModule]):
         return tuple(read_json(self.run.assets / "classes.json"))
 
     @property
+    def _branch_names(self) -> list[str]:
+        return branch_names(self.configuration, self.run.assets)
+
+    @property
     def branch_weights(self) -> list[float]:
         """The factors of the branches' logits in their sum, fitted on validation."""
         return read_json(self._calibration_file)["branch_weights"]
+
+    @property
+    def thresholds(self) -> list[float] | None:
+        """The thresholds of the classes, `[C]`; None where the most probable is taken.
+
+        Raises:
+            UserError: They name no class, or were not tuned when the run was trained.
+        """
+        decision = self.configuration.decision
+        if isinstance(decision.thresholds, dict):
+            return given_thresholds(decision.thresholds, self.classes)
+        if decision.thresholds == "none":
+            return None
+        tuned = read_json(self._calibration_file).get("thresholds")
+        if tuned is None:
+            raise UserError(
+                f"decision.thresholds: {self.run.path} was trained when none were "
+                "tuned; give a number by class, or train anew"
+            )
+        return tuned[decision.tuned_for]
+
+    def _members_alone(self, branches: np.ndarray) -> dict[str, np.ndarray]:
+        """By name the probabilities of each member, if there are several, `[N, C]`."""
+        names = self._branch_names
+        if len(names) == 1:
+            return {}
+        # Runs of before there were simple members calibrated none by itself.
+        weights = read_json(self._calibration_file).get("weights_alone")
+        weights = weights or [1.0] * len(names)
+        return {
+            name: softmax(weight * logits)
+            for name, weight, logits in zip(
+                names, weights, branches.swapaxes(0, 1), strict=True
+            )
+        }
+
+    @functools.cached_property
+    def _class_weights(self) -> list[float] | None:
+        """What a row of each class counts; runs of before there were such have none."""
+        file = self._weights_file
+        return read_json(file) if file.is_file() else None
+
+    @property
+    def _weights_file(self) -> Path:
+        return self.run.assets / "class_weights.json"
 
     @property
     def _calibration_file(self) -> Path:
@@ -214,3 +321,10 @@ class _Calibrated:
 
     def is_of(self, model: keras.Model, data_module: TextDataModule) -> bool:
         return self.model is model and self.data_module is data_module
+
+
+def _weights_of_classes(
+    configuration: SentimentConfig, texts: LabelledTexts
+) -> list[float] | None:
+    given = configuration.training.class_weight
+    return class_weights(given, texts.classes, texts.splits["train"].labels)

@@ -78,6 +78,12 @@ OUT_OF_RANGE = [
     ("training", "learning_rate", 0),
     ("training", "learning_rate", float("nan")),
     ("training", "patience", 0),
+    ("training", "warmup_fraction", 1.1),
+    ("training", "class_weight", "even"),
+    ("training", "class_weight", {"good": 0}),
+    ("decision", "thresholds", "best"),
+    ("decision", "tuned_for", "recall"),
+    ("linear", "prior", -1),
 ]
 
 
@@ -105,12 +111,19 @@ def test_strides_over_one_need_a_convolution():
 
 
 @pytest.mark.parametrize(
-    ("wide", "ngram_features", "used"),
-    [(True, False, True), (False, True, True), (False, False, False)],
+    ("linear", "wide", "ngram_features", "used"),
+    [
+        (True, False, False, True),
+        (False, True, False, True),
+        (False, False, True, True),
+        (False, False, False, False),
+    ],
 )
-def test_ngrams_are_used_by_either_branch(wide, ngram_features, used):
+def test_ngrams_are_used_by_any_member(linear, wide, ngram_features, used):
     configuration = configured(
-        wide={"enabled": wide}, model={"ngram_features": ngram_features}
+        linear={"enabled": linear},
+        wide={"enabled": wide},
+        model={"ngram_features": ngram_features},
     )
     assert configuration.uses_ngrams == used
 
@@ -151,3 +164,18 @@ def test_a_misspelt_key_is_refused_and_the_nearest_named(section, misspelt, mean
 def test_a_misspelt_section_is_refused_and_the_nearest_named():
     with pytest.raises(UserError, match="did you mean model"):
         configured(modl={"units": 3})
+
+
+def test_few_rows_ask_for_a_smaller_model_and_set_keys_are_kept():
+    usual = configured()
+    assert usual.sized(20_000) == usual
+    small = usual.sized(1_000)
+    assert (small.model.units, small.ngrams.min_count) == (64, 2)
+    assert small.training.batch_size == 32
+    assert small.sized(1_000) == small
+    given = configured(model={"units": 128}, ngrams={"min_count": 3})
+    kept = given.sized(1_000)
+    assert (kept.model.units, kept.ngrams.min_count) == (128, 3)
+    # As a run keeps it.
+    values = yaml.safe_load(write_yaml(usual))
+    assert configured(**values).sized(1_000) == usual

@@ -25,7 +25,7 @@ SETTINGS = [
     "model.ngram_features=false",
     "model.convolution_filters=0",
     "model.stride=1",
-    "wide.enabled=false",
+    "linear.enabled=false",
     "training.epochs=2",
     "training.batch_size=16",
 ]

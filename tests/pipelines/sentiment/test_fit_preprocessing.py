@@ -80,6 +80,7 @@ def test_fitting_the_same_again_writes_the_same_files(tmp_path):
     names = sorted(path.name for path in one.iterdir())
     assert names == [
         "folds.npy",
+        "linear_members.npz",
         "ngram_ratios.npy",
         "ngrams.txt",
         "tokens.json",
@@ -91,7 +92,9 @@ def test_fitting_the_same_again_writes_the_same_files(tmp_path):
 
 
 def test_where_no_branch_uses_ngrams_none_are_written(tmp_path):
-    assets = fitted(tmp_path, wide={"enabled": False}, model={"ngram_features": False})
+    off = {"enabled": False}
+    model = {"ngram_features": False}
+    assets = fitted(tmp_path, wide=off, linear=off, model=model)
     names = sorted(path.name for path in assets.iterdir())
     assert names == ["tokens.json", "vocabulary.txt", "word_vectors.npy"]
 

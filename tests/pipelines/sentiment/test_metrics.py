@@ -3,7 +3,7 @@ import math
 
 import numpy as np
 import pytest
-from sklearn.metrics import f1_score, log_loss, roc_auc_score
+from sklearn.metrics import cohen_kappa_score, f1_score, log_loss, roc_auc_score
 
 from recurra.pipelines.sentiment.metrics import (
     WEIGHT_BOUNDS,
@@ -162,6 +162,29 @@ def test_bootstrap_is_seeded():
     )
     assert first == same
     assert first != other
+
+
+def test_of_ordered_classes_the_distance_counts():
+    generator = np.random.default_rng(0)
+    labels = generator.integers(5, size=300)
+    probabilities = softmax(generator.normal(size=(300, 5)) + 2 * np.eye(5)[labels])
+    predicted = probabilities.argmax(axis=1)
+    found = classification_metrics(labels, probabilities, values=np.arange(1.0, 6.0))
+    assert found["mae"] == pytest.approx(np.abs(labels - predicted).mean())
+    expected = cohen_kappa_score(labels, predicted, weights="quadratic")
+    assert found["qwk"] == pytest.approx(expected)
+    assert "qwk" not in classification_metrics(labels, probabilities)
+    same = np.eye(5)[np.zeros(3, int)]
+    constant = classification_metrics(np.zeros(3, int), same, values=np.arange(5.0))
+    assert (constant["mae"], constant["qwk"]) == (0, 0)
+
+
+def test_metrics_are_of_what_was_decided():
+    labels = np.array([0, 1, 1])
+    probabilities = np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]])
+    found = classification_metrics(labels, probabilities, predicted=labels)
+    assert (found["accuracy"], found["macro_f1"]) == (1, 1)
+    assert found["ece"] == pytest.approx((0.1 + 0.6 + 0.2) / 3)
 
 
 @pytest.mark.parametrize("temperature", [0.4, 1.0, 2.5])

@@ -420,3 +420,17 @@ def test_the_loss_is_the_documented_sum_and_the_metrics_are_of_the_mean(
     for branch, name in enumerate(names):
         of_branch = -log_softmax(logits)[rows, branch, labels].mean()
         assert measured[name] == pytest.approx(of_branch, abs=1e-5)
+
+
+def test_rows_count_in_the_loss_as_their_classes_weigh(folders):
+    configuration = configured(wide=False)
+    model = build_model(configuration, 2, folders[2])
+    compile_model(model, configuration, 1, class_weights=[0.5, 3.0])
+    give_random_weights(model)
+    features, labels = features_of(False), labels_of(2)
+    rows = np.arange(len(labels))
+    losses = -log_softmax(answers(model, features)[:, 0])[rows, labels]
+    measured = model.test_on_batch(features, labels, return_dict=True)
+    expected = (np.array([0.5, 3.0])[labels] * losses).mean()
+    assert measured["loss"] == pytest.approx(expected, abs=1e-5)
+    assert measured["nll"] == pytest.approx(expected, abs=1e-5)

@@ -45,8 +45,9 @@ def _result(classes=TWO, rows=200, probabilities=None, **changes):
     return SentimentResult(
         data,
         "validation",
-        logits[:, np.newaxis],
+        {"recurrent": logits},
         [0.5],
+        {},
         changes.pop("baselines", baseline),
         lengths=lambda: generator.integers(1, 500, size=rows),
         padded_fraction=0.04,

@@ -17,7 +17,7 @@ from recurra.pipelines.data.texts.labelled_texts import Split
 from recurra.pipelines.sentiment.config import SentimentConfig
 from recurra.pipelines.sentiment.fit_preprocessing import fit_preprocessing
 from recurra.pipelines.sentiment.integrated_gradients import TOLERANCE
-from recurra.pipelines.sentiment.model import RECURRENT, WIDE, build_model
+from recurra.pipelines.sentiment.model import RECURRENT, branch_names, build_model
 from recurra.pipelines.sentiment.preprocessing import (
     UNKNOWN,
     Preprocessing,
@@ -48,6 +48,7 @@ class Served(NamedTuple):
 
     model: keras.Model
     features: Callable[[Sequence[str | bytes]], dict[str, tf.Tensor]]
+    branches: list[str]
     branch_weights: list[float]
     classify: tf.types.experimental.GenericFunction
     explain: tf.types.experimental.GenericFunction
@@ -87,6 +88,7 @@ def served(request, tmp_path_factory):
             "text": {"max_tokens": MAX_TOKENS, "head_fraction": 0.5, "min_count": 1},
             "ngrams": {"longest": 2, "min_count": 3, "smoothing": 1.0},
             "wide": {"enabled": "wide" in request.param, "rate": 1.0},
+            "linear": {"enabled": "wide" in request.param},
             "model": {
                 "ngram_features": "ngram_features" in request.param,
                 "ngram_feature_scale": 0.3,
@@ -106,14 +108,18 @@ def served(request, tmp_path_factory):
     ratios = load_ratios(folder)
     ratios = None if ratios is None else ratios[0]
     # As calibration leaves them: no ones.
-    branch_weights = [0.7, 0.4] if configuration.wide.enabled else [0.7]
-    serving = SentimentServing(model, preprocessing, ratios, CLASSES, branch_weights)
+    names = branch_names(configuration, folder)
+    branch_weights = [0.7, 0.4, 0.2, 0.3][: len(names)]
+    serving = SentimentServing(
+        model, preprocessing, ratios, CLASSES, names, branch_weights
+    )
     signatures = {"serving_default": serving.classify, "explain": serving.explain}
     tf.saved_model.save(serving, str(folder / "model"), signatures)
     loaded = tf.saved_model.load(str(folder / "model"))
     return Served(
         model,
         functools.partial(padded_features, preprocessing, ratios),
+        names,
         branch_weights,
         loaded.signatures["serving_default"],
         loaded.signatures["explain"],
@@ -234,9 +240,9 @@ def attributed_quantities(served, texts):
     branch = served.model.get_layer(RECURRENT)
     zeros = tf.zeros([*tokens.shape, branch.input["embedded"].shape[-1]])
     starts = [branch({"tokens": tokens, "embedded": zeros}).numpy()]
-    if "ngrams" in features:
+    for name in served.branches[1:]:
         nothing = tf.zeros_like(features["ngrams"])
-        starts.append(served.model.get_layer(WIDE)(nothing).numpy())
+        starts.append(served.model.get_layer(name)(nothing).numpy())
     return np.array(
         [
             contrast(branches[:, index], chosen)
@@ -265,7 +271,7 @@ COMPLETENESS = {
 def test_attributions_add_up_to_what_they_explain(served, texts):
     sums = answers(served.explain, texts)["attributions"].sum(axis=1)
     expected = attributed_quantities(served, texts)
-    # The wide branch's part is exact, and so many roundings add up to next to nothing.
+    # The parts of n-grams are exact, and so many roundings add up to next to nothing.
     allowed = TOLERANCE * np.maximum(1, np.abs(expected[0])) + 1e-3
     assert (np.abs(sums - expected.sum(axis=0)) <= allowed).all()
 

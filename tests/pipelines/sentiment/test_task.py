@@ -1,9 +1,14 @@
-"""A run with n-grams and both branches, and its export."""
+"""A run with n-grams and simple members, and its export."""
 
 import numpy as np
 import pandas
 import pytest
 import tensorflow as tf
+
+from recurra.pipelines.core import workflow
+from recurra.pipelines.core.configuration import read_yaml
+from recurra.pipelines.core.errors import UserError
+from recurra.pipelines.sentiment.task import SentimentTask
 
 CLASSES = ("bad", "good")
 
@@ -21,13 +26,21 @@ def test_the_exported_model_says_what_the_model_in_memory_said(
     np.testing.assert_allclose(of_labels, expected.max(axis=1), atol=1e-5)
 
 
+def test_the_run_keeps_what_its_size_asked_for(sentiment_run):
+    kept = read_yaml(sentiment_run.config_file)
+    assert kept["ngrams"]["min_count"] == 2
+    assert kept["model"]["units"] == 4  # as it was set
+    assert kept["training"]["patience"] == 3
+
+
 def test_metrics_hold_the_weights_of_the_branches(sentiment_run):
     metrics = sentiment_run.metrics
-    assert len(metrics["branch_weights"]) == 2
+    names = ["recurrent", "nb_ngrams", "tfidf_ngrams"]
+    assert len(metrics["branch_weights"]) == len(names)
     assert min(metrics["branch_weights"]) >= 0
     assert metrics["temperature"] == pytest.approx(1 / sum(metrics["branch_weights"]))
-    assert set(metrics["branches"]) == {"recurrent", "wide"}
-    assert set(metrics["branches"]["wide"]) == set(metrics["model"])
+    assert list(metrics["branches"]) == list(metrics["baselines"])[:3] == names
+    assert set(metrics["branches"]["recurrent"]) == set(metrics["model"])
     assert set(metrics["uncalibrated"]) == set(metrics["model"])
 
 
@@ -48,3 +61,26 @@ def test_metrics_on_validation_are_those_of_an_evaluation_on_it(sentiment_run):
     evaluated = sentiment_run.evaluate(split="validation").metrics()
     assert evaluated["model"] == pytest.approx(stored["model"], abs=1e-6)
     assert evaluated["baselines"].keys() == stored["baselines"].keys()
+
+
+def test_thresholds_can_be_set_after_training(sentiment_run):
+    usual = sentiment_run.evaluate()
+    never = {"decision": {"thresholds": {"good": 0.999999}}}
+    changed = sentiment_run.evaluate(settings=never)
+    assert set(changed.predictions()["predicted"]) == {"bad"}
+    assert changed.model["nll"] == pytest.approx(usual.model["nll"])
+    assert changed.details()["thresholds"] == pytest.approx([1e-6, 0.999999])
+    tuned = sentiment_run.evaluate(
+        split="validation", settings=["decision.thresholds=tuned"]
+    )
+    stored = sentiment_run.metrics["validation"]["model"]["macro_f1"]
+    assert tuned.model["macro_f1"] >= stored - 1e-9
+
+
+def test_a_class_that_there_is_not_is_refused_before_a_run_is_made(
+    reviews_csv, small_configuration, tmp_path
+):
+    wrong = small_configuration(reviews_csv, training={"class_weight": {"god": 2.0}})
+    with pytest.raises(UserError, match="'god' is no class.*did you mean good"):
+        workflow.train(SentimentTask, wrong, tmp_path / "run")
+    assert not list(tmp_path.iterdir())
