@@ -11,13 +11,23 @@ import signal
 
 import pytest
 
+# Files that take half a minute and more, beside those that share a trained run.
+LONG = {
+    *("test_contract.py", "test_drop_in.py", "test_examples.py", "test_processes.py"),
+    *("test_properties.py", "test_training.py", "test_translator.py"),
+}
+
 
 def pytest_collection_modifyitems(items):
     """Puts together what one process runs, and leaves out what this one cannot.
 
-    The tests of a file share models, and some files share a trained run.
+    The tests of a file share models, and some files share a trained run. What takes
+    long comes first, so that no process waits for another at the end.
     """
     with_run = {item.path for item in items if "sentiment_run" in item.fixturenames}
+    items.sort(
+        key=lambda item: item.path not in with_run and item.path.name not in LONG
+    )
     for item in items:
         group = "sentiment_run" if item.path in with_run else str(item.path)
         item.add_marker(pytest.mark.xdist_group(group))

@@ -55,6 +55,9 @@ def export_runs(
     if unfinished:
         with at_best_epoch(runs) as copies:
             return export_runs(copies, to, name, changes)
+    name = runs[0].name if name is None else name
+    # First, since the model takes seconds to build.
+    _refuse_wrong_name(name)
     task, model = open_trained(runs, changes)
     metrics = [run.metrics for run in runs]
     card = {
@@ -64,9 +67,7 @@ def export_runs(
         "metrics": metrics[0] if len(metrics) == 1 else {"members": metrics},
         "configuration": task.configuration.model_dump(mode="json"),
     }
-    version = export(
-        task.servable(model), to, runs[0].name if name is None else name, card
-    )
+    version = export(task.servable(model), to, name, card)
     track_model(
         task.run, task.configuration.training.trackers, version, read_card(version)
     )
@@ -94,11 +95,7 @@ def export(servable: Servable, to: Path, name: str, card: Mapping[str, Any]) -> 
         UserError: If the name cannot be one, or the disk is full or not writable.
             No version appears then, and what was written of it is removed.
     """
-    if not _NAME.fullmatch(name):
-        raise UserError(
-            f"--name {name}: a model's name is made of letters, digits, '.', '_' and "
-            "'-', and begins with a letter or digit"
-        )
+    _refuse_wrong_name(name)
     folder = to / name
     partial: Path | None = None
     made: list[Path] = []
@@ -142,6 +139,14 @@ def export(servable: Servable, to: Path, name: str, card: Mapping[str, Any]) -> 
         if partial is not None:
             shutil.rmtree(partial, ignore_errors=True)
         _remove_where_empty(made)
+
+
+def _refuse_wrong_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise UserError(
+            f"--name {name}: a model's name is made of letters, digits, '.', '_' and "
+            "'-', and begins with a letter or digit"
+        )
 
 
 def _concrete(function: Any) -> Any:

@@ -345,16 +345,6 @@ def _cannot_be_set(task_class: type[Task], section: str) -> str:
     return f"{message}; no key of {task_class.definition.name} can be set afterwards"
 
 
-def trained_model(task: Task) -> keras.Model:
-    """The run's model with its best weights.
-
-    Raises:
-        UserError: If the run's training has not come to an end.
-    """
-    task.run.refuse_unfinished()
-    return best_model(task)
-
-
 def best_model(task: Task) -> keras.Model:
     """The run's model with the best weights so far; there must be some."""
     model = task.build()
@@ -374,8 +364,15 @@ def open_trained(
     Raises:
         UserError: If a run is not finished, or the models cannot be joined.
     """
-    task = open_task(runs[0], changes)
-    others = [open_task(run) for run in runs[1:]]
+    return _joined(_open_finished(runs, changes))
+
+
+def _open_finished(
+    runs: Sequence[Run], changes: Mapping[str, Any] | None
+) -> list[Task]:
+    """The tasks of finished runs, without their models, which take seconds to build."""
+    tasks = [open_task(runs[0], changes), *(open_task(run) for run in runs[1:])]
+    task, *others = tasks
     name = task.definition.name
     for other in others:
         if other.definition.name != name:
@@ -383,7 +380,15 @@ def open_trained(
                 f"{other.run.path}: is a run of {other.definition.name}, and "
                 f"{task.run.path} of {name}; name runs of one task"
             )
-    models = [trained_model(each) for each in (task, *others)]
+    for each in tasks:
+        each.run.refuse_unfinished()
+    return tasks
+
+
+def _joined(tasks: Sequence[Task]) -> tuple[Task, Any]:
+    """The first task, and the model of all."""
+    task, *others = tasks
+    models = [best_model(each) for each in tasks]
     return task, task.ensemble(models, others) if others else models[0]
 
 
@@ -412,7 +417,8 @@ def evaluate(
         UserError: If the run is not finished, the data or the split are wrong, or the
             run's own data have changed.
     """
-    task, model = open_trained(runs, changes)
+    tasks = _open_finished(runs, changes)
+    task = tasks[0]
     if spec is not None:
         if split not in (None, "test"):
             raise UserError(
@@ -430,6 +436,8 @@ def evaluate(
         elif split not in splits:
             raise UserError(f"--split {split}: there are {', '.join(splits)}")
     options = options or task.default_evaluation
+    # Last, so that wrong input is refused at once.
+    _, model = _joined(tasks)
     with collect_failures() as failed:
         result = task.evaluate(model, task.data_module(data), split, options)
     if isinstance(result, EvaluationResult):

@@ -3,9 +3,7 @@
 Every command runs in a folder of its own, so that the paths are short.
 """
 
-import contextlib
 import gzip
-import resource
 import shutil
 import socket
 
@@ -425,28 +423,6 @@ def test_a_folder_of_models_that_is_a_file(recurra, folder, sentiment_run):
     before = contents(folder)
     ended = recurra("export", sentiment_run.path, "--to", "good.csv")
     assert_refused(ended, "good.csv", "could not be written")
-    assert contents(folder) == before
-
-
-@contextlib.contextmanager
-def no_file_larger_than(size):
-    """As on a disk that is nearly full, writing more fails."""
-    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, usual[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
-
-
-@pytest.mark.usefixtures("sentiment_model")  # AutoGraph has written its own files then
-def test_files_that_cannot_grow_while_exporting(recurra, folder, sentiment_run):
-    write_files(folder, {"models/reviews/1/saved_model.pb": "an older version"})
-    before = contents(folder)
-    arguments = ("--to", "models", "--name", "reviews")
-    with no_file_larger_than(100):
-        ended = recurra("export", sentiment_run.path, *arguments)
-    assert_refused(ended, "models/reviews", "could not be written", "--to")
     assert contents(folder) == before
 
 

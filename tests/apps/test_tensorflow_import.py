@@ -15,7 +15,7 @@ def run_in_new_process(code, *arguments):
         [sys.executable, "-c", code, *map(str, arguments)],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
 
 
@@ -128,7 +128,7 @@ def test_a_reader_that_has_gone_is_no_error():
     os.close(reader)
     command = [sys.executable, "-m", "recurra.apps.main", "--help"]
     ended = subprocess.run(
-        command, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=120
+        command, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=600
     )
     os.close(writer)
     assert ended.returncode == 0

@@ -34,7 +34,7 @@ from .cases import LeakyCell, masks_of, randomise, to_numpy
 
 # JAX compiles every operation for every shape.
 COMPILES = keras.backend.backend() == "jax"
-EXAMPLES = 4 if COMPILES else 15
+EXAMPLES = 4 if COMPILES else 8
 for_all = hypothesis.settings(
     max_examples=EXAMPLES,
     derandomize=True,

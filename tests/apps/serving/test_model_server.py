@@ -1,20 +1,15 @@
 """`tensorflow_model_server`: the flags of TensorFlow Serving's own command."""
 
-import subprocess
+import logging
 import sys
 
-import httpx
 import pytest
 
+from recurra.apps.main import model_server
 from recurra.apps.model_server import settings_of
 from recurra.apps.serving.errors import StartError
 from recurra.apps.serving.models.configuration import with_batching_parameters
 from recurra.apps.serving.settings import Batching, make_settings
-
-COMMAND = [
-    *(sys.executable, "-c"),
-    "from recurra.apps.main import model_server; model_server()",
-]
 
 
 def settings(*flags):
@@ -80,15 +75,23 @@ def test_batching_parameters_that_are_wrong(tmp_path, text, message):
         with_batching_parameters(Batching(), file)
 
 
-def test_the_command_serves_one_model(documented_models):
+def test_the_command_serves_one_model(serving, documented_models, monkeypatch):
     flags = ["--port=0", "--rest_api_port=0", "--model_name=mine"]
     flags.append(f"--model_base_path={documented_models / 'half_plus_two'}")
-    with subprocess.Popen([*COMMAND, *flags], stderr=subprocess.PIPE, text=True) as it:
-        try:
-            found = (line.partition("REST on ")[2] for line in it.stderr)
-            url = next(filter(None, found)).strip().replace("0.0.0.0", "127.0.0.1")
-            body = {"instances": [1.0]}
-            answer = httpx.post(f"{url}/v1/models/mine:predict", json=body, timeout=60)
-            assert answer.json() == {"predictions": [2.5]}
-        finally:
-            it.kill()
+    served = []
+
+    async def serve(settings, pages):
+        served.append(settings)
+
+    monkeypatch.setattr("recurra.apps.serving.server.serve", serve)
+    # What a process does with it for good.
+    monkeypatch.setattr(logging.getLogger("recurra"), "propagate", True)
+    monkeypatch.setattr(sys, "argv", ["tensorflow_model_server", *flags])
+    with pytest.raises(SystemExit) as end:
+        model_server()
+    assert end.value.code == 0
+    assert served == [settings(*flags)]
+    values = settings_of(flags)
+    with serving(values.pop("models"), **values) as running:
+        answer = running.post("/v1/models/mine:predict", {"instances": [1.0]})
+    assert answer.json() == {"predictions": [2.5]}

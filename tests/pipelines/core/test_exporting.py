@@ -4,7 +4,7 @@ import importlib.metadata
 import json
 import os
 import resource
-import signal
+import shutil
 import stat
 import subprocess
 import sys
@@ -95,9 +95,9 @@ def export(servable, to, name, card=CARD):
     return exporting.export(servable, to, name, card)
 
 
-@pytest.fixture
-def servable(tmp_path):
-    return _servable(tmp_path / "words.txt")
+@pytest.fixture(scope="module")
+def servable(tmp_path_factory):
+    return _servable(tmp_path_factory.mktemp("lookup") / "words.txt")
 
 
 @pytest.fixture
@@ -120,15 +120,16 @@ def _versions(folder):
 # Versions and names
 
 
-def test_an_export_is_complete_and_needs_nothing_outside_itself(servable, to):
-    version = export(servable, to, "lookup")
+def test_an_export_is_complete_and_needs_nothing_outside_itself(tmp_path, to):
+    words = tmp_path / "words.txt"
+    version = export(_servable(words), to, "lookup")
     assert version == to / "lookup" / "1"
     assert {path.name for path in version.iterdir()} >= {
         *("saved_model.pb", "variables", "assets", "assets.extra")
     }
     assert [path.name for path in (to / "lookup").iterdir()] == ["1"]
     # The vocabulary is an asset of the model: the file it came from may go.
-    (to.parent / "words.txt").unlink()
+    words.unlink()
     loaded = tf.saved_model.load(str(version))
     assert set(loaded.signatures) == {"serving_default", "length"}
     words = tf.constant(["zwölf", "three"])
@@ -234,8 +235,7 @@ def test_the_model_card_says_what_the_model_is(servable, to):
         assert card["versions"][package] == importlib.metadata.version(package)
 
 
-def _assert_warmup_requests_run(version, name, signatures):
-    loaded = tf.saved_model.load(str(version))
+def _assert_warmup_requests_run(version, name, loaded):
     seen = []
     path = version / "assets.extra" / "tf_serving_warmup_requests"
     for record in tf.data.TFRecordDataset(str(path)):
@@ -247,15 +247,17 @@ def _assert_warmup_requests_run(version, name, signatures):
             key: tf.constant(tf.make_ndarray(value))
             for key, value in request.inputs.items()
         }
-        answer = loaded.signatures[request.model_spec.signature_name](**inputs)
+        answer = loaded[request.model_spec.signature_name](**inputs)
         assert all(len(value) == len(*inputs.values()) for value in answer.values())
         seen.append(request.model_spec.signature_name)
-    assert sorted(seen) == sorted(signatures)
+    assert sorted(seen) == sorted(loaded)
 
 
 def test_the_warmup_requests_run_on_the_model(servable, to):
     version = export(servable, to, "lookup")
-    _assert_warmup_requests_run(version, "lookup", ["serving_default", "length"])
+    loaded = tf.saved_model.load(str(version)).signatures
+    assert set(loaded) == {"serving_default", "length"}
+    _assert_warmup_requests_run(version, "lookup", loaded)
 
 
 # Exports that fail
@@ -283,15 +285,6 @@ def test_a_folder_of_models_that_is_a_file_is_refused(servable, tmp_path):
     assert path.read_text(encoding="utf-8") == "a file"
 
 
-def _python(*arguments):
-    return subprocess.Popen(
-        [sys.executable, *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-    )
-
-
 # What outgrows a limit of this many bytes: graph, weights, requests, or card.
 LIMITS = {"graph": 1_000, "weights": 100_000, "requests": 100_000, "card": 100_000}
 BALLAST = 100_000
@@ -307,41 +300,32 @@ def _too_large(part, words):
     return _servable(words)
 
 
-def export_beyond_limits(folder):
-    """Exports with a limit to the size of files; prints what each was refused with."""
-    export(_servable(folder / "words.txt"), folder / "models", "lookup")
-    for part, limit in LIMITS.items():
-        servable = _too_large(part, folder / f"{part}.txt")
-        before = _contents(folder / "models")
-        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
-        card = {**CARD, "metrics": {"notes": "x" * 2 * limit}}
-        try:
-            export(
-                servable,
-                folder / "models",
-                "lookup",
-                card if part == "card" else CARD,
-            )
-            answer = "exported"
-        except UserError as error:
-            answer = str(error)
-        finally:
-            no_limit = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
-            resource.setrlimit(resource.RLIMIT_FSIZE, no_limit)
-        unchanged = _contents(folder / "models") == before
-        print(json.dumps([part, answer, unchanged]), flush=True)
+@contextlib.contextmanager
+def _files_no_larger_than(size):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def test_a_part_that_cannot_be_written_leaves_what_was_there(tmp_path):
-    process = _python(__file__, "limits", tmp_path)
-    output, errors = process.communicate()
-    assert process.returncode == 0, errors.decode()
-    answers = [json.loads(line) for line in output.splitlines()]
-    assert [part for part, *_ in answers] == list(LIMITS)
-    for part, answer, unchanged in answers:
-        assert "could not be written (file too large); nothing" in answer, part
-        assert unchanged, part
-    assert _versions(tmp_path / "models" / "lookup") == [1]
+@pytest.mark.parametrize("part", LIMITS)
+def test_a_part_that_cannot_be_written_leaves_what_was_there(
+    servable, tmp_path, to, capfd, part
+):
+    export(servable, to, "lookup")
+    before = _contents(to)
+    too_large = _too_large(part, tmp_path / "words.txt")
+    card = {**CARD, "metrics": {"notes": "x" * 2 * LIMITS[part]}}
+    # What pytest captures goes to files too.
+    with (
+        capfd.disabled(),
+        pytest.raises(UserError, match=r"could not be written \(file too large\); not"),
+        _files_no_larger_than(LIMITS[part]),
+    ):
+        export(too_large, to, "lookup", card if part == "card" else CARD)
+    assert _contents(to) == before
 
 
 @pytest.fixture
@@ -375,26 +359,17 @@ def test_a_full_disk_leaves_what_was_there(small_disk, tmp_path):
     assert _contents(small_disk) == before
 
 
-def export_and_die(folder):
-    """Exports, and kills itself when all but the card is written."""
-
-    def die():
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    servable = _servable(folder / "words.txt")
-    export(servable, folder / "models", "lookup", Watched(CARD, die))
-
-
-def test_a_killed_export_leaves_nothing_that_a_server_would_load(tmp_path):
-    process = _python(__file__, "die", tmp_path)
-    _, errors = process.communicate()
-    assert process.returncode == -signal.SIGKILL, errors.decode()
-    folder = tmp_path / "models" / "lookup"
-    # It was killed with a whole SavedModel there, in a folder whose name is no number.
-    assert list(folder.rglob("saved_model.pb"))
-    assert _versions(folder) == []
-    again = export(_servable(tmp_path / "words.txt"), tmp_path / "models", "lookup")
-    assert again.name == "1"
+def test_a_killed_export_leaves_nothing_that_a_server_would_load(
+    servable, tmp_path, to
+):
+    # What is on the disk when all but the card is written is what a kill leaves then.
+    left = tmp_path / "left"
+    card = Watched(CARD, lambda: shutil.copytree(to, left))
+    export(servable, to, "lookup", card)
+    # There is a whole SavedModel, in a folder whose name is no number.
+    assert list(left.rglob("saved_model.pb"))
+    assert _versions(left / "lookup") == []
+    assert export(servable, left, "lookup").name == "1"
 
 
 # The export of a trained run
@@ -432,12 +407,15 @@ print(json.dumps({
 def test_a_trained_model_answers_without_recurra_as_in_memory(
     sentiment_run, sentiment_model
 ):
-    process = _python("-c", ANSWER, sentiment_model, json.dumps(TEXTS))
-    output, errors = process.communicate()
-    assert process.returncode == 0, errors.decode()
-    answer = json.loads(output.splitlines()[-1])
+    process = subprocess.run(
+        [sys.executable, "-c", ANSWER, str(sentiment_model), json.dumps(TEXTS)],
+        capture_output=True,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+    )
+    assert process.returncode == 0, process.stderr.decode()
+    answer = json.loads(process.stdout.splitlines()[-1])
     task = workflow.open_task(sentiment_run)
-    servable = task.servable(workflow.trained_model(task))
+    servable = task.servable(workflow.best_model(task))
     texts = tf.constant(TEXTS)
     expected = servable.module.classify(texts)
     np.testing.assert_allclose(
@@ -460,26 +438,25 @@ def test_the_card_of_a_trained_model(sentiment_run, sentiment_model):
     assert card["metrics"] == sentiment_run.metrics
 
 
-def test_the_warmup_requests_of_a_trained_model(sentiment_model):
-    _assert_warmup_requests_run(
-        sentiment_model, "reviews", ["serving_default", "explain"]
-    )
+@pytest.fixture(scope="module")
+def trained_signatures(sentiment_model):
+    return tf.saved_model.load(str(sentiment_model)).signatures
 
 
-if __name__ == "__main__":
-    {"limits": export_beyond_limits, "die": export_and_die}[sys.argv[1]](
-        Path(sys.argv[2])
-    )
+def test_the_warmup_requests_of_a_trained_model(sentiment_model, trained_signatures):
+    assert set(trained_signatures) == {"serving_default", "explain"}
+    _assert_warmup_requests_run(sentiment_model, "reviews", trained_signatures)
 
 
-def test_a_loader_by_names_as_tensorflow_servings_finds_every_variable(sentiment_model):
+def test_a_loader_by_names_as_tensorflow_servings_finds_every_variable(
+    sentiment_model, trained_signatures
+):
     with tf.Graph().as_default() as graph, tf.compat.v1.Session(graph=graph) as session:
         loaded = tf.compat.v1.saved_model.load(session, ["serve"], str(sentiment_model))
         signature = loaded.signature_def["serving_default"]
         outputs = {key: info.name for key, info in signature.outputs.items()}
         served = session.run(outputs, {signature.inputs["text"].name: TEXTS})
-    by_objects = tf.saved_model.load(str(sentiment_model)).signatures["serving_default"]
-    expected = by_objects(text=tf.constant(TEXTS))
+    expected = trained_signatures["serving_default"](text=tf.constant(TEXTS))
     assert served["label"].tolist() == expected["label"].numpy().tolist()
     np.testing.assert_allclose(
         served["probabilities"], expected["probabilities"], atol=1e-6

@@ -1,29 +1,12 @@
-"""A run with n-grams and simple members, and its export."""
+"""The metrics of a run with n-grams and simple members."""
 
 import numpy as np
-import pandas
 import pytest
-import tensorflow as tf
 
 from recurra.pipelines.core import workflow
 from recurra.pipelines.core.configuration import read_yaml
 from recurra.pipelines.core.errors import UserError
 from recurra.pipelines.sentiment.task import SentimentTask
-
-CLASSES = ("bad", "good")
-
-
-def test_the_exported_model_says_what_the_model_in_memory_said(
-    sentiment_run, sentiment_model
-):
-    predictions = pandas.read_csv(sentiment_run.predictions_file)
-    signature = tf.saved_model.load(str(sentiment_model)).signatures["serving_default"]
-    found = signature(text=tf.constant(predictions["text"].tolist()))
-    expected = predictions[[f"probability_{name}" for name in CLASSES]].to_numpy()
-    np.testing.assert_allclose(found["probabilities"], expected, atol=1e-5)
-    labels = [CLASSES.index(label.decode()) for label in found["label"].numpy()]
-    of_labels = expected[np.arange(len(labels)), labels]
-    np.testing.assert_allclose(of_labels, expected.max(axis=1), atol=1e-5)
 
 
 def test_the_run_keeps_what_its_size_asked_for(sentiment_run):
@@ -54,13 +37,6 @@ def test_the_confusion_matrix_and_intervals_are_those_of_the_model(sentiment_run
         low, high = metrics["intervals"][name]["accuracy"]
         assert low - 1e-9 <= values["accuracy"] <= high + 1e-9
         assert set(metrics["intervals"][name]) == set(values)
-
-
-def test_metrics_on_validation_are_those_of_an_evaluation_on_it(sentiment_run):
-    stored = sentiment_run.metrics["validation"]
-    evaluated = sentiment_run.evaluate(split="validation").metrics()
-    assert evaluated["model"] == pytest.approx(stored["model"], abs=1e-6)
-    assert evaluated["baselines"].keys() == stored["baselines"].keys()
 
 
 def test_thresholds_can_be_set_after_training(sentiment_run):

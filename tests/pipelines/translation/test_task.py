@@ -37,7 +37,7 @@ def runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     run = train("translation", "sample:180", run=folder / "0", settings=SMALL)
     other = Run(shutil.copytree(run.path, folder / "1"))
-    model = workflow.trained_model(workflow.open_task(other))
+    model = workflow.best_model(workflow.open_task(other))
     model.set_weights([2 * weight for weight in model.get_weights()])
     model.save_weights(other.checkpoints / "best.weights.h5")
     return [run, other]

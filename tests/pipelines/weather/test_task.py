@@ -83,7 +83,7 @@ def run(folder):
 def version(folder, run):
     task = workflow.open_task(run)
     card = {"task": "weather", "training_data": {}, "metrics": {}, "configuration": {}}
-    servable = task.servable(workflow.trained_model(task))
+    servable = task.servable(workflow.best_model(task))
     return export(servable, folder / "models", "w", card)
 
 
