@@ -11,6 +11,7 @@ from scipy import optimize
 from .config import ForecastConfig
 from .correction import TargetRanges
 from .directions import wrapped
+from .windows import spread_numbers
 
 # The later, the longer: near ones differ more.
 _MOST_BLOCKS = 4
@@ -122,7 +123,7 @@ def fit_weights(
         error = errors[:, leads, targets].ravel()
         parts = beside[:, leads, targets].reshape(len(error), -1)
         (kept,) = np.nonzero(np.isfinite(error))
-        kept = kept[:: max(1, len(kept) // _MOST_ERRORS)]
+        kept = kept[spread_numbers(len(kept), _MOST_ERRORS)]
         if not len(kept):
             return np.eye(members)[0] if prior is None else prior
         inputs = np.column_stack([np.zeros(len(kept)), parts[kept]])
