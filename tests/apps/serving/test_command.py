@@ -15,6 +15,8 @@ import served_models
 SERVE = [sys.executable, "-m", "recurra.apps.main", "serve"]
 # Each some hundreds of milliseconds.
 ROUNDS = 20_000
+# A busy machine may take long.
+SECONDS = 600
 
 
 @contextlib.contextmanager
@@ -49,23 +51,24 @@ def models(tmp_path_factory):
 
 def test_sigterm_ends_what_is_in_flight_and_answers_no_more(models):
     with running(models) as (process, url, lines):
-        assert "Try the models" in httpx.get(f"{url}/ui/").text
+        assert "Try the models" in httpx.get(f"{url}/ui/", timeout=SECONDS).text
         answers = []
 
         def send():
             body = {"instances": [1.0]}
-            answers.append(httpx.post(f"{url}/v1/models/slow:predict", json=body))
+            address = f"{url}/v1/models/slow:predict"
+            answers.append(httpx.post(address, json=body, timeout=SECONDS))
 
         threads = [threading.Thread(target=send) for _ in range(4)]
         for thread in threads:
             thread.start()
         queue = 'queue_length{model="slow",version="1"} 4.0'
-        while queue not in httpx.get(f"{url}/metrics").text:
+        while queue not in httpx.get(f"{url}/metrics", timeout=SECONDS).text:
             assert len(answers) < 4, "the model is too fast for this test"
         process.send_signal(signal.SIGTERM)
         for thread in threads:
             thread.join()
-        _, rest = process.communicate(timeout=600)
+        _, rest = process.communicate(timeout=SECONDS)
     assert [answer.json() for answer in answers] == [{"predictions": [2.0]}] * 4
     assert process.returncode == 0, rest
     with pytest.raises(httpx.ConnectError):
@@ -103,6 +106,7 @@ def test_settings_come_from_a_file_and_sighup_reads_keys_and_models_anew(
             f"{url}/v1/models/slow:predict",
             json={"instances": [1.0] * 3},
             headers={"x-api-key": "two"},
+            timeout=SECONDS,
         )
         assert too_many.status_code == 413
         # What is wrong stays as it was.
@@ -114,7 +118,8 @@ def test_settings_come_from_a_file_and_sighup_reads_keys_and_models_anew(
 
 def status(url, model, key):
     headers = {"x-api-key": key}
-    return httpx.get(f"{url}/v1/models/{model}", headers=headers).status_code
+    address = f"{url}/v1/models/{model}"
+    return httpx.get(address, headers=headers, timeout=SECONDS).status_code
 
 
 def test_what_is_wrong_at_the_start_is_one_line(recurra, models, tmp_path):
