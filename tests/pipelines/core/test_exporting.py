@@ -431,7 +431,8 @@ def test_a_trained_model_answers_without_recurra_as_in_memory(
 def test_the_card_of_a_trained_model(sentiment_run, sentiment_model):
     card = read_json(sentiment_model / "assets.extra" / "model_card.json")
     assert (card["task"], card["name"], card["version"]) == ("sentiment", "reviews", 1)
-    assert card["answer"] == {"kind": "labels", "classes": ["bad", "good"]}
+    answer = {"kind": "labels", "classes": ["bad", "good"], "thresholds": []}
+    assert card["answer"] == answer
     assert card["inputs"] == {"text": {"dtype": "string", "shape": ["N"]}}
     assert set(card["outputs"]) == {"label", "score", "probabilities"}
     assert card["training_data"] == read_json(sentiment_run.metadata_file)
