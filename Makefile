@@ -12,7 +12,7 @@ UV = UV_SYSTEM_CERTS=1 \
 # 17 seconds more.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-jax test-torch test-trackers test-clients lint bench docs clean
+.PHONY: demo test test-jax test-torch test-trackers test-notebooks test-clients lint bench docs clean
 .PRECIOUS: .venv/bin/uv .venv-jax/bin/uv .venv-trackers/bin/uv
 
 %/bin/uv:
@@ -51,6 +51,10 @@ test-trackers: .venv-trackers/installed
 .venv-trackers/installed: setup.cfg pyproject.toml | .venv-trackers/bin/uv
 	$(UV) pytest pytest-randomly sqlalchemy alembic --editable '.[tasks,tensorboard,mlflow,wandb]'
 	@touch $@
+
+# The notebooks of the docs, from top to bottom.
+test-notebooks: .venv/with-dev .venv/with-notebooks
+	$(BIN)/python -m pytest tests/test_notebooks.py
 
 # Clients that others wrote, in an environment of their own: they ask for other versions
 # of protobuf and pandas than the server's packages do. One process holds only one of

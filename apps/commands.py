@@ -271,24 +271,40 @@ def _evaluation_options(arguments: Sequence[str]) -> list[inspect.Parameter]:
 
 def export(
     runs: Runs,
-    to: Annotated[Path, typer.Option(help="Folder of models.")] = Path("saved_models"),
+    to: Annotated[
+        str | None,
+        typer.Option(
+            help="Folder of models; saved_models, or FORMAT_models, if left out. "
+            "hf://USER/NAME is also uploaded to the Hugging Face Hub."
+        ),
+    ] = None,
     name: Annotated[
         str | None, typer.Option(help="The model's name; the first run's if left out.")
     ] = None,
     settings: SettingsAfterTraining = None,
     unfinished: Unfinished = False,
+    format: Annotated[
+        str, typer.Option(metavar="savedmodel|onnx|litert", help="Of the model.")
+    ] = "savedmodel",
+    license: Annotated[
+        str, typer.Option(help="Of the model, for its card: apache-2.0, mit ...")
+    ] = "unknown",
 ) -> None:
-    """Export a finished run as the next version of a SavedModel."""
+    """Export a finished run as the next version of a model."""
     import_tensorflow_quietly()
-    from recurra.pipelines.core.configuration import parse_assignments
-    from recurra.pipelines.core.exporting import export_runs
-    from recurra.pipelines.core.runs import Run
+    from recurra.pipelines import export as export_model
 
     show_log()
-    opened = [Run.open(run) for run in runs]
-    changes = parse_assignments(settings or ())
-    version = export_runs(opened, to, name, changes, unfinished=unfinished)
-    output.print(str(version), markup=False, soft_wrap=True)
+    version = export_model(
+        runs,
+        to,
+        name,
+        settings or (),
+        unfinished=unfinished,
+        format=format,
+        license=license,
+    )
+    output.print(str(version.folder), markup=False, soft_wrap=True)
 
 
 def predict(
@@ -329,7 +345,10 @@ def predict(
             "--resume: --unfinished takes another model each time; export one, or "
             "leave one of the two out"
         )
-    import_tensorflow_quietly()
+    from recurra.pipelines.core.versions import is_portable
+
+    if unfinished or not is_portable(model):
+        import_tensorflow_quietly()
     from .answers.kinds import handler_of, options_of
 
     with _opened_model(model, unfinished) as loaded:

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from recurra.pipelines.cards import LabelsAnswer, NumberAnswer, TextAnswer
 from recurra.pipelines.core.errors import UserError
-from recurra.pipelines.core.file_prediction import answers_in_order, predict_file
-from recurra.pipelines.data.files.table_writing import written_answers
-from recurra.pipelines.data.texts.input_texts import TextFiles, TextRows, in_turn
+from recurra.pipelines.data.texts.text_rows import TextRows, in_turn
 
 from ..console import RowProgress, messages, output
 
@@ -37,8 +35,16 @@ def predict(
         write_answers(model, file, to, text_column, bool(resume), workers)
         return
     parts = text_parts(model, inputs, file, text_column)
-    answered = answers_in_order(model, parts, workers, {})
+    if file is None:
+        # Without pandas, which takes longer than the answer.
+        answered = ((part, model.predict_texts(part.texts)) for part in parts)
+    else:
+        from recurra.pipelines.core.file_prediction import answers_in_order
+
+        answered = answers_in_order(model, parts, workers, {})
     if to is not None:
+        from recurra.pipelines.data.files.table_writing import written_answers
+
         with written_answers(to) as write:
             for part, answers in answered:
                 write(part.rows, answers)
@@ -87,6 +93,8 @@ def write_answers(
     **options: Any,
 ) -> None:
     """Writes the rows of files with their answers, and shows how far it is."""
+    from recurra.pipelines.core.file_prediction import predict_file
+
     with RowProgress(messages, enabled=messages.is_terminal) as progress:
         predict_file(
             model,
@@ -110,6 +118,8 @@ def text_parts(
     if file is None:
         yield from in_turn([_as_utf_8(text) for text in inputs])
         return
+    from recurra.pipelines.data.texts.input_texts import TextFiles
+
     source = TextFiles(file, model.card, text_column)
     # Where answers appear on the same screen, they show how far it is.
     is_shown = messages.is_terminal and not output.is_terminal

@@ -51,6 +51,9 @@ class ModelCard(pydantic.BaseModel):
         metrics: As in metrics.json of the run.
         configuration: Every key of the run's configuration.
         details: What the task says beside that.
+        license: Of the model, as the Hugging Face Hub names licences.
+        intended_use: What it is for, in a sentence.
+        limits: What it is not for, and what it cannot, a sentence each.
         versions: Of the packages that the model was made with.
     """
 
@@ -71,6 +74,9 @@ class ModelCard(pydantic.BaseModel):
     metrics: dict[str, Any] = {}
     configuration: dict[str, Any] = {}
     details: dict[str, Any] = {}
+    license: str = "unknown"
+    intended_use: str = ""
+    limits: list[str] = []
     versions: dict[str, str] = {}
 
 

@@ -1,6 +1,7 @@
 """The Python API, which `recurra.pipelines` exports and the command line calls."""
 
 import contextlib
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,17 @@ from . import exporting, workflow
 from .configuration import find_recipe, make_configuration, parse_assignments, read_yaml
 from .errors import UserError
 from .evaluation import EvaluationResult, RowScores
-from .exported_model import ExportedModel
+from .exported_model import ExportedModel, opened
 from .files import written_whole
+from .hub import SCHEME, refuse_wrong_target, upload
 from .progress import TrainingProgress
 from .registry import TaskDefinition, find_definition
 from .runs import Run, next_free
 from .task_config import TaskConfig
 from .training import Progress
 from .unfinished import at_best_epoch
+
+logger = logging.getLogger("recurra")
 
 Settings = Mapping[str, Any] | Sequence[str]
 
@@ -156,20 +160,25 @@ def evaluate(
 
 def export(
     runs: Sequence[Run | str | Path],
-    to: str | Path = "saved_models",
+    to: str | Path | None = None,
     name: str | None = None,
     settings: Settings = (),
     *,
     unfinished: bool = False,
+    format: str = "savedmodel",
+    license: str = "unknown",
 ) -> ExportedModel:
     """Exports a finished run, or several as one, as the next version of a model.
 
     Args:
         runs: Runs or their directories.
-        to: The folder of models.
+        to: The folder of models; by default saved_models, onnx_models or litert_models.
+            "hf://USER/NAME" is also uploaded there, to the Hugging Face Hub.
         name: The model's name in it; the first run's by default.
         settings: Keys of sections that a trained model depends on no more.
         unfinished: Whether to take the best epoch so far of a run that is not finished.
+        format: "savedmodel", "onnx" or "litert".
+        license: Of the model, as the Hub names licences, for its card.
 
     Returns:
         The exported version, ready to predict.
@@ -178,10 +187,21 @@ def export(
         UserError: If a run is not finished, or the version cannot be written.
     """
     changes = _as_mapping(settings)
+    hub = str(to) if str(to).startswith(SCHEME) else None
+    if hub:
+        refuse_wrong_target(hub)
     version = exporting.export_runs(
-        _runs(runs), Path(to), name, changes, unfinished=unfinished
+        _runs(runs),
+        exporting.usual_folder(format) if to is None or hub else Path(to),
+        name,
+        changes,
+        unfinished=unfinished,
+        format=format,
+        license=license,
     )
-    return ExportedModel(version)
+    if hub:
+        logger.info("Uploaded: %s", upload(version, hub))
+    return opened(version)
 
 
 def open_run(path: str | Path) -> Run:

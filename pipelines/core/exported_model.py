@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pydantic
-import tensorflow as tf
 
 from ..cards import (
     BLANK,
@@ -23,21 +22,35 @@ from ..cards import (
     read_card,
 )
 from .errors import UserError
-from .versions import version_folder
+from .notebook import model_html
+from .versions import format_of, version_folder
 
 ROWS_TOGETHER = 64
 
 
 def load_model(path: str | Path) -> "ExportedModel":
-    """An exported model: the folder of a version, or of a model for its latest one.
+    """An exported model of any format.
+
+    Args:
+        path: The folder of a version, or of a model for its latest one; or the file of
+            a model of ONNX or LiteRT within its version's folder.
 
     Raises:
         UserError: If there is none, or it cannot be loaded.
         CardError: If it has no model card.
     """
-    model = ExportedModel(Path(path))
+    model = opened(Path(path))
     model.load()
     return model
+
+
+def opened(path: Path) -> "ExportedModel":
+    """As `load_model`, with its graph left to be loaded when it first runs."""
+    if format_of(version_folder(path)) == "savedmodel":
+        return ExportedModel(path)
+    from .portable import PortableModel
+
+    return PortableModel(path)
 
 
 class ExportedModel:
@@ -63,12 +76,17 @@ class ExportedModel:
         self.card = read_card(self.folder)
         self._loaded: Any = None
 
+    def _repr_html_(self) -> str:
+        return model_html(self)
+
     def load(self) -> None:
         """Loads the graph.
 
         Raises:
             UserError: It cannot be loaded.
         """
+        import tensorflow as tf
+
         for package in self.card.requires:
             # Makes known to TensorFlow what such a graph is made of.
             importlib.import_module(package)
@@ -87,6 +105,8 @@ class ExportedModel:
 
     def run(self, inputs: Mapping[str, Any], signature: str = "serving_default") -> Any:
         """Runs a signature; inputs and outputs are arrays by name."""
+        import tensorflow as tf
+
         if self._loaded is None:
             self.load()
         function = self._loaded.signatures[signature]
@@ -196,8 +216,13 @@ class ExportedModel:
     def _asked(self, texts: Sequence[str], options: Mapping[str, Any]) -> Any:
         if isinstance(self.answer, ContinuationAnswer):
             return self.run(self._request(texts, options), "generate")
+        return self.run({self._text_input: texts})
+
+    @property
+    def _text_input(self) -> str:
+        """The input of the default signature that takes texts."""
         (name,) = self.card.inputs
-        return self.run({name: texts})
+        return name
 
     def write(self, prompt: str, **options: Any) -> Iterator[str]:
         """What a model writes behind a prompt, as it comes; together as `predict` says.

@@ -18,11 +18,15 @@ import tensorflow as tf
 
 from ..cards import CARD_FILE, ModelCard, read_card
 from .errors import UserError
-from .files import read_json, write_json
+from .files import read_json, write_json, write_text
+from .hub import PAGE_FILE, hub_page
+from .portable import Portable, PortableModel
+from .portable_export import check_portable, write_portable
 from .runs import Run, package_versions
 from .task import Servable
 from .tracking import track_model
 from .unfinished import at_best_epoch
+from .versions import MODEL_FILES, format_of
 from .workflow import open_trained
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -35,6 +39,8 @@ def export_runs(
     changes: Mapping[str, Any] | None = None,
     *,
     unfinished: bool = False,
+    format: str = "savedmodel",
+    license: str = "unknown",
 ) -> Path:
     """Writes a finished run's model as the next version, or those of several as one.
 
@@ -45,6 +51,8 @@ def export_runs(
         changes: Values over the configuration, by section, of sections that a trained
             model depends on no more.
         unfinished: Whether to take the best epoch so far of runs that are not finished.
+        format: One of `versions.MODEL_FILES`.
+        license: Of the model, for its card.
 
     Returns:
         The folder of the version.
@@ -54,7 +62,11 @@ def export_runs(
     """
     if unfinished:
         with at_best_epoch(runs) as copies:
-            return export_runs(copies, to, name, changes)
+            return export_runs(
+                copies, to, name, changes, format=format, license=license
+            )
+    if format not in MODEL_FILES:
+        raise UserError(f"--format {format}: there are {', '.join(MODEL_FILES)}")
     name = runs[0].name if name is None else name
     # First, since the model takes seconds to build.
     _refuse_wrong_name(name)
@@ -66,15 +78,37 @@ def export_runs(
         "reading_plan": task.run.reading_plan,
         "metrics": metrics[0] if len(metrics) == 1 else {"members": metrics},
         "configuration": task.configuration.model_dump(mode="json"),
+        "license": license,
+        "intended_use": task.definition.intended_use,
+        "limits": list(task.definition.limits),
     }
-    version = export(task.servable(model), to, name, card)
+    version = export(
+        task.servable(model),
+        to,
+        name,
+        card,
+        format,
+        None if format == "savedmodel" else task.portable(model),
+    )
     track_model(
         task.run, task.configuration.training.trackers, version, read_card(version)
     )
     return version
 
 
-def export(servable: Servable, to: Path, name: str, card: Mapping[str, Any]) -> Path:
+def usual_folder(format: str) -> Path:
+    """The folder of models of a format, where no other is named."""
+    return Path("saved_models" if format == "savedmodel" else f"{format}_models")
+
+
+def export(
+    servable: Servable,
+    to: Path,
+    name: str,
+    card: Mapping[str, Any],
+    format: str = "savedmodel",
+    portable: Portable | None = None,
+) -> Path:
     """Writes the next version of a model.
 
     Beside the SavedModel itself stand in `assets.extra/` the model card
@@ -87,6 +121,9 @@ def export(servable: Servable, to: Path, name: str, card: Mapping[str, Any]) -> 
         name: The model's name in it.
         card: What the model card says of the training: task, training_data, metrics,
             configuration.
+        format: One of `versions.MODEL_FILES`.
+        portable: What to write in a format other than the SavedModel, of which
+            `servable` says the answers.
 
     Returns:
         The folder of the version: the largest number there plus one, or 1.
@@ -97,6 +134,12 @@ def export(servable: Servable, to: Path, name: str, card: Mapping[str, Any]) -> 
     """
     _refuse_wrong_name(name)
     folder = to / name
+    for other in folder.iterdir() if folder.is_dir() else ():
+        if format_of(other) not in (format, None):
+            raise UserError(
+                f"{other}: is a model of the format {format_of(other)}; a server "
+                f"expects one format in a folder, so give another --to for {format}"
+            )
     partial: Path | None = None
     made: list[Path] = []
     try:
@@ -105,31 +148,26 @@ def export(servable: Servable, to: Path, name: str, card: Mapping[str, Any]) -> 
         # The name is no number, so no server takes it for a version.
         partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder))
         partial.chmod(0o755)
-        signatures = {
-            signature: _concrete(function)
-            for signature, function in servable.signatures.items()
+        (partial / CARD_FILE).parent.mkdir()
+        if portable is None:
+            function = _write_saved_model(servable, partial, name)
+        else:
+            function = write_portable(portable, format, partial)
+        inputs, outputs = _tensors(function)
+        whole = {
+            **card,
+            "name": name,
+            "answer": servable.answer,
+            "inputs": inputs,
+            "outputs": outputs,
+            "requires": [] if portable else list(servable.requires),
+            "independent_rows": list(servable.independent_rows),
+            "details": dict(servable.details),
         }
-        tf.saved_model.save(servable.module, str(partial), signatures=signatures)
-        extra = partial / "assets.extra"
-        extra.mkdir()
-        _write_warmup_requests(
-            extra / "tf_serving_warmup_requests", name, servable.examples
-        )
-        inputs, outputs = _tensors(signatures["serving_default"])
-        return _move_into_place(
-            partial,
-            folder,
-            {
-                **card,
-                "name": name,
-                "answer": servable.answer,
-                "inputs": inputs,
-                "outputs": outputs,
-                "requires": list(servable.requires),
-                "independent_rows": list(servable.independent_rows),
-                "details": dict(servable.details),
-            },
-        )
+        if portable is not None:
+            _write_card(partial, 0, whole)
+            check_portable(servable, PortableModel(partial))
+        return _move_into_place(partial, folder, whole)
     except (OSError, tf.errors.OpError) as error:
         raise UserError(
             f"{folder}: the model could not be written ({_reason(error)}); nothing "
@@ -147,6 +185,18 @@ def _refuse_wrong_name(name: str) -> None:
             f"--name {name}: a model's name is made of letters, digits, '.', '_' and "
             "'-', and begins with a letter or digit"
         )
+
+
+def _write_saved_model(servable: Servable, folder: Path, name: str) -> Any:
+    """Writes the SavedModel and its warm-up requests; returns the default signature."""
+    signatures = {
+        signature: _concrete(function)
+        for signature, function in servable.signatures.items()
+    }
+    tf.saved_model.save(servable.module, str(folder), signatures=signatures)
+    requests = folder / CARD_FILE.parent / "tf_serving_warmup_requests"
+    _write_warmup_requests(requests, name, servable.examples)
+    return signatures["serving_default"]
 
 
 def _concrete(function: Any) -> Any:
@@ -178,11 +228,7 @@ def _move_into_place(partial: Path, folder: Path, card: Mapping[str, Any]) -> Pa
             (int(path.name) for path in folder.iterdir() if path.name.isdecimal()),
             default=0,
         )
-        created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        whole = ModelCard(
-            version=version, created=created, versions=package_versions(), **card
-        )
-        write_json(partial / CARD_FILE, whole.model_dump(mode="json"))
+        _write_card(partial, version, card)
         try:
             # Fails where another export took the number meanwhile: it holds files.
             os.rename(partial, folder / str(version))
@@ -191,6 +237,15 @@ def _move_into_place(partial: Path, folder: Path, card: Mapping[str, Any]) -> Pa
                 raise
         else:
             return folder / str(version)
+
+
+def _write_card(folder: Path, version: int, card: Mapping[str, Any]) -> None:
+    created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    whole = ModelCard(
+        version=version, created=created, versions=package_versions(), **card
+    )
+    write_json(folder / CARD_FILE, whole.model_dump(mode="json"))
+    write_text(folder / PAGE_FILE, hub_page(whole))
 
 
 def _write_warmup_requests(

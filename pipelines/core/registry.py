@@ -27,6 +27,7 @@ from .task_config import TaskConfig
 
 if TYPE_CHECKING:
     from ..data.description import DataDescription
+    from .portable import Preprocessing
     from .task import Task
 
 GROUP = "recurra.tasks"
@@ -46,6 +47,8 @@ class TaskDefinition:
         implementation: Where the `Task` is: "package.module:Class".
         description: Where the function is that describes data for `recurra data show`,
             "package.module:function": from the section `data` to a `DataDescription`.
+        portable: Where the `core.portable.Preprocessing` is, if models can be exported
+            as ONNX or for LiteRT: "package.module:Class".
         recipes: The folder of the task's recipes. One called `sample` is for the
             embedded sample.
         content: Of the sources that the task reads; see `data.sources`.
@@ -56,6 +59,8 @@ class TaskDefinition:
         shown_options: The fields of `data` that `recurra data show` takes, where these
             are more.
         evaluation_class: The options that evaluations of this task take.
+        intended_use: What its models are for, for their cards.
+        limits: What they are not for, and what they cannot, a sentence each.
         examples: Inputs that a demonstration predicts on; without any, the sample.
         is_shown_first: Whether `recurra data show` reads for this task, if none is
             named.
@@ -67,11 +72,14 @@ class TaskDefinition:
     implementation: str
     description: str
     recipes: Path
+    portable: str = ""
     content: str = ""
     data_specs: Sequence[DataSpec] = ()
     reading_options: Sequence[str] = ()
     shown_options: Sequence[str] = ()
     evaluation_class: type[Config] = Config
+    intended_use: str = ""
+    limits: Sequence[str] = ()
     examples: Sequence[str] = ()
     is_shown_first: bool = False
 
@@ -82,6 +90,19 @@ class TaskDefinition:
     def load(self) -> type["Task"]:
         """The task itself; imports TensorFlow."""
         return _load(self.implementation)
+
+    def load_portable(self) -> type["Preprocessing"]:
+        """What is done around models of numbers alone; without TensorFlow.
+
+        Raises:
+            UserError: The task has no such models.
+        """
+        if not self.portable:
+            raise UserError(
+                f"--format: {self.name} has no model of numbers alone; export it as a "
+                "SavedModel"
+            )
+        return _load(self.portable)
 
     def describe(self, data: Any) -> "DataDescription":
         """What the pipeline sees in the data that the section `data` names."""

@@ -37,6 +37,7 @@ from typing import TYPE_CHECKING, Any
 from .configuration import Config, write_yaml
 from .errors import UserError
 from .files import read_json, write_json, write_text
+from .notebook import run_html
 
 if TYPE_CHECKING:
     from ..cards import ReadingPlan
@@ -58,6 +59,9 @@ class Run:
 
     def __init__(self, path: Path):
         self.path = path
+
+    def _repr_html_(self) -> str:
+        return run_html(self)
 
     @classmethod
     def create(
@@ -193,25 +197,28 @@ class Run:
 
     def export(
         self,
-        to: str | Path = "saved_models",
+        to: str | Path | None = None,
         name: str | None = None,
         *,
         unfinished: bool = False,
+        format: str = "savedmodel",
     ) -> "ExportedModel":
         """Exports the run as the next version of a model.
 
         Args:
-            to: The folder of models.
+            to: The folder of models; by default saved_models, onnx_models or
+                litert_models.
             name: The model's name in it; the run's by default.
             unfinished: Whether to take the best epoch so far, if training has not
                 come to its end.
+            format: "savedmodel", "onnx" or "litert".
 
         Returns:
             The exported version, ready to predict.
         """
         from .api import export
 
-        return export([self], to, name, unfinished=unfinished)
+        return export([self], to, name, unfinished=unfinished, format=format)
 
     @property
     def config_file(self) -> Path:

@@ -19,6 +19,7 @@ from .configuration import Config
 from .errors import UserError
 from .evaluation import EvaluationResult, RowScores
 from .files import written_whole
+from .portable import Portable
 from .registry import TaskDefinition
 from .runs import Run
 from .task_config import TaskConfig
@@ -220,6 +221,19 @@ class Task(abc.ABC, Generic[ConfigT, DataT, DataModuleT]):
     @abc.abstractmethod
     def servable(self, model: Any) -> Servable:
         """The model with its preprocessing, to be exported."""
+
+    def portable(self, model: Any) -> Portable:
+        """The model as one of numbers alone, for ONNX and LiteRT.
+
+        A task that has it also names `TaskDefinition.portable`.
+
+        Raises:
+            UserError: There is none of this model.
+        """
+        raise UserError(
+            f"--format: {self.definition.name} has no model of numbers alone; export "
+            "it as a SavedModel"
+        )
 
     @property
     def default_evaluation(self) -> Config:

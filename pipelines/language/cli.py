@@ -24,6 +24,13 @@ TASK = TaskDefinition(
     config_class=LanguageConfig,
     implementation="recurra.pipelines.language.task:LanguageTask",
     description="recurra.pipelines.language.cli:describe",
+    intended_use=(
+        "It writes on, fills in and scores texts of the kind that it was trained on."
+    ),
+    limits=(
+        "What it writes is likely and need not be true.",
+        "It may repeat passages of the texts that it was trained on.",
+    ),
     recipes=Path(__file__).parent / "recipes",
     content=PLAIN_TEXTS,
     data_specs=_SPECS,

@@ -35,6 +35,17 @@ TASK = TaskDefinition(
     config_class=SentimentConfig,
     implementation="recurra.pipelines.sentiment.task:SentimentTask",
     description="recurra.pipelines.sentiment.cli:describe",
+    portable="recurra.pipelines.sentiment.portable:PortablePreprocessing",
+    intended_use=(
+        "It sorts texts of the kind that it was trained on into the classes of "
+        "their labels."
+    ),
+    limits=(
+        "It gives every text one of its classes, also one in another language or "
+        "about nothing that they mean; look at the probability.",
+        "It sees words and their order, and knows nothing of who wrote or of what "
+        "they allude to.",
+    ),
     recipes=Path(__file__).parent / "recipes",
     content=LABELLED_TEXTS,
     data_specs=_SPECS,

@@ -1,18 +1,27 @@
 """From raw strings to token and n-gram ids, all of it in the graph."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from ..core.errors import UserError
 from ..core.files import read_json
 from ..data.texts.words import WITHOUT_SPACES, WORD_CHARACTERS
 from .config import SentimentConfig, TextConfig
 from .linear_members import has_linear_members
-from .tokenization import APOSTROPHES, EMPTY_TOKEN, LETTERS_I, SEPARATORS, VERSION
+from .tokenization import (
+    APOSTROPHES,
+    EMPTY_TOKEN,
+    LETTERS_I,
+    PADDING,
+    SEPARATORS,
+    UNKNOWN,
+    VERSION,
+)
 from .visible_text import visible_text
 
-PADDING, UNKNOWN = 0, 1
 #: Which rules make tokens, in a run's assets; runs without it have the first ones.
 RULES_FILE = "tokens.json"
 
@@ -62,6 +71,11 @@ def tokenize(
     return tf.strings.split(text)
 
 
+def head_length(text: TextConfig) -> int:
+    """Of the tokens that the recurrent branch reads, those of a text's beginning."""
+    return round(text.max_tokens * text.head_fraction)
+
+
 def head_and_tail(lengths: tf.Tensor, text: TextConfig) -> tf.RaggedTensor:
     """Which tokens the recurrent branch reads of rows of these lengths.
 
@@ -71,7 +85,7 @@ def head_and_tail(lengths: tf.Tensor, text: TextConfig) -> tf.RaggedTensor:
     Returns:
         Ragged bool `[N, (tokens)]`.
     """
-    head = round(text.max_tokens * text.head_fraction)
+    head = head_length(text)
     tail = text.max_tokens - head
     position = tf.ragged.range(lengths)
     tail_begins = tf.repeat(tf.cast(lengths, position.dtype) - tail, lengths)
@@ -143,6 +157,35 @@ class Preprocessing(tf.Module):
                 ),
                 default_value=-1,
             )
+
+    def portable(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Settings and arrays of the same for `portable.PortablePreprocessing`.
+
+        Raises:
+            UserError: The rules by which texts become tokens are of a former version.
+        """
+        if self._version != VERSION:
+            raise UserError(
+                "--format: this run reads texts by rules of a former version, which "
+                "the SavedModel alone has; train it anew, or export that"
+            )
+        words = self._words.export()
+        order = np.argsort(words[1].numpy())
+        settings = {
+            "lowercase": self._text.lowercase,
+            "vocabulary": [word.decode() for word in words[0].numpy()[order].tolist()],
+            "head": head_length(self._text),
+            "tail": self._text.max_tokens - head_length(self._text),
+            "widths": [] if self._ngrams is None else list(self.widths),
+            "ngram_features": self._ngram_features,
+            "ngrams": self._whole,
+        }
+        if self._ngrams is None:
+            return settings, {}
+        fingerprints, lines = (each.numpy() for each in self._ngrams.export())
+        order = np.argsort(fingerprints)
+        ids = (lines[order] + 1).astype(np.int32)
+        return settings, {"fingerprints": fingerprints[order], "ids": ids}
 
     def tokens(self, text: tf.Tensor) -> tf.RaggedTensor:
         """All tokens of each text: ragged string `[N, (tokens)]`."""

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from ..core.portable import Portable
 from ..core.serving_module import ServingModule, graph
 from .integrated_gradients import integrated_gradients
 from .model import RECURRENT, embedding_model
@@ -166,6 +167,40 @@ class SentimentServing(ServingModule):
                     total, (begin + offset)[:, tf.newaxis], part
                 )
         return total
+
+
+def portable(
+    model: keras.Model,
+    preprocessing: Preprocessing,
+    ratios: np.ndarray | None,
+    classes: Sequence[str],
+    branch_weights: Sequence[float],
+    thresholds: Sequence[float] | None,
+) -> Portable:
+    """The same of ids alone: from what the model takes to `probabilities`."""
+    settings, arrays = preprocessing.portable()
+    widths = len(settings["widths"])
+    signature = [tf.TensorSpec([None, None], tf.int32, "tokens")]
+    if settings["ngram_features"] and widths:
+        spec = tf.TensorSpec([None, None, widths], tf.int32, "ngram_features")
+        signature.append(spec)
+    if settings["ngrams"] and widths:
+        signature.append(tf.TensorSpec([None, None], tf.int32, "ngrams"))
+
+    def probabilities(*ids: tf.Tensor) -> dict[str, tf.Tensor]:
+        names = [spec.name for spec in signature]
+        features = dict(zip(names, ids, strict=True))
+        if ratios is not None:
+            features = with_ratios(features, tf.constant(ratios))
+        branches = model(features, training=False)
+        weights = tf.constant(list(branch_weights), tf.float32)
+        return {
+            "probabilities": tf.nn.softmax(tf.einsum("nbc,b->nc", branches, weights))
+        }
+
+    settings["classes"] = list(classes)
+    settings["thresholds"] = [1.0] * len(classes) if thresholds is None else thresholds
+    return Portable(probabilities, signature, settings, arrays)
 
 
 def _at_least_one(text: tf.Tensor) -> tf.Tensor:

@@ -14,6 +14,7 @@ from ..core.configuration import Config
 from ..core.errors import UserError
 from ..core.files import read_json, write_json
 from ..core.optional import of_baselines
+from ..core.portable import Portable
 from ..core.task import Servable, Task
 from ..data.reading import PlanBuilder
 from ..data.texts.labelled_texts import (
@@ -39,7 +40,7 @@ from .mixing import fit_member_weights
 from .model import branch_names, build_model, compile_model
 from .preprocessing import Preprocessing, load_ratios
 from .report import SentimentResult
-from .serving import SentimentServing
+from .serving import SentimentServing, portable
 
 # The fields of `data` that say how labelled texts are loaded.
 _LOADING = {
@@ -231,6 +232,17 @@ class SentimentTask(Task[SentimentConfig, LabelledTexts, TextDataModule]):
                 "branch_weights": self.branch_weights,
             },
             independent_rows=["serving_default", "explain"],
+        )
+
+    def portable(self, model: keras.Model) -> Portable:
+        ratios = load_ratios(self.run.assets)
+        return portable(
+            model,
+            self._preprocessing,
+            None if ratios is None else ratios[0],
+            self.classes,
+            self.branch_weights,
+            self.thresholds,
         )
 
     @functools.cached_property

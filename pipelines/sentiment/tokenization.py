@@ -15,6 +15,8 @@ from ..data.texts.words import FORMATS, SPACES, WITHOUT_SPACES, WORD_CHARACTERS
 #: reads texts as they are written, but for HTML's line breaks; 2 as they are seen.
 VERSION = 2
 EMPTY_TOKEN = "[EMPTY]"
+#: Ids that no token of the vocabulary has.
+PADDING, UNKNOWN = 0, 1
 #: Where case is dropped, all of these are i: Turkish has a dotted and a dotless one,
 #: and what I becomes must not depend on where a model is served.
 LETTERS_I = "[Iİı]|i\u0307"

@@ -40,6 +40,11 @@ TASK = TaskDefinition(
     config_class=TranslationConfig,
     implementation="recurra.pipelines.translation.task:TranslationTask",
     description="recurra.pipelines.translation.cli:describe",
+    intended_use="It translates sentences of the kind that it was trained on.",
+    limits=(
+        "It translates sentence by sentence and sees no other one.",
+        "Names and numbers may come out as others: read what matters again.",
+    ),
     recipes=Path(__file__).parent / "recipes",
     content=SENTENCE_PAIRS,
     data_specs=_SPECS,

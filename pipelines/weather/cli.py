@@ -25,6 +25,16 @@ TASK = TaskDefinition(
     config_class=WeatherConfig,
     implementation="recurra.pipelines.weather.task:WeatherTask",
     description="recurra.pipelines.weather.cli:describe",
+    portable="recurra.pipelines.weather.portable:PortablePreprocessing",
+    intended_use=(
+        "It forecasts the series that it was trained on, from their last values."
+    ),
+    limits=(
+        "It knows what the history holds: a station that has moved or a sensor "
+        "that was changed makes other series.",
+        "What has not been in the data of training, as a record, is forecast too "
+        "small.",
+    ),
     recipes=Path(__file__).parent / "recipes",
     content=TIME_SERIES,
     data_specs=_SPECS,

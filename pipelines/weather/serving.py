@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from ..core.portable import Portable
 from ..core.serving_module import ServingModule, graph
 from ..data.series.steps import Step
 from .forecaster import Forecaster
@@ -53,16 +54,10 @@ class WeatherServing(ServingModule):
         else is used; and `spread`, `mean` and `spread` of passes with noise left on,
         where passes are asked for.
         """
-        shape, scaling = self._shape, self.untracked.scaling
-        history = [None, shape.history, len(scaling.mean)]
-        inputs = [
-            tf.TensorSpec(history, tf.as_dtype(scaling.dtype), "history"),
-            tf.TensorSpec([None], tf.string, "start"),
-        ]
-        if shape.known_future:
-            known = [None, shape.horizon, len(shape.known_future)]
-            dtype = tf.as_dtype(scaling.dtype)
-            inputs.append(tf.TensorSpec(known, dtype, "known_future"))
+        shape = self._shape
+        history, known_future = self._raw_inputs()
+        start = tf.TensorSpec([None], tf.string, "start")
+        inputs = [history, start, *known_future]
         signatures = {"serving_default": graph(self._forecast, inputs)}
         if not shape.calendar and not shape.known_future:
             signatures["from_history"] = graph(self._forecast, inputs[:1])
@@ -70,13 +65,49 @@ class WeatherServing(ServingModule):
             signatures["spread"] = graph(self._spread, inputs)
         return signatures
 
+    def portable(self) -> Portable:
+        """The same of numbers alone, with `seconds` in place of `start`."""
+        history, known_future = self._raw_inputs()
+        signature = [history, *known_future]
+        if self._shape.calendar:
+            signature.append(tf.TensorSpec([None], tf.int64, "seconds"))
+        names = [spec.name for spec in signature]
+
+        def forecast(*values: tf.Tensor) -> dict[str, tf.Tensor]:
+            given = dict(zip(names, values, strict=True))
+            return self._forecast_from(
+                given["history"], given.get("seconds"), given.get("known_future")
+            )
+
+        return Portable(forecast, signature)
+
+    def _raw_inputs(self) -> tuple[tf.TensorSpec, list[tf.TensorSpec]]:
+        """Of the history, and, if columns are known ahead, of these."""
+        shape, scaling = self._shape, self.untracked.scaling
+        dtype = tf.as_dtype(scaling.dtype)
+        sizes = [None, shape.history, len(scaling.mean)]
+        history = tf.TensorSpec(sizes, dtype, "history")
+        if not shape.known_future:
+            return history, []
+        known = [None, shape.horizon, len(shape.known_future)]
+        return history, [tf.TensorSpec(known, dtype, "known_future")]
+
     def _forecast(
         self,
         history: tf.Tensor,
         start: tf.Tensor | None = None,
         known_future: tf.Tensor | None = None,
     ) -> dict[str, tf.Tensor]:
-        features = self._features(history, start, known_future)
+        seconds = None if start is None else seconds_of(start)
+        return self._forecast_from(history, seconds, known_future)
+
+    def _forecast_from(
+        self,
+        history: tf.Tensor,
+        seconds: tf.Tensor | None,
+        known_future: tf.Tensor | None,
+    ) -> dict[str, tf.Tensor]:
+        features = self._features(history, seconds, known_future)
         point, quantiles = self.untracked.forecaster.forecast(features)
         answer = {"forecast": point}
         return answer | {"quantiles": quantiles} if quantiles.shape[-1] else answer
@@ -87,14 +118,15 @@ class WeatherServing(ServingModule):
         start: tf.Tensor | None = None,
         known_future: tf.Tensor | None = None,
     ) -> dict[str, tf.Tensor]:
-        features = self._features(history, start, known_future)
+        seconds = None if start is None else seconds_of(start)
+        features = self._features(history, seconds, known_future)
         mean, spread = self.untracked.forecaster.spread(features, self._passes)
         return {"mean": mean, "spread": spread}
 
     def _features(
         self,
         history: tf.Tensor,
-        start: tf.Tensor | None,
+        seconds: tf.Tensor | None,
         known_future: tf.Tensor | None,
     ) -> dict[str, tf.Tensor]:
         shape, scaling = self._shape, self.untracked.scaling
@@ -107,14 +139,13 @@ class WeatherServing(ServingModule):
         numbers = tf.constant(shape.known_future, tf.int32)
         back = np.arange(1 - shape.history, 1)
         ahead = np.array(shape.leads)
+        stamps = seconds[:, None] if shape.calendar and seconds is not None else None
         for name, steps, values in (
             ("known_history", back, tf.gather(history, numbers, axis=-1)),
             ("known_future", ahead, known_future),
         ):
             features[name] = known_inputs(
-                self._step.add(seconds_of(start)[:, None], steps)
-                if shape.calendar
-                else None,
+                None if stamps is None else self._step.add(stamps, steps),
                 values if shape.known_future else None,
                 known.mean,
                 known.scale,

@@ -13,6 +13,7 @@ import numpy as np
 from ..cards import CardVariable, ForecastAnswer
 from ..core.files import read_json, write_json, written_whole
 from ..core.optional import of_baselines
+from ..core.portable import Portable
 from ..core.runs import Run
 from ..core.task import Servable, Task
 from ..data.digests import sha256
@@ -256,14 +257,7 @@ class WeatherTask(Task[WeatherConfig, WeatherData, WindowDataModule]):
         )
 
     def servable(self, model: keras.Model) -> Servable:
-        series = self._series
-        serving = WeatherServing(
-            self._forecaster(model),
-            series.shape,
-            self._scaling,
-            series.step,
-            self.configuration.forecast.monte_carlo_passes,
-        )
+        serving = self._serving(model)
         signatures = serving.signatures()
         with np.load(self._example_file) as file:
             example = dict(file)
@@ -281,6 +275,19 @@ class WeatherTask(Task[WeatherConfig, WeatherData, WindowDataModule]):
             },
             # The noise of a pass depends on the place in the batch.
             independent_rows=[name for name in signatures if name != "spread"],
+        )
+
+    def portable(self, model: keras.Model) -> Portable:
+        return self._serving(model).portable()
+
+    def _serving(self, model: keras.Model) -> WeatherServing:
+        series = self._series
+        return WeatherServing(
+            self._forecaster(model),
+            series.shape,
+            self._scaling,
+            series.step,
+            self.configuration.forecast.monte_carlo_passes,
         )
 
     def _answer(self) -> ForecastAnswer:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import pandas as pd
 
@@ -15,18 +14,10 @@ from ..reading import PlanBuilder
 from .labelled_files import find_text_column
 from .pair_rows import Sides
 from .source_texts import read_sources
+from .text_rows import TextRows, in_turn
 
-# A model sorts so many texts by their length.
-_ROWS = 1024
 # Of columns that a card's plan knows, those that hold a model's input.
 _ROLE = "text"
-
-
-class TextRows(NamedTuple):
-    """Some rows of a file: their texts, and the rows as they stand there."""
-
-    texts: list[str]
-    rows: pd.DataFrame
 
 
 class TextFiles:
@@ -75,7 +66,7 @@ class TextFiles:
         for path, stream in zip(self.paths, self._streams, strict=True):
             for part in read_texts(stream, self._card, self._column):
                 if len(self.paths) > 1:
-                    part = part._replace(rows=self._with_file(part.rows, path))
+                    part = part._replace(frame=self._with_file(part.rows, path))
                 yield part
 
     def name(self, path: Path) -> str:
@@ -134,27 +125,6 @@ def _parts(
     else:
         for lines in stream.lines():
             yield lines, None
-
-
-def in_turn(
-    texts: Sequence[str], frame: pd.DataFrame | None = None
-) -> Iterator[TextRows]:
-    """The texts, so many together as a model sorts by length.
-
-    Args:
-        texts: One for each row.
-        frame: The rows; of the texts alone if None.
-    """
-    if frame is None:
-        frame = pd.DataFrame({"text": texts}, dtype=object)
-    for begin in range(0, len(texts), _ROWS):
-        part = slice(begin, begin + _ROWS)
-        yield TextRows([_valid(text) for text in texts[part]], frame.iloc[part])
-
-
-def _valid(text: str) -> str:
-    """As UTF-8 has it: JSON can hold halves of surrogate pairs."""
-    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _find_column(

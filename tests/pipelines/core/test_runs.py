@@ -145,3 +145,18 @@ def test_the_next_free_name_has_the_smallest_number_at_which_nothing_stands(tmp_
     (folder / "sentiment-2").write_text("a file", encoding="utf-8")
     assert next_free(folder, "sentiment") == folder / "sentiment-4"
     assert next_free(folder, "weather") == folder / "weather-1"
+
+
+def test_what_a_notebook_shows(sentiment_run, sentiment_model, tmp_path):
+    from recurra.pipelines import load_model
+
+    shown = sentiment_run._repr_html_()
+    accuracy = sentiment_run.metrics["model"]["accuracy"]
+    assert f"<td>model</td><td>{accuracy:.4g}</td>" in shown
+    assert all(
+        f"<td>{name}</td>" in shown for name in sentiment_run.metrics["baselines"]
+    )
+    begun = _create(tmp_path / "a<b")
+    assert "a&lt;b" in begun._repr_html_() and "not finished" in begun._repr_html_()
+    shown = load_model(sentiment_model)._repr_html_()
+    assert "<td>input</td><td>text</td><td>string</td><td>N</td>" in shown
