@@ -121,7 +121,7 @@ class _Found:
     Attributes:
         ngrams: int64 `[M]`, fingerprints.
         rows: int `[M]`, the texts that they stand in.
-        lengths: int `[M]`, their words.
+        lengths: int8 `[M]`, their words.
     """
 
     ngrams: np.ndarray
@@ -136,7 +136,7 @@ class _Found:
         known = column < len(kept)
         known[known] = kept[column[known]] == self.ngrams[known]
         rows, column = self.rows[known], column[known]
-        lengths = np.zeros(len(kept), np.int64)
+        lengths = np.zeros(len(kept), np.int8)
         lengths[column] = self.lengths[known]
         ones = np.ones(len(rows), np.float32)
         shape = (number_of_texts, len(kept))
@@ -152,7 +152,7 @@ def _find_ngrams(configuration: SentimentConfig, texts: np.ndarray) -> _Found:
             unique = unique_in_rows(ngram_fingerprints(tokens, width))
             ngrams = unique.flat_values.numpy()
             rows = row + unique.value_rowids().numpy()
-            parts.append((ngrams, rows, np.full(len(ngrams), width)))
+            parts.append((ngrams, rows, np.full(len(ngrams), width, np.int8)))
         row += int(tokens.nrows())
     return _Found(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 

@@ -107,7 +107,7 @@ class SentimentResult(EvaluationResult):
         self.probabilities = softmax(self._logits)
         self._systems = {"model": self.probabilities, **members, **baselines}
         self.predicted = decide(self.probabilities, thresholds)
-        self._thresholds = thresholds
+        self.thresholds = thresholds
         self._values = values
         self._lengths = lengths
         self._padded_fraction = padded_fraction
@@ -170,7 +170,7 @@ class SentimentResult(EvaluationResult):
             "intervals": self.intervals,
             "temperature": self.temperature,
             "branch_weights": self._branch_weights,
-            "thresholds": self._thresholds,
+            "thresholds": self.thresholds,
             "branches": {
                 name: classification_metrics(self.labels, softmax(logits))
                 for name, logits in self._branches.items()
@@ -249,6 +249,13 @@ def _add_meaning_of_metrics(result: SentimentResult, report: Report) -> None:
 def _add_classes(result: SentimentResult, report: Report) -> None:
     classes = result.classes
     report.section("By class")
+    if result.thresholds is not None:
+        named = zip(classes, result.thresholds, strict=True)
+        report.text(
+            "A text gets the class whose probability is largest beside its threshold: "
+            + ", ".join(f"{name} {threshold:.3f}" for name, threshold in named)
+            + "."
+        )
     lettered = "and the rows" if len(classes) <= COUNTED_CLASSES else "in percent"
     report.figure(
         "Confusion matrix",
