@@ -5,6 +5,7 @@ as keywords; `command` gives it the signature that Typer reads.
 """
 
 import inspect
+import re
 import types
 import typing
 from collections.abc import Callable, Collection, Sequence
@@ -13,6 +14,8 @@ from typing import Annotated, Any
 import pydantic
 import typer
 from pydantic.fields import FieldInfo
+
+from recurra.pipelines.core.errors import UserError
 
 _PLAIN = (str, int, float, bool)
 
@@ -100,6 +103,20 @@ def _plain_type(field: FieldInfo) -> Any:
     if typing.get_origin(part) is list and arguments[0] in _PLAIN:
         return list[arguments[0]]  # type: ignore[valid-type]
     return None
+
+
+def parse_time(name: str, text: str) -> float:
+    """Seconds of a time such as 90s, 30m, 2h or 1h30m.
+
+    Raises:
+        UserError: It is none; the message names the option.
+    """
+    found = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", text.strip())
+    parts = [int(part or 0) for part in found.groups()] if found else [0]
+    total = sum(part * size for part, size in zip(parts, (3600, 60, 1), strict=False))
+    if not total:
+        raise UserError(f"{name} {text}: expected a time such as 90s, 30m or 2h")
+    return float(total)
 
 
 def _choices(annotation: Any) -> Sequence[Any]:

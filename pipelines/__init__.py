@@ -13,7 +13,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .core.api import evaluate, export, open_run, train
+    from .core.api import evaluate, export, open_run, train, train_many, tune
     from .core.errors import UserError
     from .core.exported_model import load_model
 
@@ -25,9 +25,20 @@ _MODULES = {
     "load_model": "exported_model",
     "open_run": "api",
     "train": "api",
+    "train_many": "api",
+    "tune": "api",
 }
 
-__all__ = ["UserError", "evaluate", "export", "load_model", "open_run", "train"]
+__all__ = [
+    "UserError",
+    "evaluate",
+    "export",
+    "load_model",
+    "open_run",
+    "train",
+    "train_many",
+    "tune",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -16,11 +16,14 @@ from .evaluation import EvaluationResult, RowScores
 from .exported_model import ExportedModel, opened
 from .files import written_whole
 from .hub import SCHEME, refuse_wrong_target, upload
-from .progress import TrainingProgress
+from .progress import EpochLines, TrainingProgress
 from .registry import TaskDefinition, find_definition
+from .run_sets import ProgressOf, RunSet, groups_of, runs_at, seeds_of, train_set
 from .runs import Run, next_free
+from .search_space import given_space, space_of
 from .task_config import TaskConfig
 from .training import Progress
+from .tuning import Sampler, Tried, Tuning, search
 from .unfinished import at_best_epoch
 
 logger = logging.getLogger("recurra")
@@ -108,6 +111,189 @@ def train(
         )
 
 
+def train_many(
+    task: str,
+    data: str | Path | pd.DataFrame | None = None,
+    *,
+    seeds: int | None = None,
+    run: str | Path | None = None,
+    recipe: str | None = None,
+    config: str | Path | None = None,
+    settings: Settings = (),
+    resume: bool = False,
+    workers: int = 1,
+    progress: ProgressOf | bool = True,
+    command: Sequence[str] = (),
+    **options: Any,
+) -> RunSet:
+    """Trains a model for each seed, or for each group of the data, such as a station.
+
+    >>> runs = train_many("weather", "stations/", run="runs/all", workers=4)
+    >>> results_of(runs)
+
+    Args:
+        task: Its name.
+        data: As for `train`.
+        seeds: So many models of other weights and noise, from the configuration's seed
+            on; a model for each group of the data if None.
+        run: The directory of the set; runs/TASK-N if None.
+        recipe: As for `train`, as are the next two.
+        config: A YAML file.
+        settings: Keys of the configuration.
+        resume: Go on with a set that was stopped, and repeat what failed.
+        workers: Processes that train a model each, with its part of the cores.
+        progress: Gives what hears of the run of a name. True shows them, False nothing.
+        command: The command line, to be written into the runs.
+        **options: Fields of the section `data`.
+
+    Returns:
+        The set. What failed has no finished run in it; its results.csv says why.
+
+    Raises:
+        UserError: For wrong data or configuration, or a directory that exists.
+        Interrupted: If it was asked to stop; what was trained is kept.
+    """
+    if workers < 1 or (seeds is not None and seeds < 1):
+        raise UserError("seeds and workers: give 1 or more")
+    if resume and run is None:
+        raise UserError("resume: name the set of runs to go on with")
+    definition = find_definition(task)
+    path = Path(run) if run is not None else next_free(Path("runs"), task)
+    if resume and RunSet.is_at(path):
+        run_set = RunSet.open(path)
+        given = (data, recipe, config, *options.values(), seeds)
+        if run_set.task != task or settings or any(each is not None for each in given):
+            raise UserError(
+                f"{path}: is a set of runs of {run_set.task}; resume it without options"
+            )
+    else:
+        frame = data if isinstance(data, pd.DataFrame) else None
+        if frame is not None:
+            data = path / "frame.parquet"
+        configuration = _configuration(
+            definition, None, recipe, config, settings, data, options
+        )
+        Run.refuse_existing(path)
+        with as_spec(frame) as spec:
+            read = configuration if frame is None else _with_spec(configuration, spec)
+            members = _members(definition, read, seeds)
+        run_set = RunSet.create(
+            path, task, "group" if seeds is None else "seed", configuration, members
+        )
+        if frame is not None:
+            with written_whole(path / "frame.parquet") as partial:
+                write_frame(frame, partial)
+    if isinstance(progress, bool):
+        progress = EpochLines if progress else _no_progress
+    train_set(run_set, workers=workers, progress=progress, command=command)
+    return run_set
+
+
+def _members(
+    definition: TaskDefinition, configuration: TaskConfig, seeds: int | None
+) -> Mapping[str, Mapping[str, Any]]:
+    if seeds is not None:
+        return seeds_of(configuration, seeds)
+    if definition.groups is None:
+        raise UserError(
+            f"{definition.name}: its data have no groups that could have a model each"
+        )
+    return groups_of(definition.groups.find(configuration.data))
+
+
+def _no_progress(name: str) -> None:
+    return None
+
+
+def tune(
+    task: str,
+    data: str | Path | None = None,
+    *,
+    trials: int = 30,
+    seconds: float | None = None,
+    space: Settings = (),
+    run: str | Path | None = None,
+    recipe: str | None = None,
+    config: str | Path | None = None,
+    settings: Settings = (),
+    resume: bool = False,
+    workers: int = 1,
+    sampler: Sampler = "tpe",
+    prune: bool = True,
+    tried: Tried = lambda *_: None,
+    **options: Any,
+) -> Tuning:
+    """Looks for a better configuration by trials that are trained and validated.
+
+    >>> tuning = tune("sentiment", "reviews.csv", trials=30, run="runs/search")
+    >>> run = train("sentiment", config=tuning.best_file)
+
+    Args:
+        task: Its name.
+        data: The spec of the data, or a path.
+        trials: That come to an end, those of a search that is gone on with among them.
+        seconds: After which no trial is begun; those at work end with their epoch.
+        space: By key, nested or as "key=values": a list, or `low`, `high` and perhaps
+            `log`. What the task searches if empty.
+        run: The directory of the search; runs/TASK-tune-N if None.
+        recipe: As for `train`, as are the next two.
+        config: A YAML file.
+        settings: Keys of the configuration that is searched around.
+        resume: Go on with a search that was stopped.
+        workers: Processes that train a trial each, with its part of the cores.
+        sampler: "tpe", "random" or "qmc".
+        prune: Whether a trial ends where it is worse than the median of the others.
+        tried: Is told of each trial that has ended.
+        **options: Fields of the section `data`.
+
+    Returns:
+        The search: `best_file` is the configuration, `trials_file` the table.
+
+    Raises:
+        UserError: For wrong data, configuration or space, or a directory that exists.
+        Interrupted: If it was asked to stop; what was tried is kept.
+    """
+    if min(workers, trials) < 1:
+        raise UserError("trials and workers: give 1 or more")
+    if resume and run is None:
+        raise UserError("resume: name the search to go on with")
+    definition = find_definition(task)
+    path = Path(run) if run is not None else next_free(Path("runs"), f"{task}-tune")
+    if resume and Tuning.is_at(path):
+        tuning = Tuning.open(path)
+        given = (data, recipe, config, *options.values())
+        if (
+            tuning.task != task
+            or settings
+            or space
+            or any(each is not None for each in given)
+        ):
+            raise UserError(
+                f"{path}: is a search of {tuning.task}; resume it without options"
+            )
+    else:
+        configuration = _configuration(
+            definition, None, recipe, config, settings, data, options
+        )
+        asked = given_space(_as_mapping(space)) if space else None
+        tuning = Tuning.create(
+            path,
+            task,
+            configuration,
+            asked or space_of(configuration, definition.search_space),
+        )
+    search(
+        tuning,
+        trials=trials,
+        seconds=seconds,
+        workers=workers,
+        sampler=sampler,
+        prune=prune,
+        tried=tried,
+    )
+    return tuning
+
+
 def evaluate(
     run: Run | str | Path | Sequence[Run | str | Path],
     data: str | Path | pd.DataFrame | None = None,
@@ -120,7 +306,7 @@ def evaluate(
     """Evaluates a finished run and its baselines.
 
     Args:
-        run: A run or its directory; several are taken as one model.
+        run: A run or its directory; several, or a set of seeds, are taken as one.
         data: Other data, every row of which is the test; None for the run's own.
         split: Of the run's own data; the test, or validation, by default.
         settings: Keys of sections that a trained model depends on no more.
@@ -171,7 +357,7 @@ def export(
     """Exports a finished run, or several as one, as the next version of a model.
 
     Args:
-        runs: Runs or their directories.
+        runs: Runs or their directories, also that of a set of seeds.
         to: The folder of models; by default saved_models, onnx_models or litert_models.
             "hf://USER/NAME" is also uploaded there, to the Hugging Face Hub.
         name: The model's name in it; the first run's by default.
@@ -261,4 +447,8 @@ def _with_spec(configuration: TaskConfig, spec: str) -> TaskConfig:
 def _runs(runs: Any) -> list[Run]:
     if isinstance(runs, Run | str | Path):
         runs = [runs]
-    return [run if isinstance(run, Run) else Run.open(Path(run)) for run in runs]
+    return [
+        each
+        for run in runs
+        for each in ([run] if isinstance(run, Run) else runs_at(Path(run)))
+    ]

@@ -66,16 +66,7 @@ class TrainingProgress:
         """The epoch's row of the history."""
         self.close()
         self._said = time.monotonic()
-        shown = ", ".join(
-            f"{name} {value:.4f}"
-            for name, value in row.items()
-            if name not in ("epoch", "seconds")
-        )
-        self._console.print(
-            f"epoch {int(row['epoch'])}/{self._epochs}: {shown}, "
-            f"{row['seconds']:.1f} s{' (best so far)' if best else ''}",
-            soft_wrap=True,
-        )
+        self._console.print(_epoch_line(row, self._epochs, best), soft_wrap=True)
 
     def close(self) -> None:
         """Takes the bar off the screen."""
@@ -92,6 +83,44 @@ class TrainingProgress:
         done = self._epoch * self._steps + self._step - self._done_before
         left = (self._epochs - self._epoch) * self._steps - self._step
         return f", {duration((time.monotonic() - self._begun) / done * left)} left"
+
+
+class EpochLines:
+    """A line for each epoch of one of several runs.
+
+    Args:
+        name: Of the run.
+        console: Where it is shown; where notebooks and terminals show output if None.
+    """
+
+    def __init__(self, name: str, console: rich.console.Console | None = None):
+        self._name = name
+        self._console = console or rich.console.Console(highlight=False)
+        self._epochs = 0
+
+    def epoch_started(self, epoch: int, epochs: int, step: int, steps: int) -> None:
+        """Step `step` of `steps` of the epoch (counted from 0) is the next."""
+        self._epochs = epochs
+
+    def step_done(self, step: int, loss: float) -> None:
+        """That many steps of the epoch are done."""
+
+    def epoch_ended(self, row: Mapping[str, float], best: bool) -> None:
+        """The epoch's row of the history."""
+        line = _epoch_line(row, self._epochs, best)
+        self._console.print(f"{self._name}: {line}", markup=False, soft_wrap=True)
+
+
+def _epoch_line(row: Mapping[str, float], epochs: int, best: bool) -> str:
+    shown = ", ".join(
+        f"{name} {value:.4f}"
+        for name, value in row.items()
+        if name not in ("epoch", "seconds")
+    )
+    return (
+        f"epoch {int(row['epoch'])}/{epochs}: {shown}, "
+        f"{row['seconds']:.1f} s{' (best so far)' if best else ''}"
+    )
 
 
 def duration(seconds: float) -> str:

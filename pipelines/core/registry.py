@@ -15,7 +15,7 @@ import difflib
 import importlib
 import importlib.metadata
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from ..data.sources import listed_specs
 from ..data.specs import DataSpec
 from .configuration import Config
 from .errors import UserError
+from .search_space import Choice, Range
 from .task_config import TaskConfig
 
 if TYPE_CHECKING:
@@ -33,6 +34,29 @@ if TYPE_CHECKING:
 GROUP = "recurra.tasks"
 
 logger = logging.getLogger("recurra")
+
+
+@dataclasses.dataclass(frozen=True)
+class Groups:
+    """Parts of the data that can have a model each, such as stations.
+
+    Attributes:
+        name: Of one, as it is called.
+        function: Where the function is that finds them, "package.module:function": from
+            the section `data` to the values over it of each group, by its name.
+    """
+
+    name: str
+    function: str
+
+    @property
+    def option(self) -> str:
+        """The name of the option that asks for a model of each."""
+        return f"each_{self.name}"
+
+    def find(self, data: Any) -> Mapping[str, Mapping[str, Any]]:
+        """The groups of the data. Raises UserError where the data are wrong."""
+        return _load(self.function)(data)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,6 +85,9 @@ class TaskDefinition:
         evaluation_class: The options that evaluations of this task take.
         intended_use: What its models are for, for their cards.
         limits: What they are not for, and what they cannot, a sentence each.
+        groups: Of the data, that `recurra train` can make a model of each.
+        search_space: What `recurra tune` tries beside what all tasks share, by dotted
+            key; with None what of that it is to leave.
         examples: Inputs that a demonstration predicts on; without any, the sample.
         is_shown_first: Whether `recurra data show` reads for this task, if none is
             named.
@@ -80,6 +107,10 @@ class TaskDefinition:
     evaluation_class: type[Config] = Config
     intended_use: str = ""
     limits: Sequence[str] = ()
+    groups: Groups | None = None
+    search_space: Mapping[str, Range | Choice | None] = dataclasses.field(
+        default_factory=dict
+    )
     examples: Sequence[str] = ()
     is_shown_first: bool = False
 

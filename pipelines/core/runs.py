@@ -118,6 +118,12 @@ class Run:
                 "or --resume to go on with it"
             )
 
+    @staticmethod
+    def is_at(path: Path) -> bool:
+        """Whether a run stands at the path."""
+        # Of os.path, since a path that may not be looked at is no run either.
+        return os.path.isfile(path / "run.json")
+
     @classmethod
     def open(cls, path: Path) -> "Run":
         """The run that stands at the path.
@@ -125,8 +131,7 @@ class Run:
         Raises:
             UserError: If there is none.
         """
-        # Of os.path, since a path that may not be looked at is no run either.
-        if not os.path.isfile(path / "run.json"):
+        if not cls.is_at(path):
             raise UserError(
                 f"{path}: not a run directory (no run.json in it); "
                 "'recurra train TASK --run DIR' makes one"

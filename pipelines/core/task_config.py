@@ -110,3 +110,9 @@ class TaskConfig(Config):
     seed: int = pydantic.Field(0, ge=0, description="of splits, weights and noise")
     data: DataConfig = DataConfig()
     training: TrainingConfig = TrainingConfig()
+
+    @property
+    def split_seed(self) -> int:
+        """Of splits: that of the section `data`, if it has one."""
+        own: int | None = getattr(self.data, "split_seed", None)
+        return self.seed if own is None else own

@@ -243,6 +243,19 @@ def _fit(
     return model
 
 
+def train_alone(
+    task_class: type[Task],
+    configuration: TaskConfig,
+    path: Path,
+    progress: Progress | None = None,
+) -> list[dict[str, float]]:
+    """Trains a run, begun or not, and leaves out what follows; gives its history."""
+    run = run_to_resume(task_class.definition.name, path)
+    task, data = prepare(task_class, configuration, path, run, ())
+    _fit(task, task.data_module(data), Workers(), progress)
+    return read_history(task.run)
+
+
 def train_part(run: Run, workers: Workers, progress: Progress | None = None) -> None:
     """Trains the model of a run as one of its workers.
 

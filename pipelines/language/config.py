@@ -36,6 +36,9 @@ class LanguageDataConfig(TableConfig):
     test_fraction: float = Field(
         0.1, ge=0, lt=1, description="of the same texts, where there is no test set"
     )
+    split_seed: int | None = Field(
+        None, ge=0, description="that draws such splits; the run's seed if null"
+    )
     max_bad_fraction: float = Field(
         0.01, ge=0, le=1, description="of unreadable rows, over which a run stops"
     )

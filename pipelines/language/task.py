@@ -53,7 +53,7 @@ class LanguageTask(Task[LanguageConfig, Documents, StreamDataModule]):
             test_fraction=data.test_fraction,
             split_by=data.split_by,
             max_bad_fraction=data.max_bad_fraction,
-            seed=configuration.seed,
+            seed=configuration.split_seed,
             reading=data.reading,
         )
 

@@ -47,6 +47,9 @@ class SentimentDataConfig(TableConfig):
     test_fraction: float = Field(
         0.1, ge=0, lt=1, description="of the rows, where the data bring no test"
     )
+    split_seed: int | None = Field(
+        None, ge=0, description="that draws such splits; the run's seed if null"
+    )
     test_data: str | None = Field(None, description="spec of separate test data")
     max_bad_fraction: float = Field(
         0.01, ge=0, le=1, description="of unreadable rows, over which a run stops"

@@ -67,7 +67,7 @@ class SentimentTask(Task[SentimentConfig, LabelledTexts, TextDataModule]):
         texts = load_labelled_texts(
             data.spec,
             usual_labels=LABEL_COLUMNS,
-            seed=configuration.seed,
+            seed=configuration.split_seed,
             plan=PlanBuilder(data.model_dump()),
             **data.model_dump(include=_LOADING),
         )

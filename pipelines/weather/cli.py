@@ -1,9 +1,10 @@
 """Forecasts of time series, as the command line and the API know them."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..core.registry import TaskDefinition
+from ..core.registry import Groups, TaskDefinition
 from ..data.description import DataDescription, DescriptionTable
 from ..data.sources import TIME_SERIES
 from ..data.specs import DataSpec
@@ -40,6 +41,7 @@ TASK = TaskDefinition(
     data_specs=_SPECS,
     reading_options=("time_column", "station_column"),
     evaluation_class=EvaluationConfig,
+    groups=Groups("station", "recurra.pipelines.weather.cli:stations"),
 )
 
 
@@ -61,6 +63,31 @@ def describe(data: WeatherDataConfig) -> DataDescription:
         bad_rows=[str(row) for row in series.bad_rows],
         frame=series.frame,
     )
+
+
+def stations(data: WeatherDataConfig) -> dict[str, Mapping[str, object]]:
+    """The stations of the data, by name what keeps the section to one of them.
+
+    Files of a folder are of a station each, and are read when their turn comes, so that
+    one that cannot be read stands in no other one's way. Where a column, or files that
+    are joined, make stations, all data are read.
+    """
+    from ..data.series.raw_tables import station_files, station_name
+    from ..data.series.stations import differ_by_date
+    from ..data.series.time_series import load_time_series
+
+    folder = Path(data.spec)
+    if folder.is_dir() and data.station_column is None and not data.join_files:
+        files = {station_name(file): file for file in station_files(folder)}
+        if data.join_files is False or not differ_by_date(list(files)):
+            return {
+                name: {"spec": str(file)}
+                for name, file in files.items()
+                if not data.stations or name in data.stations
+            }
+    series = load_time_series(data.spec, step=data.step, **data.reading())
+    names = data.stations or [station.name for station in series.stations]
+    return {name: {"stations": [name]} for name in names}
 
 
 def _stations(series: "TimeSeries") -> DescriptionTable:

@@ -74,6 +74,11 @@ class WeatherDataConfig(TableConfig):
     station_column: str | None = Field(
         None, description="column that parts the rows into stations"
     )
+    stations: list[str] = Field(
+        [],
+        description="station to keep, as often as needed; all if left out",
+        json_schema_extra={"option": "--station"},
+    )
     variable_column: str | None = Field(
         None, description="column that names the variable of each row, in a long form"
     )

@@ -18,6 +18,7 @@ from ..data.series.time_series import (
     load_time_series,
     reading_later,
     with_columns,
+    with_stations,
 )
 from ..data.splits import SPLITS
 from .config import WeatherDataConfig
@@ -188,6 +189,8 @@ def load_weather_data(data: WeatherDataConfig) -> WeatherData:
         needed=[*data.targets, *data.known_future],
         **data.reading(),
     )
+    if data.stations:
+        series = with_stations(series, data.stations)
     shape = WindowShape(
         history=data.history,
         horizon=data.horizon,

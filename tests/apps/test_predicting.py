@@ -440,7 +440,8 @@ def test_two_processes_of_which_one_is_killed_answer_as_one(
     recurra, sentiment_model, exported, tmp_path, monkeypatch
 ):
     path, alone, to = (tmp_path / name for name in ("in.csv", "alone.csv", "two.csv"))
-    frame = pandas.DataFrame({"text": [f"lamp {n}" for n in range(6_000)]})
+    monkeypatch.setattr(input_texts, "_ROWS", 64)
+    frame = pandas.DataFrame({"text": [f"lamp {n}" for n in range(2_000)]})
     frame.to_csv(path, index=False)
     exported.predict_file(path, alone)
     started, killed = [], []

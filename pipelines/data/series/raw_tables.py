@@ -74,10 +74,15 @@ def read_raw_tables(path: Path, plan: PlanBuilder) -> list[RawTable]:
     Raises:
         UserError: a file cannot be read, or a folder holds none.
     """
-    return [_read(file, plan) for file in _files(path)]
+    return [_read(file, plan) for file in station_files(path)]
 
 
-def _files(path: Path) -> list[Path]:
+def station_files(path: Path) -> list[Path]:
+    """The file, or those of a folder that can be stations' files.
+
+    Raises:
+        UserError: there is none, or two are called alike.
+    """
     if not path.is_dir():
         return [path]
     files = [
@@ -90,17 +95,18 @@ def _files(path: Path) -> list[Path]:
             f"{path}: no file of a station in this folder; expected .csv, .tsv, .jsonl "
             "(each also .gz), .parquet or .npz"
         )
-    names = [_station_name(file) for file in files]
+    names = [station_name(file) for file in files]
     for name in names:
         if names.count(name) > 1:
-            same = [file.name for file in files if _station_name(file) == name]
+            same = [file.name for file in files if station_name(file) == name]
             raise UserError(
                 f"{path}: {' and '.join(same)} are both the station {name!r}; leave one"
             )
     return files
 
 
-def _station_name(path: Path) -> str:
+def station_name(path: Path) -> str:
+    """What a file of one station is called."""
     return path.name.removesuffix(".gz").rpartition(".")[0] or path.name
 
 
@@ -114,7 +120,7 @@ def _read(path: Path, plan: PlanBuilder) -> RawTable:
         warn_of_scales(path, list(table.frame.columns), plan)
     table.frame.columns = pd.Index([str(name).strip() for name in table.frame.columns])
     return RawTable(
-        _station_name(path),
+        station_name(path),
         _with_time_names(table.frame),
         table.lines,
         (str(path),),

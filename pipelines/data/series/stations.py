@@ -143,6 +143,11 @@ def _mixed_stations(
     return None
 
 
+def differ_by_date(names: Sequence[str]) -> bool:
+    """Whether two of the stations' names differ by a date alone."""
+    return len({_DATE.sub("#", name) for name in names}) < len(names)
+
+
 def _joined(tables: Sequence[RawTable], plan: PlanBuilder) -> list[RawTable]:
     """Files of one station, each of another time, as one table."""
     together: dict[tuple, list[RawTable]] = defaultdict(list)

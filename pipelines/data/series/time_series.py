@@ -369,6 +369,35 @@ def with_columns(series: TimeSeries, columns: Sequence[str]) -> TimeSeries:
     )
 
 
+def with_stations(series: TimeSeries, names: Sequence[str]) -> TimeSeries:
+    """The series of some stations, with the variables that these measure.
+
+    Raises:
+        UserError: there is no such station.
+    """
+    by_name = {station.name: station for station in series.stations}
+    for name in names:
+        if name not in by_name:
+            raise UserError(
+                f"{series.spec}: has no station {name!r}; there are "
+                f"{', '.join(by_name)}"
+            )
+    series = replace(series, stations=tuple(by_name[name] for name in names))
+    are_measured = np.any(
+        [np.isfinite(station.values).any(axis=0) for station in series.stations], axis=0
+    )
+    return with_columns(
+        series,
+        [
+            variable.column
+            for variable, is_measured in zip(
+                series.variables, are_measured, strict=True
+            )
+            if is_measured
+        ],
+    )
+
+
 def _in_columns(
     values: np.ndarray, names: Sequence[str], columns: Sequence[str], log: RepairLog
 ) -> np.ndarray:
