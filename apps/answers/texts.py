@@ -35,6 +35,7 @@ def predict(
         write_answers(model, file, to, text_column, bool(resume), workers)
         return
     parts = text_parts(model, inputs, file, text_column)
+    answered: Iterator[tuple[TextRows, list[dict[str, Any]]]]
     if file is None:
         # Without pandas, which takes longer than the answer.
         answered = ((part, model.predict_texts(part.texts)) for part in parts)

@@ -13,6 +13,7 @@ from .answers import (
     LabelsAnswer,
     NumberAnswer,
     TextAnswer,
+    unfilled_blank,
 )
 from .model_card import (
     CARD_FILE,
@@ -43,4 +44,5 @@ __all__ = [
     "TextAnswer",
     "parse_card",
     "read_card",
+    "unfilled_blank",
 ]

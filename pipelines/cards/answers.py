@@ -180,7 +180,10 @@ class ContinuationAnswer(Answer):
     def decode_fillings(
         self, texts: Sequence[str], outputs: Outputs
     ) -> list[list[list[dict[str, Any]]]]:
-        """By text and blank the fillings of `fill`, each with its `probability`."""
+        """By text and blank the fillings of `fill`, each with its `probability`.
+
+        What cannot be at all is left out.
+        """
         return [
             [
                 [
@@ -189,6 +192,7 @@ class ContinuationAnswer(Answer):
                         "probability": float(probability),
                     }
                     for filling, probability in zip(*of_blank, strict=True)
+                    if probability > 0
                 ]
                 for of_blank in list(zip(*of_text, strict=True))[: text.count(BLANK)]
             ]
@@ -203,6 +207,17 @@ class ContinuationAnswer(Answer):
             {"continuation": text.decode("utf-8", "replace")}
             for text in outputs["text"]
         ]
+
+
+def unfilled_blank(blanks: Sequence[Sequence[Any]]) -> str:
+    """What to say of the first blank of a text that has no filling; "" if all have."""
+    for number, fillings in enumerate(blanks, 1):
+        if not fillings:
+            return (
+                f"no unit that the model knows fits blank {number} with the letters "
+                "that touch it; part them by a space"
+            )
+    return ""
 
 
 class _Writing(pydantic.BaseModel):

@@ -20,6 +20,7 @@ from ..cards import (
     ForecastAnswer,
     TextAnswer,
     read_card,
+    unfilled_blank,
 )
 from .errors import UserError
 from .notebook import model_html
@@ -243,14 +244,19 @@ class ExportedModel:
         """By text and blank, `____`, the `k` best fillings with their probability.
 
         Raises:
-            UserError: It is no model that fills in, or a text has no blank.
+            UserError: It is no model that fills in, or a text has no blank, or one that
+                nothing can fill.
         """
         self._writer()
         for text in texts:
             if BLANK not in text:
                 raise UserError(f"{text!r}: has no blank; write {BLANK} for it")
         found = self.run({"text": list(texts), "k": k}, "fill")
-        return self._writer().decode_fillings(texts, found)
+        filled = self._writer().decode_fillings(texts, found)
+        for text, blanks in zip(texts, filled, strict=True):
+            if unfilled := unfilled_blank(blanks):
+                raise UserError(f"{text!r}: {unfilled}")
+        return filled
 
     def _request(self, prompts: Sequence[str], options: Mapping[str, Any]) -> Any:
         """The inputs of `generate`."""

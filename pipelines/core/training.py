@@ -130,11 +130,16 @@ def make_optimizer(
 
 @dataclasses.dataclass
 class _State:
-    """Where training stands: batches done of the epoch that runs, epochs done."""
+    """Where training stands: epochs done, batches done of the epoch that runs.
+
+    Attributes:
+        metrics: The values of the variables of the model's metrics over these batches.
+    """
 
     epoch: int = 0
     step: int = 0
     rows: list[dict[str, float]] = dataclasses.field(default_factory=list)
+    metrics: list[Any] = dataclasses.field(default_factory=list)
 
 
 class _Checkpoints:
@@ -318,7 +323,7 @@ def fit(
                 checkpoints.save_best(model)
             if training.averaged_epochs > 1:
                 checkpoints.keep_among_best(model, state.epoch, best_epochs)
-            state.epoch, state.step = state.epoch + 1, 0
+            state.epoch, state.step, state.metrics = state.epoch + 1, 0, []
             if workers.is_first:
                 with written_whole(run.history_file) as partial:
                     pandas.DataFrame(state.rows).to_csv(partial, index=False)
@@ -450,6 +455,13 @@ class _EpochWatcher(keras.callbacks.Callback):
         self._workers = workers
         self._saved = time.monotonic()
 
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        if self._state.metrics:
+            # Of the batches of this epoch that were done before a kill.
+            variables = self.model.metrics_variables
+            for variable, value in zip(variables, self._state.metrics, strict=True):
+                variable.assign(value)
+
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         self._state.step += 1
         loss = float(logs["loss"])
@@ -466,6 +478,9 @@ class _EpochWatcher(keras.callbacks.Callback):
             # The epoch is saved as a whole, after validation.
             return
         if stop or time.monotonic() - self._saved > self._seconds:
+            self._state.metrics = [
+                variable.numpy().tolist() for variable in self.model.metrics_variables
+            ]
             self._checkpoints.save(self.model, self._state)
             self._saved = time.monotonic()
         if stop:

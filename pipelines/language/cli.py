@@ -6,7 +6,12 @@ from ..core.registry import TaskDefinition
 from ..data.description import DataDescription
 from ..data.sources import PLAIN_TEXTS
 from ..data.specs import DataSpec
-from .config import READING, LanguageConfig, LanguageDataConfig
+from .config import (
+    READING,
+    LanguageConfig,
+    LanguageDataConfig,
+    LanguageEvaluationConfig,
+)
 
 _SPECS = (
     DataSpec("FILE", "your text: prose, code, Markdown, in any script (also .gz, ...)"),
@@ -35,6 +40,7 @@ TASK = TaskDefinition(
     content=PLAIN_TEXTS,
     data_specs=_SPECS,
     reading_options=READING,
+    evaluation_class=LanguageEvaluationConfig,
     examples=("Once upon a time", "The old"),
 )
 

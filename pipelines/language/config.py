@@ -76,6 +76,11 @@ class ModelConfig(RecurrentConfig):
     embedding_size: int = Field(200, ge=1)
     units: int = Field(200, ge=1, description="of each layer")
     depth: int = Field(2, ge=1, le=8, description="layers")
+    directions: Literal["forward", "both"] = Field(
+        "forward",
+        description="both: further layers read backward, by the same embeddings, for "
+        "what fills blanks",
+    )
     tied_embeddings: bool = Field(
         True, description="the output reads the embeddings of the input"
     )
@@ -103,6 +108,9 @@ class CountsConfig(Config):
     cache_size: int = Field(
         500, ge=0, description="last units that the cache looks back on; 0 for none"
     )
+    counted_units: int = Field(
+        5_000_000, ge=1, description="of training, the first ones, that are counted"
+    )
     fitting_units: int = Field(
         50_000,
         ge=1,
@@ -127,8 +135,19 @@ class LanguageTrainingConfig(TrainingConfig):
     decay_after: int = Field(
         1, ge=1, description="epochs without it, before the rate decays in each"
     )
+    sampled_units: int = Field(
+        0,
+        ge=0,
+        description="units that the sum of the softmax is estimated by, drawn for each "
+        "batch by their rank; 0 for all. Loss and nll of training are estimates then, "
+        "those of validation exact",
+    )
     ranked_units: int = Field(
         10_000, ge=1, description="of an evaluation, for top-1 and top-5"
+    )
+
+    ranked_blanks: int = Field(
+        100, ge=0, description="units of an evaluation that are left out and looked for"
     )
 
     @pydantic.model_validator(mode="after")
@@ -136,6 +155,17 @@ class LanguageTrainingConfig(TrainingConfig):
         if 2 * self.cut_jitter >= self.timesteps:
             raise ValueError("cut_jitter: must be below half of timesteps")
         return self
+
+
+class LanguageEvaluationConfig(Config):
+    """Options of an evaluation."""
+
+    dynamic_rate: float = Field(
+        0.0,
+        ge=0,
+        description="the network goes on learning from what it has read, by steps of "
+        "this rate; 0 for none",
+    )
 
 
 class WritingConfig(Config):

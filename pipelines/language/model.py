@@ -15,6 +15,7 @@ from recurra.layers import WordDropout
 from ..core.training import SGD, Adam, learning_rate_schedule, make_optimizer
 from ..recurrent import recurrent_layer
 from .config import LanguageConfig, LanguageTrainingConfig, ModelConfig
+from .units import BOUNDARY
 
 # Of weights that a softmax reads.
 _RANGE = 0.1
@@ -33,8 +34,13 @@ class LanguageModel(keras.Model):
         + activation_penalty mean(h'_t^2)
         + temporal_activation_penalty mean((h_{t+1} - h_t)^2)
 
+    With both directions further layers read each window from its end, without a state
+    that is carried, and by the same embeddings and softmax predict the unit before what
+    they have read; their mean negative log-likelihood is added.
+
     Called with a batch of `StreamDataModule` it gives the readouts, float32
-    `[B, T, R]`, and keeps the states for the next batch. They are weights that no
+    `[B, T, R]`, with both directions a pair of them, the backward ones of the units
+    `ids`; and keeps the states for the next batch. They are weights that no
     gradient reaches, so a saved state of training has them too.
 
     Source: Merity, Keskar and Socher, "Regularizing and Optimizing LSTM Language
@@ -45,10 +51,16 @@ class LanguageModel(keras.Model):
         size: Of the vocabulary.
         batch_size: Rows of a batch in training.
         seed: Of the noise.
+        sampled_units: Of the softmax in training, beside those of the batch; 0 for all.
     """
 
     def __init__(
-        self, section: ModelConfig, size: int, batch_size: int, seed: int | None = None
+        self,
+        section: ModelConfig,
+        size: int,
+        batch_size: int,
+        seed: int | None = None,
+        sampled_units: int = 0,
     ):
         super().__init__(name="language")
         self.section = section
@@ -62,15 +74,11 @@ class LanguageModel(keras.Model):
         )
         self.words = WordDropout(section.word_dropout, seed=_seed(seed, 0))
         self.recurrent = [
-            recurrent_layer(
-                section,
-                section.units,
-                dropout=section.input_dropout,
-                return_sequences=True,
-                return_state=True,
-                seed=_seed(seed, 2 + number),
-            )
-            for number in range(section.depth)
+            self._layer(_seed(seed, 2 + number)) for number in range(section.depth)
+        ]
+        self.backward = [
+            self._layer(_seed(seed, 2 + section.depth + number))
+            for number in range(section.depth if section.directions == "both" else 0)
         ]
         self.noise = layers.Dropout(
             section.output_dropout, noise_shape=(None, 1, None), seed=_seed(seed, 1)
@@ -83,16 +91,33 @@ class LanguageModel(keras.Model):
             if self.projects
             else None
         )
+        self.sampled_units = sampled_units
+        if sampled_units:
+            self.draws = keras.random.SeedGenerator(_seed(seed, 100))
         self.nll = keras.metrics.Mean(name="nll")
+        if self.backward:
+            self.backward_nll = keras.metrics.Mean(name="backward_nll")
+
+    def _layer(self, seed: int | None) -> keras.Layer:
+        return recurrent_layer(
+            self.section,
+            self.section.units,
+            dropout=self.section.input_dropout,
+            return_sequences=True,
+            return_state=True,
+            seed=seed,
+        )
 
     def build(self, input_shape: Any = None) -> None:
         """All weights."""
         section = self.section
         self.embedding.build()
-        width = section.embedding_size
-        for layer in self.recurrent:
-            layer.build((None, None, width))
-            width = section.units
+        for direction in (self.recurrent, self.backward):
+            width = section.embedding_size
+            for layer in direction:
+                layer.build((None, None, width))
+                width = section.units
+        width = section.units
         if self.projection is not None:
             self.projection.build((None, None, width))
         if not section.tied_embeddings:
@@ -124,7 +149,7 @@ class LanguageModel(keras.Model):
 
     def call(
         self, inputs: Mapping[str, tf.Tensor], training: bool | None = False
-    ) -> tf.Tensor:
+    ) -> tf.Tensor | tuple[tf.Tensor, tf.Tensor]:
         states = [state * inputs["carry"][:, None] for state in self.carried]
         outputs, states = self.read(inputs["ids"], states, training=training)
         for kept, state in zip(self.carried, states, strict=True):
@@ -140,7 +165,25 @@ class LanguageModel(keras.Model):
                 tf.reduce_sum(tf.square(changes)), tf.cast(tf.size(changes), tf.float32)
             )
             self.add_loss(self.section.temporal_activation_penalty * squares)
-        return self.readouts(dropped)
+        if not self.backward:
+            return self.readouts(dropped)
+        ids = inputs["ids"]
+        # The last unit of a window has nothing behind it.
+        after = tf.concat([tf.fill([tf.shape(ids)[0], 1], BOUNDARY), ids[:, :0:-1]], 1)
+        behind = self.noise(self.read_backward(after, training), training=training)
+        return self.readouts(dropped), self.readouts(behind[:, ::-1])
+
+    def read_backward(self, ids: tf.Tensor, training: bool | None = False) -> tf.Tensor:
+        """The outputs `[N, T, U]` of the backward layers, without a state before.
+
+        Args:
+            ids: int32 `[N, T]`: a boundary, then units from the last one back.
+            training: Whether there is noise.
+        """
+        outputs = self.words(self.embedding(ids), ids, training=training)
+        for layer in self.backward:
+            outputs = layer(outputs, training=training)[0]
+        return outputs
 
     def read(
         self,
@@ -167,13 +210,41 @@ class LanguageModel(keras.Model):
 
     def logits(self, readouts: tf.Tensor) -> tf.Tensor:
         """Of readouts `[rows, R]`: `[rows, V]`."""
-        rows = tf.convert_to_tensor(
+        products = tf.matmul(readouts, self._output_embedding(), transpose_b=True)
+        return tf.nn.bias_add(products, tf.convert_to_tensor(self.output_bias))
+
+    def _output_embedding(self) -> tf.Tensor:
+        return tf.convert_to_tensor(
             self.embedding.embeddings
             if self.section.tied_embeddings
             else self.output_embedding
         )
-        products = tf.matmul(readouts, rows, transpose_b=True)
-        return tf.nn.bias_add(products, tf.convert_to_tensor(self.output_bias))
+
+    def _sampled_nll(self, units: tf.Tensor, readouts: tf.Tensor) -> tf.Tensor:
+        """Of units `[rows]`, with the sum of the softmax estimated by units drawn.
+
+        Unit r, the r-th most frequent, is drawn with q(r) = log((r + 2) / (r + 1)) /
+        log(V + 1). The sum over all units is that of the unit itself and, of each of S
+        that are drawn and are another one, exp(logit) / (S q), so its mean is exact.
+
+        Source: Bengio and Senecal, "Adaptive Importance Sampling to Accelerate Training
+        of a Neural Probabilistic Language Model", 2008
+        """
+        heights = keras.random.uniform((self.sampled_units,), seed=self.draws)
+        log_size = np.log(self.size + 1.0)
+        drawn = tf.cast(tf.exp(heights * log_size), tf.int32) - 1
+        drawn = tf.clip_by_value(drawn, 0, self.size - 1)
+
+        shares = tf.math.log1p(1.0 / (tf.cast(drawn, tf.float32) + 1.0)) / log_size
+        table, bias = self._output_embedding(), tf.convert_to_tensor(self.output_bias)
+        own = tf.reduce_sum(readouts * tf.gather(table, units), 1)
+        own += tf.gather(bias, units)
+        others = tf.matmul(readouts, tf.gather(table, drawn), transpose_b=True)
+        others += tf.gather(bias, drawn) - tf.math.log(shares * self.sampled_units)
+        # The unit itself, where it is drawn, is no other one.
+        others = tf.where(drawn[None] == units[:, None], -1e9, others)
+        logits = tf.concat([own[:, None], others], 1)
+        return tf.reduce_logsumexp(logits, 1) - own
 
     def compute_loss(
         self,
@@ -184,12 +255,33 @@ class LanguageModel(keras.Model):
         training: bool = True,
     ) -> tf.Tensor:
         """The mean of the real units, of the readouts `y_pred`, and the penalties."""
-        real = tf.where(sample_weight > 0)
-        nll = tf.nn.sparse_softmax_cross_entropy_with_logits(
-            labels=tf.gather_nd(y, real), logits=self.logits(tf.gather_nd(y_pred, real))
-        )
+        if not self.backward:
+            nll = self._nll(y, y_pred, sample_weight, training)
+            self.nll.update_state(nll)
+            return tf.add_n([tf.reduce_mean(nll), *self.losses])
+        forward, behind = y_pred
+        nll = self._nll(y, forward, sample_weight, training)
         self.nll.update_state(nll)
-        return tf.add_n([tf.reduce_mean(nll), *self.losses])
+        # `ids` are the units before `y`.
+        are_real = tf.concat([sample_weight[:, :1], sample_weight[:, :-1]], 1)
+        backward_nll = self._nll(x["ids"], behind, are_real, training)
+        self.backward_nll.update_state(backward_nll)
+        means = [tf.reduce_mean(nll), tf.reduce_mean(backward_nll)]
+        return tf.add_n([*means, *self.losses])
+
+    def _nll(
+        self, units: tf.Tensor, readouts: tf.Tensor, weights: tf.Tensor, training: bool
+    ) -> tf.Tensor:
+        """Of the real units, of readouts `[B, T, R]`."""
+        real = tf.where(weights > 0)
+        if training and self.sampled_units:
+            return self._sampled_nll(
+                tf.gather_nd(units, real), tf.gather_nd(readouts, real)
+            )
+        return tf.nn.sparse_softmax_cross_entropy_with_logits(
+            labels=tf.gather_nd(units, real),
+            logits=self.logits(tf.gather_nd(readouts, real)),
+        )
 
 
 def build_model(configuration: LanguageConfig, size: int) -> LanguageModel:
@@ -199,6 +291,7 @@ def build_model(configuration: LanguageConfig, size: int) -> LanguageModel:
         size,
         configuration.training.batch_size,
         configuration.seed,
+        configuration.training.sampled_units,
     )
     model.build()
     return model

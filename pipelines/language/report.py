@@ -33,6 +33,7 @@ _LEARNING_CURVES = {"loss": "Loss", "nll": "Negative log-likelihood of a unit"}
 # From these positions in a document, and these counts in training, on.
 _POSITIONS = (0, 10, 30, 100, 300, 1_000, 10_000)
 _COUNTS = (0, 1, 10, 100, 1_000, 10_000, 100_000)
+_COUNTED = 1 << 22
 _SURPRISING = 20
 _CONTEXT = 60
 # Units that are shaded, and the surprise in nats of the darkest.
@@ -49,6 +50,7 @@ class LanguageResult(EvaluationResult):
         scores: Of its units.
         members: That gave the scores.
         unigram: Probability of each unit by itself; None where that failed.
+        blanks: How well blanks are filled.
         write: Gives texts that the model writes at a temperature.
         seed: Of the bootstrap.
     """
@@ -61,6 +63,7 @@ class LanguageResult(EvaluationResult):
         members: Members,
         *,
         unigram: np.ndarray | None,
+        blanks: Mapping[str, float],
         write: Callable[[float], Sequence[str]],
         seed: int,
     ):
@@ -69,6 +72,7 @@ class LanguageResult(EvaluationResult):
         self._documents = data_module.documents(split)
         self._units = np.concatenate(self._documents)
         self._members = members
+        self._blanks = blanks
         self._write = write
         self._seed = seed
         characters = sum(map(len, data_module.data.splits[split]))
@@ -108,8 +112,12 @@ class LanguageResult(EvaluationResult):
     def by_count(self) -> pandas.DataFrame:
         """Units and `nll` by how often the unit stands in training."""
         size = self._data_module.units.size
-        training = np.concatenate(self._data_module.documents("train"))
-        counts = np.bincount(training, minlength=size)
+        counts = np.zeros(size, np.int64)
+        for document in self._data_module.documents("train"):
+            # A long one would be copied as numbers of eight bytes.
+            for begin in range(0, len(document), _COUNTED):
+                part = document[begin : begin + _COUNTED]
+                counts += np.bincount(part, minlength=size)
         return self._by_part(counts[self._units], _COUNTS)
 
     def _by_part(self, values: np.ndarray, edges: tuple[int, ...]) -> pandas.DataFrame:
@@ -134,6 +142,7 @@ class LanguageResult(EvaluationResult):
             ),
             "intervals": {MODEL: {"nll": self.interval}},
             "by_position": self.by_position.to_dict("records"),
+            "blanks": dict(self._blanks),
         }
         if "train" in self._data_module.data.splits:
             details["by_count"] = self.by_count.to_dict("records")
@@ -143,7 +152,7 @@ class LanguageResult(EvaluationResult):
         """The log-probability of each text."""
         lengths = list(map(len, self._documents))
         begins = np.cumsum([0, *lengths[:-1]])
-        texts = self._data_module.data.splits[self.split]
+        texts = list(map(str, self._data_module.data.splits[self.split]))
         if not self._data_module.apart:
             texts = ["".join(texts)]
         return pandas.DataFrame(
@@ -166,6 +175,7 @@ class LanguageResult(EvaluationResult):
             sections=[
                 self._add_mixture,
                 self._add_parts,
+                self._add_blanks,
                 self._add_surprising,
                 self._add_samples,
             ],
@@ -196,6 +206,16 @@ class LanguageResult(EvaluationResult):
             {
                 NAMES[name] if name != CACHE else "Cache": f"{weight:.3f}"
                 for name, weight in self.details()["weights"].items()
+            },
+        )
+
+    def _add_blanks(self, report: Report) -> None:
+        report.section("Blanks")
+        report.key_values(
+            f"{self._blanks['blanks']} units of {self.split}, left out one at a time",
+            {
+                "The best filling is the unit": f"{self._blanks['top_1']:.1%}",
+                "One of the best five is": f"{self._blanks['top_5']:.1%}",
             },
         )
 

@@ -107,6 +107,83 @@ class Scorer:
         is_known = np.flatnonzero(ranks[:, 0] >= 0)
         return UnitScores(scores, is_known, ranks[is_known])
 
+    def score_dynamically(
+        self,
+        documents: Sequence[np.ndarray],
+        ranked: int,
+        *,
+        rate: float,
+        timesteps: int,
+    ) -> UnitScores:
+        """Scores units by a network that goes on learning from those it has scored.
+
+        After each window the weights take a step down the gradient of its mean negative
+        log-likelihood, of a norm of 1 at most. All documents are read one after the
+        other; at the end the weights are again what they were.
+
+        Source: Krause, Kahembwe, Murray and Renals, "Dynamic Evaluation of Neural
+        Sequence Models", 2018
+
+        Args:
+            documents, ranked: As of `score`.
+            rate: Of the steps.
+            timesteps: Units of a window.
+        """
+        model = self.members.model
+        weights = [weight.value for weight in model.trainable_weights]
+        before = [tf.identity(weight) for weight in weights]
+
+        def learn(state: State, ids: tf.Tensor) -> None:
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(weights)
+                outputs, _ = model.read(ids, state.recurrent)
+                every = tf.concat([state.output[:, None], outputs[:, :-1]], 1)
+                nll = tf.nn.sparse_softmax_cross_entropy_with_logits(
+                    ids[0], model.logits(model.readouts(every[0]))
+                )
+                loss = tf.reduce_mean(nll)
+            gradients = tape.gradient(loss, weights)
+            there = [each for each in gradients if each is not None]
+            clipped, _ = tf.clip_by_global_norm(
+                [tf.convert_to_tensor(each) for each in there], 1.0
+            )
+            steps = iter(clipped)
+            for weight, gradient in zip(weights, gradients, strict=True):
+                if gradient is not None:
+                    weight.assign_sub(rate * next(steps))
+
+        learn_in_graph = graph(
+            learn, [self.members.state_spec, tf.TensorSpec([1, None], tf.int32)]
+        )
+        share = min(1.0, ranked / max(1, sum(map(len, documents))))
+        scores, ranks, are_known = [], [], []
+        done = known = 0
+        try:
+            for document in documents:
+                state = self._begun(1)
+                for begin in range(0, len(document), timesteps):
+                    ids = tf.constant(
+                        document[None, begin : begin + timesteps], tf.int32
+                    )
+                    done += ids.shape[1]
+                    is_ranked = known < share * done
+                    known += ids.shape[1] * is_ranked
+                    after, found, of_window = self._score(
+                        state, ids, tf.constant(is_ranked)
+                    )
+                    scores.append(found.numpy()[0])
+                    ranks.append(of_window.numpy()[0])
+                    are_known.append(np.full(ids.shape[1], is_ranked))
+                    learn_in_graph(state, ids)
+                    state = after
+        finally:
+            for weight, value in zip(weights, before, strict=True):
+                weight.assign(value)
+        is_known = np.flatnonzero(np.concatenate(are_known))
+        return UnitScores(
+            np.concatenate(scores), is_known, np.concatenate(ranks)[is_known]
+        )
+
     def _parts(self, documents: Sequence[np.ndarray]) -> Iterator[_Part]:
         offset = 0
         for document in documents:

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from ..cards import BLANK
 from ..core.serving_module import ServingModule, graph
+from .blanks import CANDIDATES, Blanks
 from .members import Members, State
 from .units import BOUNDARY, UNKNOWN, Units
 
@@ -26,9 +27,6 @@ _STOP = tf.TensorSpec([], tf.string, "stop")
 
 # Units of a text that are read at once.
 _BLOCK = 128
-# Of what can fill a blank, the likeliest by what stands before it: these are judged by
-# what follows, so many units of it.
-_CANDIDATES, _FOLLOWING = 64, 24
 
 
 class _Draw(NamedTuple):
@@ -77,14 +75,18 @@ class LanguageServing(ServingModule):
     Args:
         members: The trained model.
         units: Of its vocabulary.
+        blanks: That fills in, by the same model.
         ends: Whether texts of training ended, so that those that are written do.
     """
 
-    def __init__(self, members: Members, units: Units, *, ends: bool):
-        super().__init__("language", members.model.variables, members=members)
+    def __init__(self, members: Members, units: Units, blanks: Blanks, *, ends: bool):
+        super().__init__(
+            "language", members.model.variables, members=members, blanks=blanks
+        )
         # Tracked, since the graphs read their tables.
         self._units = units
-        self._kept += members.variables
+        # With the members', which they judge by.
+        self._kept += blanks.variables
         self._ends = ends
 
     def signatures(self) -> dict[str, Any]:
@@ -140,6 +142,10 @@ class LanguageServing(ServingModule):
     @property
     def _members(self) -> Members:
         return self.untracked.members
+
+    @property
+    def _blanks(self) -> Blanks:
+        return self.untracked.blanks
 
     def _score(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
         ids = self._units.encode(text)
@@ -284,7 +290,7 @@ class LanguageServing(ServingModule):
     def _fill(self, text: tf.Tensor, k: tf.Tensor) -> dict[str, tf.Tensor]:
         parts = _parts(text, tf.constant(BLANK))
         blanks = tf.cast(parts.bounding_shape(1), tf.int32) - 1
-        k = tf.clip_by_value(k, 1, min(_CANDIDATES, len(self._units.fillers)))
+        k = tf.clip_by_value(k, 1, min(CANDIDATES, self._units.size))
 
         def fill(row: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             return self._filled(row, blanks, k)
@@ -304,47 +310,52 @@ class LanguageServing(ServingModule):
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """The fillings between parts of a text, string and float32 `[blanks, k]`.
 
-        The probability of a filling is that of all that stands before it, of itself and
-        of the units behind it, up to the next blank, divided by the sum for all
-        candidates. A blank is filled by its best candidate before the next one.
+        They are judged as `Blanks` says, by what stands behind up to the next blank. A
+        blank is filled by its best candidate before the next one. What cannot be is ""
+        with probability 0.
         """
+        own = tf.size(parts) - 1
+        units = self._units
+        first = units.between(parts[0], tf.constant(True), tf.equal(own, 0))
         state, _ = self._read(
-            self._begun(1), self._units.encode(parts[:1]), scored=False
+            self._begun(1), tf.RaggedTensor.from_tensor(first.ids[None]), scored=False
         )
-        fillers = tf.constant(self._units.fillers, tf.int32)
-        many = min(_CANDIDATES, len(self._units.fillers))
 
         def fill(
-            number: tf.Tensor, state: State, texts: tf.Tensor, shares: tf.Tensor
-        ) -> tuple[tf.Tensor, State, tf.Tensor, tf.Tensor]:
-            before = tf.gather(self._members.next(state)[0], fillers)
-            candidates = tf.gather(fillers, tf.math.top_k(before, many).indices)
-            following = self._units.encode_behind(parts[number + 1])
-            seen = following[:_FOLLOWING]
-            ids = tf.concat(
-                [candidates[:, None], tf.tile(seen[None], [many, 1])], axis=1
+            number: tf.Tensor,
+            state: State,
+            begin: tf.Tensor,
+            mark: tf.Tensor,
+            texts: tf.Tensor,
+            shares: tf.Tensor,
+        ) -> tuple[Any, ...]:
+            behind = units.between(
+                parts[number + 1], tf.constant(False), tf.equal(number + 1, own)
             )
-            every = tf.nest.map_structure(
-                lambda tensor: tf.repeat(tensor, many, axis=0), state
+            candidates = self._blanks.candidates(
+                state, behind.ids, units.fitting(mark, begin, behind.end)
             )
-            _, scores = self._read(every, tf.RaggedTensor.from_tensor(ids))
-            best = tf.math.top_k(tf.nn.softmax(scores), k)
-            filled = tf.gather(candidates, best.indices)
-            written = tf.concat([filled[:1], following], 0)
-            state, _ = self._read(
+            best = tf.math.top_k(self._blanks.probabilities(candidates), k)
+            filled = tf.gather(candidates.ids, best.indices)
+            written = tf.concat([filled[:1], behind.ids], 0)
+            after, _ = self._read(
                 state, tf.RaggedTensor.from_tensor(written[None]), scored=False
+            )
+            shown = tf.where(
+                best.values > 0, units.filling(filled, begin, behind.end), ""
             )
             return (
                 number + 1,
-                state,
-                tf.concat([texts, self._units.shown(filled)[None]], 0),
+                after,
+                behind.begin,
+                behind.mark,
+                tf.concat([texts, shown[None]], 0),
                 tf.concat([shares, best.values[None]], 0),
             )
 
         nothing = tf.fill([0, k], ""), tf.zeros([0, k])
-        variables = tf.constant(0), state, *nothing
-        own = tf.size(parts) - 1
-        _, _, texts, shares = tf.while_loop(
+        variables = tf.constant(0), state, first.begin, first.mark, *nothing
+        _, _, _, _, texts, shares = tf.while_loop(
             lambda number, *others: number < own,
             fill,
             variables,

@@ -14,6 +14,8 @@ from ..core.runs import Run
 from ..core.task import Servable, Task
 from ..data.texts.documents import Documents, load_documents
 from .baselines import KNESER_NEY, UNIGRAM, fit_baselines
+from .blank_scoring import BlankScorer, draw_blanks
+from .blanks import Blanks
 from .cli import TASK
 from .config import READING, LanguageConfig
 from .data import StreamDataModule
@@ -26,6 +28,8 @@ from .units import Units, fit_units, read_units
 
 # Of the cache's attention, from which validation chooses.
 _FLATNESS = (0.05, 0.1, 0.2, 0.4, 0.8)
+# Blanks that the weights of both directions are fitted to, and that are measured.
+_FITTING_BLANKS, _MEASURED_BLANKS = 200, 200
 # Characters of a text that warms a model up.
 _EXAMPLE = 40
 # Of each temperature in the report.
@@ -42,7 +46,7 @@ class LanguageTask(Task[LanguageConfig, Documents, StreamDataModule]):
 
     def __init__(self, configuration: LanguageConfig, run: Run):
         super().__init__(configuration, run)
-        self._scorers: list[tuple[LanguageModel, Scorer]] = []
+        self._scorers: list[tuple[LanguageModel, Scorer, BlankScorer]] = []
 
     @classmethod
     def load(cls, configuration: LanguageConfig) -> Documents:
@@ -82,6 +86,7 @@ class LanguageTask(Task[LanguageConfig, Documents, StreamDataModule]):
             data,
             self._units,
             self.configuration.training,
+            self.run.path / "cache",
             apart=self._apart,
             seed=self.configuration.seed,
         )
@@ -91,7 +96,7 @@ class LanguageTask(Task[LanguageConfig, Documents, StreamDataModule]):
     ) -> None:
         """Fits the weights of the members, and the cache's attention, to validation."""
         self.keep_baselines(data_module)
-        scorer = self._scorer(model)
+        scorer, blanks = self._scorer(model)
         members = scorer.members
         documents = _first(
             data_module.documents("validation"), self.configuration.counts.fitting_units
@@ -104,21 +109,26 @@ class LanguageTask(Task[LanguageConfig, Documents, StreamDataModule]):
             likelihood = system_scores(scores, weights[:1]).mean()
             found.append((likelihood, flatness, weights))
         _, flatness, weights = max(found, key=lambda each: each[0])
-        write_json(
-            self._mixture_file,
-            {
-                "members": members.names,
-                "systems": members.systems,
-                "weights": weights.tolist(),
-                "flatness": flatness,
-            },
-        )
+        members.weights.assign(weights)
+        members.flatness.assign(flatness)
+        mixture = {
+            "members": members.names,
+            "systems": members.systems,
+            "weights": weights.tolist(),
+            "flatness": flatness,
+        }
+        if blanks.blanks.looks_behind:
+            seed = self.configuration.seed
+            drawn = draw_blanks(documents, self._units, _FITTING_BLANKS, seed)
+            mixture["blanks"] = blanks.fit(drawn).tolist()
+        write_json(self._mixture_file, mixture)
 
     def fit_baselines(self, data_module: StreamDataModule) -> dict[str, Any]:
+        counts = self.configuration.counts
         return fit_baselines(
-            data_module.documents("train"),
+            _first(data_module.documents("train"), counts.counted_units),
             self._units.size,
-            self.configuration.counts.order,
+            counts.order,
         )
 
     def evaluate(
@@ -128,24 +138,37 @@ class LanguageTask(Task[LanguageConfig, Documents, StreamDataModule]):
         split: str,
         options: Any,
     ) -> LanguageResult:
-        scorer = self._fitted_scorer(model)
-        serving = LanguageServing(scorer.members, self._units, ends=self._apart)
+        scorer, blanks = self.fitted_scorers(model)
+        serving = self._serving(scorer, blanks)
         length = self.configuration.writing.length
         documents = data_module.documents(split)
         ranked = self.configuration.training.ranked_units
-        return LanguageResult(
+        rate = options.dynamic_rate
+        if rate:
+            timesteps = self.configuration.training.timesteps
+            scores = scorer.score_dynamically(
+                documents, ranked, rate=rate, timesteps=timesteps
+            )
+        else:
+            scores = scorer.score(documents, ranked)
+        left_out = self.configuration.training.ranked_blanks
+        drawn = draw_blanks(documents, self._units, left_out, self.configuration.seed)
+        result = LanguageResult(
             data_module,
             split,
-            scorer.score(documents, ranked),
+            scores,
             scorer.members,
+            blanks=blanks.accuracy(drawn),
             write=lambda temperature: serving.sample(_SAMPLES, length, temperature),
             unigram=self.kept_baselines().get(UNIGRAM),
             seed=self.configuration.seed,
         )
+        if rate:
+            result.remarks["dynamic_rate"] = rate
+        return result
 
     def servable(self, model: LanguageModel) -> Servable:
-        members = self._fitted_scorer(model).members
-        serving = LanguageServing(members, self._units, ends=self._apart)
+        serving = self._serving(*self.fitted_scorers(model))
         writing = self.configuration.writing
         texts = np.array(self._examples(), object)
         written = {
@@ -196,23 +219,32 @@ class LanguageTask(Task[LanguageConfig, Documents, StreamDataModule]):
         predictions = pandas.read_csv(self.run.predictions_file, keep_default_na=False)
         return [text[:_EXAMPLE] for text in predictions["text"][:2].astype(str)]
 
-    def _scorer(self, model: LanguageModel) -> Scorer:
+    def _scorer(self, model: LanguageModel) -> tuple[Scorer, BlankScorer]:
         """What scores by the model's members, without their fitted weights."""
         # Tracing the graphs takes seconds: once for all splits.
-        for known, scorer in self._scorers:
+        for known, *scorers in self._scorers:
             if known is model:
-                return scorer
-        kneser_ney = self.kept_baselines().get(KNESER_NEY)
-        scorer = Scorer(Members(model, kneser_ney, self.configuration.counts))
-        self._scorers.append((model, scorer))
-        return scorer
+                return scorers[0], scorers[1]
+        baselines = self.kept_baselines()
+        members = Members(model, baselines.get(KNESER_NEY), self.configuration.counts)
+        blanks = Blanks(members, baselines.get(UNIGRAM))
+        self._scorers.append((model, Scorer(members), BlankScorer(blanks, self._units)))
+        return self._scorer(model)
 
-    def _fitted_scorer(self, model: LanguageModel) -> Scorer:
-        scorer = self._scorer(model)
+    def fitted_scorers(self, model: LanguageModel) -> tuple[Scorer, BlankScorer]:
+        """What scores texts and fills blanks by the trained model."""
+        scorer, blanks = self._scorer(model)
         mixture = read_json(self._mixture_file)
         scorer.members.weights.assign(mixture["weights"])
         scorer.members.flatness.assign(mixture["flatness"])
-        return scorer
+        if "blanks" in mixture:
+            blanks.blanks.weights.assign(mixture["blanks"])
+        return scorer, blanks
+
+    def _serving(self, scorer: Scorer, blanks: BlankScorer) -> LanguageServing:
+        return LanguageServing(
+            scorer.members, self._units, blanks.blanks, ends=self._apart
+        )
 
     @property
     def _apart(self) -> bool:

@@ -9,7 +9,7 @@ import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -17,6 +17,8 @@ import tensorflow as tf
 from ..core.autotuning import without_autotuning
 from ..core.errors import UserError
 from ..core.files import read_json, write_json, written_whole
+from ..data.texts.documents import Text
+from ..data.texts.long_text import LongText
 from .config import UnitsConfig
 
 BOUNDARY, UNKNOWN = 0, 1
@@ -29,7 +31,24 @@ _VOCABULARY, _SUBWORDS = "vocabulary.json", "subwords.model"
 
 # Characters of a text that are cut together; longer texts are parted at line ends.
 _PART = 1 << 20
-_TEXTS_TOGETHER = 256
+# Texts and characters that are cut together.
+_TEXTS_TOGETHER, _CHARACTERS_TOGETHER = 256, 1 << 20
+
+
+class Between(NamedTuple):
+    """What stands between two blanks.
+
+    Attributes:
+        ids: Of the units that touch no blank, int32 `[T]`.
+        end: Letters that end the unit of the blank before, a scalar string.
+        begin: Letters that begin the unit of the blank behind.
+        mark: What that unit has before its letters, as it touches a sign.
+    """
+
+    ids: tf.Tensor
+    end: tf.Tensor
+    begin: tf.Tensor
+    mark: tf.Tensor
 
 
 class Units(tf.Module, abc.ABC):
@@ -62,9 +81,27 @@ class Units(tf.Module, abc.ABC):
         """The text that units `[N, T]` make behind texts `[N]`."""
         return tf.strings.reduce_join(units, axis=-1)
 
-    def encode_behind(self, text: tf.Tensor) -> tf.Tensor:
-        """The numbers of the units of a text that stands behind a word, int32 `[T]`."""
-        return self.encode(tf.strings.join(["x", text])[None]).values[1:]
+    def between(
+        self, text: tf.Tensor, is_first: tf.Tensor, is_last: tf.Tensor
+    ) -> Between:
+        """The units of a part of a text that blanks part, a scalar string.
+
+        Args:
+            text: The part.
+            is_first: Whether no blank stands before it.
+            is_last: Whether none stands behind it.
+        """
+        return Between(
+            self.encode(text[None]).values, *(tf.constant("") for _ in range(3))
+        )
+
+    def fitting(self, mark: tf.Tensor, begin: tf.Tensor, end: tf.Tensor) -> tf.Tensor:
+        """Which units can fill a blank, bool `[V]`; see `Between` for the arguments."""
+        return tf.constant(np.isin(np.arange(self.size), self.fillers))
+
+    def filling(self, ids: tf.Tensor, begin: tf.Tensor, end: tf.Tensor) -> tf.Tensor:
+        """What units `[k]` write into the blank itself."""
+        return self.shown(ids)
 
     def texts_of(self, ids: tf.Tensor) -> tf.Tensor:
         """The texts of units, of any shape."""
@@ -74,22 +111,29 @@ class Units(tf.Module, abc.ABC):
         """The same for people, who see no marks."""
         return self.texts_of(ids)
 
-    def encode_all(self, texts: Iterable[str]) -> list[np.ndarray]:
+    def encode_parts(self, texts: Iterable[Text]) -> Iterator[tuple[int, np.ndarray]]:
+        """The numbers of texts' units, int32, in parts of bounded size.
+
+        Gives the number of the text with each part, in order; each text has one.
+        """
+        rows: list[list[int]] = []
+
+        def batches() -> Iterator[list[str]]:
+            for batch in _batched(texts):
+                rows.append([row for row, _ in batch])
+                yield [part for _, part in batch]
+
+        dataset = tf.data.Dataset.from_generator(
+            batches, output_signature=tf.TensorSpec([None], tf.string)
+        ).map(self.encode)
+        for batch in without_autotuning(dataset):
+            encoded = np.split(batch.values.numpy(), batch.row_splits.numpy()[1:-1])
+            yield from zip(rows.pop(0), encoded, strict=True)
+
+    def encode_all(self, texts: Iterable[Text]) -> list[np.ndarray]:
         """The numbers of each text's units, int32."""
-        parts = [
-            (row, part) for row, text in enumerate(texts) for part in _parted(text)
-        ]
-        dataset = (
-            tf.data.Dataset.from_tensor_slices([part for _, part in parts])
-            .batch(_TEXTS_TOGETHER if len(parts) > _TEXTS_TOGETHER else 1)
-            .map(self.encode)
-        )
-        encoded = itertools.chain.from_iterable(
-            np.split(batch.values.numpy(), batch.row_splits.numpy()[1:-1])
-            for batch in without_autotuning(dataset)
-        )
         by_row: dict[int, list[np.ndarray]] = {}
-        for (row, _), ids in zip(parts, encoded, strict=True):
+        for row, ids in self.encode_parts(texts):
             by_row.setdefault(row, []).append(ids)
         return [np.concatenate(by_row[row]) for row in sorted(by_row)]
 
@@ -171,6 +215,11 @@ class Words(ListedUnits):
     def __init__(self, vocabulary: Sequence[bytes], punctuation: str):
         super().__init__(vocabulary)
         self._parts_signs = punctuation == "apart"
+        # Words that touch the sign before them.
+        texts = [unit.decode("utf-8", "replace") for unit in self.vocabulary]
+        self._are_marked = np.array(
+            [text.startswith(JOINER) and text[1:2].isalnum() for text in texts]
+        )
 
     @property
     def fillers(self) -> np.ndarray:
@@ -184,6 +233,50 @@ class Words(ListedUnits):
 
     def cut(self, texts: tf.Tensor) -> tf.RaggedTensor:
         return cut_words(texts, self._parts_signs)
+
+    def between(
+        self, text: tf.Tensor, is_first: tf.Tensor, is_last: tf.Tensor
+    ) -> Between:
+        letter = _LETTER if self._parts_signs else r"\S"
+        end = tf.strings.regex_replace(text, rf"(?s)^({letter}*).*$", r"\1")
+        end = tf.where(is_first, "", end)
+        is_torn = ~is_first & ~is_last & (text != b"") & (end == text)
+        rest = tf.strings.substr(text, tf.strings.length(end), _ALL)
+        begin = tf.strings.regex_replace(rest, rf"(?s)^.*?({letter}*)$", r"\1")
+        begin = tf.where(is_last, "", begin)
+        rest = tf.strings.substr(
+            rest, 0, tf.strings.length(rest) - tf.strings.length(begin)
+        )
+        touches_sign = tf.strings.regex_full_match(rest, r"(?s).*\S")
+        # A sign that touches the blank is one that touches a word.
+        before = tf.where(is_first, "", "x")
+        ids = self.encode(tf.strings.join([before, rest])[None]).values
+        ids = ids[tf.where(is_first, 0, 1) :]
+        # No word is known to have a blank on both sides of its letters.
+        begin, end = (tf.where(is_torn, JOINER * 2, each) for each in (begin, end))
+        return Between(ids, end, begin, tf.where(touches_sign, JOINER, ""))
+
+    def fitting(self, mark: tf.Tensor, begin: tf.Tensor, end: tf.Tensor) -> tf.Tensor:
+        lengths = tf.strings.length(self._texts)
+        of_end = tf.minimum(tf.strings.length(end), lengths)
+        ends = tf.strings.substr(self._texts, lengths - of_end, of_end) == end
+
+        def fits(mark: tf.Tensor, is_such: np.ndarray) -> tf.Tensor:
+            text = tf.strings.join([mark, begin])
+            outside = tf.strings.length(text) + tf.strings.length(end)
+            begins = self.completing(text[None])[0]
+            return is_such & begins & ends & (lengths > outside)
+
+        marked = fits(mark, self._are_marked)
+        plain = fits(tf.constant(""), np.isin(np.arange(self.size), self.fillers))
+        return tf.where((mark != b"") & tf.reduce_any(marked), marked, plain)
+
+    def filling(self, ids: tf.Tensor, begin: tf.Tensor, end: tf.Tensor) -> tf.Tensor:
+        shown = self.shown(ids)
+        outside = tf.strings.length(begin) + tf.strings.length(end)
+        lengths = tf.strings.length(shown)
+        first = tf.minimum(tf.strings.length(begin), lengths)
+        return tf.strings.substr(shown, first, tf.maximum(lengths - outside, 0))
 
     def without_broken_end(self, texts: tf.Tensor) -> tuple[tf.RaggedTensor, tf.Tensor]:
         # A last word that the vocabulary does not have may begin one that it has.
@@ -213,7 +306,11 @@ class Words(ListedUnits):
         return tf.where(needs_none, tf.strings.regex_replace(text, "^ ", ""), text)
 
 
-_SIGN = r"[^\pL\pM\pN\s_'\x{2019}\x{FFED}-]"
+_LETTERS = r"\pL\pM\pN_'\x{2019}-"
+_LETTER = rf"[{_LETTERS}]"
+_SIGN = rf"[^\s\x{{FFED}}{_LETTERS}]"
+# Bytes of a text, however long it is.
+_ALL = 1 << 30
 
 
 def cut_words(texts: tf.Tensor, parts_signs: bool) -> tf.RaggedTensor:
@@ -232,14 +329,15 @@ def cut_words(texts: tf.Tensor, parts_signs: bool) -> tf.RaggedTensor:
     return words.with_values(tf.strings.regex_replace(words.values, "^\uffec$", "\n"))
 
 
-def fit_units(config: UnitsConfig, texts: Sequence[str], assets: Path) -> None:
+def fit_units(config: UnitsConfig, texts: Sequence[Text], assets: Path) -> None:
     """Fits the vocabulary to texts and writes it to a folder.
 
     Raises:
         UserError: It is too small for subwords, or their packages are missing.
     """
     if config.kind == "subwords":
-        fitted = _subwords().fit_subwords(texts, config.vocabulary_size)
+        parts = itertools.chain.from_iterable(map(_parted, texts))
+        fitted = _subwords().fit_subwords(parts, config.vocabulary_size)
         with written_whole(assets / _SUBWORDS) as partial:
             partial.write_bytes(fitted)
         return
@@ -285,8 +383,12 @@ def _subwords() -> Any:
     return subwords
 
 
-def _parted(text: str) -> Iterator[str]:
+def _parted(text: Text) -> Iterator[str]:
     """The text in parts that end where a line does, if lines are not too long."""
+    if isinstance(text, LongText):
+        for part in text.parts():
+            yield from _parted(part)
+        return
     begin = 0
     while len(text) - begin > _PART:
         end = text.rfind("\n", begin, begin + _PART) + 1
@@ -294,3 +396,19 @@ def _parted(text: str) -> Iterator[str]:
         yield text[begin:end]
         begin = end
     yield text[begin:]
+
+
+def _batched(texts: Iterable[Text]) -> Iterator[list[tuple[int, str]]]:
+    """Parts of texts with their texts' numbers, as many as are cut together."""
+    batch: list[tuple[int, str]] = []
+    characters = 0
+    for row, text in enumerate(texts):
+        for part in _parted(text):
+            is_full = characters + len(part) > _CHARACTERS_TOGETHER
+            if batch and (is_full or len(batch) == _TEXTS_TOGETHER):
+                yield batch
+                batch, characters = [], 0
+            batch.append((row, part))
+            characters += len(part)
+    if batch:
+        yield batch

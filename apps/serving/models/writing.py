@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pydantic
 
-from recurra.pipelines.cards import BLANK, ContinuationAnswer
+from recurra.pipelines.cards import BLANK, ContinuationAnswer, unfilled_blank
 
 from ..errors import invalid
 from .loading import LoadedModel
@@ -58,7 +58,8 @@ def fill(model: LoadedModel, text: str, k: int) -> list[list[dict[str, Any]]]:
     """By blank of a text the `k` best fillings, each with its probability.
 
     Raises:
-        ServingError: If the model does not fill in, or the text has no blank.
+        ServingError: If the model does not fill in, or the text has no blank, or one
+            that nothing can fill.
     """
     answer = _answer(model)
     if answer is None or not fills(model):
@@ -66,7 +67,10 @@ def fill(model: LoadedModel, text: str, k: int) -> list[list[dict[str, Any]]]:
     if BLANK not in text:
         raise invalid(f"The text has no blank; write {BLANK} for what is to be found.")
     found = _run(model, {"text": [text.encode()], "k": k}, "fill")
-    return answer.decode_fillings([text], found)[0]
+    (blanks,) = answer.decode_fillings([text], found)
+    if unfilled := unfilled_blank(blanks):
+        raise invalid(f"{unfilled[0].upper()}{unfilled[1:]}.")
+    return blanks
 
 
 def _answer(model: LoadedModel) -> ContinuationAnswer | None:

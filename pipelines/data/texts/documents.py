@@ -1,5 +1,7 @@
 """Plain texts: of files in folders, a column of a table, or tensorflow-datasets."""
 
+import functools
+import hashlib
 import itertools
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -13,7 +15,6 @@ import pandas as pd
 from ...cards import ReadingPlan
 from ...core.errors import UserError
 from ..description import DataDescription, DescriptionTable
-from ..digests import sha256
 from ..files.patterns import files_at
 from ..files.tables import UNDECODABLE, BadRow, is_missing, is_table, read_table
 from ..files.text_files import read_text
@@ -21,10 +22,12 @@ from ..reading import Decision, PlanBuilder
 from ..sources import PLAIN_TEXTS, Spec, read
 from ..splits import check_bad_fraction, check_fractions, in_order, split_called
 from .labelled_files import find_text_column
+from .long_text import LongText
 from .text_description import QUANTILES, example_of, quantiles
 from .tfds_texts import fetch, find_builder
 
 SplitBy = Literal["documents", "position"]
+Text = str | LongText
 
 # From so many on a split is carved of whole documents.
 _MANY_DOCUMENTS = 20
@@ -38,17 +41,23 @@ class Documents:
 
     Args:
         spec: as given.
-        splits: texts by split; keys among "train", "validation", "test".
+        splits: texts by split; keys among "train", "validation", "test". One of many
+            megabytes is a `LongText`, which stays in its file.
         bad_rows: what was left out, each with file, line and reason.
         encodings: lines of the files by the encoding they were decoded with.
         reading_plan: how the files were read.
     """
 
     spec: str
-    splits: dict[str, list[str]]
+    splits: dict[str, list[Text]]
     bad_rows: tuple[BadRow, ...] = ()
     encodings: dict[str, int] = field(default_factory=dict)
     reading_plan: ReadingPlan | None = None
+
+    @functools.cached_property
+    def digests(self) -> dict[str, str]:
+        """A hash of each split."""
+        return {name: _digest(texts) for name, texts in self.splits.items()}
 
     def metadata(self) -> dict[str, Any]:
         """What the data hold, with a hash of each split, for JSON."""
@@ -58,7 +67,7 @@ class Documents:
             "characters": {
                 name: sum(map(len, texts)) for name, texts in self.splits.items()
             },
-            "sha256": {name: sha256(texts) for name, texts in self.splits.items()},
+            "sha256": self.digests,
             "bad_rows": [vars(row) for row in self.bad_rows],
         }
 
@@ -70,7 +79,11 @@ class Documents:
     def frame(self) -> pd.DataFrame:
         """All texts: `split` and `text`."""
         return pd.DataFrame(
-            [(name, text) for name, texts in self.splits.items() for text in texts],
+            [
+                (name, str(text))
+                for name, texts in self.splits.items()
+                for text in texts
+            ],
             columns=["split", "text"],
         )
 
@@ -79,7 +92,7 @@ class Documents:
 class TextSource:
     """What a reader of plain texts returns."""
 
-    splits: dict[str, list[str]] = field(default_factory=dict)
+    splits: dict[str, list[Text]] = field(default_factory=dict)
     bad_rows: list[BadRow] = field(default_factory=list)
     encodings: Counter[str] = field(default_factory=Counter)
 
@@ -155,6 +168,10 @@ def read_text_files(spec: Spec, plan: PlanBuilder) -> TextSource:
         if is_table(path):
             _add_table(source, split, path, plan)
             continue
+        if (long := LongText.of_file(path)) and _may_be_utf_8(plan):
+            source.encodings["utf-8"] += 1
+            source.splits.setdefault(split, []).append(long)
+            continue
         text = read_text(path, plan)
         source.encodings.update(text.encodings)
         if text.undecodable:
@@ -164,6 +181,10 @@ def read_text_files(spec: Spec, plan: PlanBuilder) -> TextSource:
         else:
             source.add(split, text.text, str(path), None)
     return source
+
+
+def _may_be_utf_8(plan: PlanBuilder) -> bool:
+    return plan.given("encoding") in (None, "utf-8", "utf-8-sig")
 
 
 def _files(spec: Spec) -> list[tuple[str, Path]]:
@@ -295,10 +316,10 @@ def _carved(
 
 
 def _by_documents(
-    texts: Sequence[str], fractions: dict[str, float], seed: int
-) -> dict[str, list[str]]:
+    texts: Sequence[Text], fractions: dict[str, float], seed: int
+) -> dict[str, list[Text]]:
     order = np.random.default_rng(seed).permutation(len(texts))
-    splits: dict[str, list[str]] = {}
+    splits: dict[str, list[Text]] = {}
     for name, fraction in fractions.items():
         count = max(1, round(fraction * len(texts)))
         drawn, order = order[:count], order[count:]
@@ -307,11 +328,18 @@ def _by_documents(
 
 
 def _by_position(
-    texts: Iterable[str], fractions: dict[str, float], seed: int
-) -> dict[str, list[str]]:
-    splits: dict[str, list[str]] = {name: [] for name in ("train", *fractions)}
+    texts: Iterable[Text], fractions: dict[str, float], seed: int
+) -> dict[str, list[Text]]:
+    splits: dict[str, list[Text]] = {name: [] for name in ("train", *fractions)}
+    kept = 1.0 - sum(fractions.values())
     for text in texts:
-        begin, kept = 0, 1.0 - sum(fractions.values())
+        if isinstance(text, LongText):
+            cut = text.cut([kept, *fractions.values()])
+            for name, part in zip(splits, cut, strict=True):
+                if part.end > part.begin:
+                    splits[name].append(part)
+            continue
+        begin = 0
         for name, fraction in {"train": kept, **fractions}.items():
             end = min(len(text), begin + round(fraction * len(text)))
             if name == list(fractions)[-1]:
@@ -320,6 +348,20 @@ def _by_position(
                 splits[name].append(text[begin:end])
             begin = end
     return splits
+
+
+def _beginning(text: Text) -> str:
+    return next(text.parts()) if isinstance(text, LongText) else text
+
+
+def _digest(texts: Iterable[Text]) -> str:
+    """As `digests.sha256`."""
+    digest = hashlib.sha256()
+    for text in texts:
+        for part in text.parts() if isinstance(text, LongText) else [text]:
+            digest.update(part.encode("utf-8"))
+        digest.update(b"\0")
+    return digest.hexdigest()
 
 
 def describe_documents(spec: str, reading: dict[str, Any]) -> DataDescription:

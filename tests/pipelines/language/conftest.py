@@ -48,7 +48,13 @@ def members(units):
 
 
 @pytest.fixture(scope="session")
-def serving(members, units):
+def module(members, units):
+    from recurra.pipelines.language.blanks import Blanks
     from recurra.pipelines.language.serving import LanguageServing
 
-    return LanguageServing(members, units, ends=True).signatures()
+    return LanguageServing(members, units, Blanks(members, None), ends=True)
+
+
+@pytest.fixture(scope="session")
+def serving(module):
+    return module.signatures()

@@ -5,17 +5,18 @@ import pytest
 import tensorflow as tf
 
 from recurra.pipelines.data.texts.documents import Documents
+from recurra.pipelines.language import data
 from recurra.pipelines.language.config import LanguageTrainingConfig
 from recurra.pipelines.language.data import StreamDataModule
 
 from .conftest import TEXT
 
 
-def _module(units, apart, **keys):
+def _module(units, apart, cache=None, **keys):
     texts = TEXT.splitlines()
-    data = Documents("test", {"train": texts * 3, "validation": texts})
+    documents = Documents("test", {"train": texts * 3, "validation": texts})
     training = LanguageTrainingConfig(batch_size=2, timesteps=7, **keys)
-    return StreamDataModule(data, units, training, apart=apart, seed=0)
+    return StreamDataModule(documents, units, training, cache, apart=apart, seed=0)
 
 
 def _joined(batches):
@@ -54,6 +55,30 @@ def test_an_epoch_has_its_own_order_and_cuts(units):
     assert len({tuple(stream) for stream in streams}) > 1
     assert len({tuple(sorted(stream)) for stream in streams}) == 1
     assert (streams[0] == 0).sum() == 6, "a boundary ends each text"
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_units_of_a_long_split_are_mapped_from_a_file(
+    units, tmp_path, monkeypatch, apart
+):
+    expected = _module(units, apart)
+    for split in ("train", "validation"):
+        expected.documents(split)
+    monkeypatch.setattr(data, "_IN_MEMORY", 0)
+    cache = tmp_path / "cache"
+    for _ in range(2):
+        module = _module(units, apart, cache)
+        for split in ("train", "validation"):
+            found = module.documents(split)
+            assert [each.tolist() for each in found] == [
+                each.tolist() for each in expected.documents(split)
+            ]
+            assert isinstance(found[0], np.memmap)
+        assert len(list(cache.iterdir())) == 4
+    for found, batch in zip(
+        module.training_batches(1), expected.training_batches(1), strict=True
+    ):
+        assert found[1].numpy().tolist() == batch[1].numpy().tolist()
 
 
 def test_states_are_carried_over_batches(members, units):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from recurra.pipelines.language.serving import LanguageServing, _Draw
+from recurra.pipelines.language.serving import _Draw
 
 
 def _written(serving, prompts, **options):
@@ -60,8 +60,7 @@ def test_at_temperature_0_the_likeliest_unit_is_taken(serving):
     assert (np.diff(best["probability"][0]) <= 0).all()
 
 
-def test_samples_are_texts_of_their_own_seeds_by_one_graph(serving, members, units):
-    module = LanguageServing(members, units, ends=True)
+def test_samples_are_texts_of_their_own_seeds_by_one_graph(serving, module):
     for temperature in (1.0, 0.5):
         found = module.sample(2, 12, temperature)
         assert found == [
@@ -147,3 +146,21 @@ def test_fillings_are_judged_by_both_sides(serving, units):
     best = max(sides, key=sides.__getitem__)
     assert found["filling"][2, 0, 0] == best
     assert best.isalpha()
+
+
+def _fillings(serving, text):
+    found = serving["fill"](text=tf.constant([text]), k=tf.constant(3))
+    return [
+        [filling.decode() for filling in fillings if filling]
+        for fillings in found["filling"][0].numpy()
+    ]
+
+
+def test_letters_that_touch_a_blank_are_part_of_its_word(serving):
+    assert _fillings(serving, "the dog s____ the man") == [["aw"]]
+    assert _fillings(serving, "the dog ____w the man") == [["sa"]]
+    assert _fillings(serving, "the d____g, and the m____n.") == [["o"], ["a"]]
+    assert all(word.isalpha() for word in _fillings(serving, "the ____.")[0])
+    # Nothing is left out without a word.
+    assert _fillings(serving, "the dogx____ saw") == [[]]
+    assert _fillings(serving, "d____o____g saw") == [[], []]

@@ -114,6 +114,7 @@ def test_each_kind_of_answer_is_clicked_through(chromium, url, size, tmp_path):
     assert page.locator("img[alt^=Attention]").count() == 1
 
     tab.choose("Model", "stories")
+    tab.see(".note", "____ in the text is a word to be found", "stories")
     page.get_by_label("Text", exact=True).fill("The ____ man counts:")
     page.get_by_label("Seed").fill("-2000000000")
     tab.press("Write")
