@@ -62,7 +62,7 @@ class Blanks(tf.Module):
         self.weights = tf.Variable(
             _BOTH if self.looks_behind else _FORWARD, trainable=False, dtype=tf.float32
         )
-        if self.looks_behind:
+        if unigram is not None and self.looks_behind:
             self._unigram = tf.Variable(
                 np.log(unigram), trainable=False, dtype=tf.float32
             )

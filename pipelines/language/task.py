@@ -222,9 +222,9 @@ class LanguageTask(Task[LanguageConfig, Documents, StreamDataModule]):
     def _scorer(self, model: LanguageModel) -> tuple[Scorer, BlankScorer]:
         """What scores by the model's members, without their fitted weights."""
         # Tracing the graphs takes seconds: once for all splits.
-        for known, *scorers in self._scorers:
+        for known, scorer, of_blanks in self._scorers:
             if known is model:
-                return scorers[0], scorers[1]
+                return scorer, of_blanks
         baselines = self.kept_baselines()
         members = Members(model, baselines.get(KNESER_NEY), self.configuration.counts)
         blanks = Blanks(members, baselines.get(UNIGRAM))

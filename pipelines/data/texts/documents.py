@@ -401,7 +401,7 @@ def describe_documents(spec: str, reading: dict[str, Any]) -> DataDescription:
         examples=DescriptionTable(
             ["split", "text"],
             [
-                [name, example_of(text, "")["text"]]
+                [name, example_of(_beginning(text), "")["text"]]
                 for name, texts in documents.splits.items()
                 for text in texts[:2]
             ],
