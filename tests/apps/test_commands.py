@@ -11,7 +11,10 @@ import pytest
 from recurra.pipelines.core.runs import Run
 
 METRICS = {"accuracy", "macro_f1", "roc_auc", "nll", "ece"}
-BASELINES = {"majority", "tfidf_logistic_regression", "nb_logistic_regression"}
+BASELINES = {
+    *("recurrent", "nb_ngrams", "tfidf_ngrams", "majority"),
+    *("tfidf_logistic_regression", "nb_logistic_regression"),
+}
 
 
 def assert_metrics_table(text):

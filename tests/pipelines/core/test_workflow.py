@@ -20,7 +20,10 @@ from recurra.pipelines.sentiment.config import SentimentConfig
 from recurra.pipelines.sentiment.task import SentimentTask
 
 METRICS = {"accuracy", "macro_f1", "roc_auc", "nll", "ece"}
-BASELINES = {"majority", "tfidf_logistic_regression", "nb_logistic_regression"}
+BASELINES = {
+    *("recurrent", "nb_ngrams", "tfidf_ngrams", "majority"),
+    *("tfidf_logistic_regression", "nb_logistic_regression"),
+}
 
 
 def _contents(folder):
