@@ -38,6 +38,8 @@ def _is_example_or_source(line):
         '"translation"',
         "weathercode",
         'versions.pop("language")',
+        # The Hub's name for the languages of texts.
+        '"language": [',
     )
     return line.lstrip().startswith((">>>", "...")) or any(
         word in line for word in words
