@@ -330,8 +330,6 @@ def tune(
         raise UserError(f"--sampler {sampler}: give tpe, random or qmc")
     seconds = None if time is None else parse_time("--time", time)
     import_tensorflow_quietly()
-    import optuna  # noqa: F401  # Says at once which extra is missing.
-
     from recurra.pipelines import tune as tune_model
     from recurra.pipelines.core.runs import next_free
     from recurra.pipelines.core.tuning import Tuning
@@ -786,6 +784,10 @@ def serve(
     api_key_file: Annotated[
         Path | None, typer.Option(help="API keys, one a line.")
     ] = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(min=1, help="That serve on the same ports; 1 if left out."),
+    ] = None,
     ui: Annotated[
         bool | None,
         typer.Option(
@@ -806,6 +808,7 @@ def serve(
         "grpc_port": grpc_port,
         "model_config_file": model_config_file,
         "api_key_file": api_key_file,
+        "processes": processes,
         "ui": ui,
     }
     given = {key: value for key, value in given.items() if value is not None}
@@ -821,17 +824,26 @@ def model_server(context: typer.Context) -> None:
 
 
 def _serve(file: Path | None, given: dict[str, Any]) -> None:
+    from .serving.settings import make_settings
+
+    show_log()
+    settings = make_settings(file, given)
+    if settings.processes > 1:
+        import asyncio
+
+        from .serving.processes import serve_by_processes
+
+        process = [sys.executable, "-P", "-m", f"{__package__}.serving_process"]
+        raise typer.Exit(asyncio.run(serve_by_processes(settings, process)))
     import_tensorflow_quietly()
     import uvloop
 
     from .serving.server import serve as serve_until_stopped
-    from .serving.settings import make_settings
 
-    show_log()
-    uvloop.run(serve_until_stopped(make_settings(file, given), _answer_pages))
+    uvloop.run(serve_until_stopped(settings, answer_pages))
 
 
-def _answer_pages() -> Sequence[Any]:
+def answer_pages() -> Sequence[Any]:
     """Pages of the kinds of answers. Their packages take seconds to import."""
     from .answers.pages import make_pages
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import grpc
 
-from .errors import StartError
 from .protocols.http import Receive, Request, Scope, Send, error_answer, send_answer
+from .settings import StartError
 from .ui.key_form import PAGE, answer_without_key, key_of_cookie
 
 # What a load balancer asks, which has no key.

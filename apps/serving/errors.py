@@ -1,4 +1,4 @@
-"""What a client reads of a failed request, and a person of a failed start."""
+"""What a client reads of a failed request."""
 
 import logging
 import re
@@ -30,12 +30,6 @@ _HTTP_STATUS = {
     grpc.StatusCode.UNAVAILABLE: 503,
     grpc.StatusCode.UNAUTHENTICATED: 401,
 }
-
-
-class StartError(Exception):
-    """The server cannot start with its settings; the message says what to do."""
-
-    exit_status = 2
 
 
 class ServingError(Exception):

@@ -25,7 +25,7 @@ from tensorflow_serving.apis import (
 
 from . import metrics as metrics_page
 from .access import GrpcAccess, HttpAccess, Keys
-from .errors import ServingError, StartError
+from .errors import ServingError
 from .metrics import Metrics
 from .models.configuration import (
     ModelConfig,
@@ -45,7 +45,8 @@ from .protocols.openapi import describe
 from .protocols.origins import Origins
 from .protocols.prediction_log import ANSWERS
 from .protocols.rest import RestApi
-from .settings import Settings
+from .settings import Settings, StartError
+from .siblings import Sibling
 from .ui.answer_page import PageFactory, no_pages
 from .ui.asking import Asker
 from .ui.mounting import mounted
@@ -68,13 +69,20 @@ class Server:
     Args:
         settings: The server's.
         pages: Makes the pages of kinds of answers, if there is a page at all.
+        sibling: Of several processes that serve, this one.
 
     Raises:
         StartError: If a file of the settings is wrong.
     """
 
-    def __init__(self, settings: Settings, pages: PageFactory = no_pages):
+    def __init__(
+        self,
+        settings: Settings,
+        pages: PageFactory = no_pages,
+        sibling: Sibling | None = None,
+    ):
         self.settings = settings
+        self._sibling = sibling
         self._pages = pages
         if settings.batching_parameters_file:
             batching = with_batching_parameters(
@@ -90,7 +98,11 @@ class Server:
         self._keys = Keys(settings.api_key_file) if settings.api_key_file else None
         self.metrics = Metrics(lambda: self.repository.models)
         self.repository = Repository(
-            settings, self._model_configs(), ANSWERS, self.metrics.ran
+            settings,
+            self._model_configs(),
+            ANSWERS,
+            self.metrics.ran,
+            sibling.in_step if sibling else None,
         )
         self.runner = Runner(settings.limits)
         given = (self.repository, self.runner, Bodies(settings.limits))
@@ -180,8 +192,10 @@ class Server:
         room = scope["path"].partition("/")[2].partition("/")[0].lower()
         await self._apis.get(room, self.app)(scope, receive, send)
 
-    def _metrics_page(self, request: fastapi.Request) -> Response:
-        return Response(self.metrics.page(), media_type=metrics_page.CONTENT_TYPE)
+    async def _metrics_page(self, request: fastapi.Request) -> Response:
+        sibling = self._sibling
+        page = await sibling.page() if sibling else self.metrics.page()
+        return Response(page, media_type=metrics_page.CONTENT_TYPE)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[tuple[int, int]]:
@@ -192,7 +206,12 @@ class Server:
         """
         settings = self.settings
         async with contextlib.AsyncExitStack() as ends:
-            listener = ends.enter_context(_listening(settings.host, settings.rest_port))
+            is_shared = self._sibling is not None
+            listener = ends.enter_context(
+                _listening(settings.host, settings.rest_port, is_shared)
+            )
+            if self._sibling is not None:
+                await ends.enter_async_context(self._sibling.giving(self.metrics.page))
             grpc_server, grpc_port = self._grpc_server()
             await self.repository.refresh(at_once=True)
             page_end = await ends.enter_async_context(self._page())
@@ -254,7 +273,7 @@ class Server:
             options=[
                 ("grpc.max_receive_message_length", settings.limits.body_bytes),
                 ("grpc.max_send_message_length", -1),
-                ("grpc.so_reuseport", 0),
+                ("grpc.so_reuseport", int(self._sibling is not None)),
             ],
         )
         calls = Calls(self.repository, self.runner, self.metrics)
@@ -264,7 +283,8 @@ class Server:
         inference = InferenceService(self.repository, calls)
         server.add_generic_rpc_handlers((inference.handler(),))
         model_service_pb2_grpc.add_ModelServiceServicer_to_server(
-            ModelService(self.repository, settings.models), server
+            ModelService(self.repository, settings.models, self._sibling is None),
+            server,
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         reflection.enable_server_reflection(
@@ -311,10 +331,12 @@ class _RestServer(uvicorn.Server):
 
 
 @contextlib.contextmanager
-def _listening(host: str, port: int) -> Iterator[socket.socket]:
+def _listening(host: str, port: int, is_shared: bool) -> Iterator[socket.socket]:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if is_shared:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         try:
             listener.bind((host, port))
         except OSError:
@@ -350,12 +372,19 @@ def _reload_in_background(server: Server) -> Callable[[], None]:
     return reload
 
 
-async def serve(settings: Settings, pages: PageFactory = no_pages) -> None:
+async def serve(
+    settings: Settings,
+    pages: PageFactory = no_pages,
+    sibling: Sibling | None = None,
+    lines: asyncio.StreamReader | None = None,
+) -> None:
     """Serves until SIGTERM or SIGINT, and then ends what is in flight.
 
     Args:
         settings: The server's.
         pages: Makes the pages of kinds of answers, if there is a page at all.
+        sibling: Of several processes that serve, this one.
+        lines: What its parent says, whose end ends it too.
 
     Raises:
         StartError: If a file of the settings is wrong, or a port is taken.
@@ -364,14 +393,26 @@ async def serve(settings: Settings, pages: PageFactory = no_pages) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    server = Server(settings, pages)
+    server = Server(settings, pages, sibling)
+    if sibling is not None and lines is not None:
+        hearing = asyncio.create_task(sibling.hear(lines))
+        hearing.add_done_callback(lambda _: stop.set())
     async with server.running() as (rest_port, grpc_port):
         loop.add_signal_handler(signal.SIGHUP, _reload_in_background(server))
-        if not server.repository.models:
+        if sibling is not None:
+            sibling.ready()
+        if not server.repository.models and _is_first(sibling):
             logger.warning("%s holds no models yet", settings.models)
-        logger.info("REST on http://%s:%d", settings.host, rest_port)
-        logger.info("gRPC on %s:%d", settings.host, grpc_port)
-        if settings.host not in _LOOPBACK and not settings.api_key_file:
+        if sibling is None:
+            logger.info("REST on http://%s:%d", settings.host, rest_port)
+            logger.info("gRPC on %s:%d", settings.host, grpc_port)
+        is_open = settings.host not in _LOOPBACK and not settings.api_key_file
+        if is_open and _is_first(sibling):
             logger.warning("Other machines can send requests, and need no API key")
         await stop.wait()
-        logger.info("Stopping: requests in flight are finished")
+        if sibling is None:
+            logger.info("Stopping: requests in flight are finished")
+
+
+def _is_first(sibling: Sibling | None) -> bool:
+    return sibling is None or sibling.number == 1

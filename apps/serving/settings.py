@@ -7,10 +7,14 @@ from typing import Any
 import pydantic
 import yaml
 
-from .errors import StartError
-
 # Stands for all of them in `batching.models`.
 ALL_MODELS = "*"
+
+
+class StartError(Exception):
+    """The server cannot start with its settings; the message says what to do."""
+
+    exit_status = 2
 
 
 class _Section(pydantic.BaseModel):
@@ -132,6 +136,7 @@ class Settings(_Section):
         return frozenset(origins)
 
     ui: bool = pydantic.Field(True, description="whether there is a page to try models")
+    processes: int = pydantic.Field(1, ge=1, description="that serve on the same ports")
     poll_seconds: float = pydantic.Field(
         1.0, gt=0, description="between two looks at the folder of models"
     )

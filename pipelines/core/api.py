@@ -1,6 +1,7 @@
 """The Python API, which `recurra.pipelines` exports and the command line calls."""
 
 import contextlib
+import importlib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -253,6 +254,8 @@ def tune(
         UserError: For wrong data, configuration or space, or a directory that exists.
         Interrupted: If it was asked to stop; what was tried is kept.
     """
+    # Before anything is made, so that its absence leaves nothing behind.
+    importlib.import_module("optuna")
     if min(workers, trials) < 1:
         raise UserError("trials and workers: give 1 or more")
     if resume and run is None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ..core.registry import TaskDefinition
+from ..core.search_space import Range
 from ..data.description import DataDescription
 from ..data.sources import PLAIN_TEXTS
 from ..data.specs import DataSpec
@@ -41,6 +42,10 @@ TASK = TaskDefinition(
     data_specs=_SPECS,
     reading_options=READING,
     evaluation_class=LanguageEvaluationConfig,
+    search_space={
+        "model.embedding_size": Range(50, 400, log=True),
+        "model.word_dropout": Range(0.0, 0.3),
+    },
     examples=("Once upon a time", "The old"),
 )
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ..core.registry import TaskDefinition
+from ..core.search_space import Range
 from ..data.description import DataDescription
 from ..data.files.table_config import TABLE_KEYS
 from ..data.sources import LABELLED_TEXTS
@@ -55,6 +56,10 @@ TASK = TaskDefinition(
         *("min_class_rows", "label_case", *TABLE_KEYS),
     ),
     is_shown_first=True,
+    search_space={
+        "model.embedding_size": Range(32, 256, log=True),
+        "model.word_dropout": Range(0.0, 0.3),
+    },
     examples=(
         "The food was not bad at all.",
         "I expected a great film and got a dull one.",

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.registry import TaskDefinition
+from ..core.search_space import Range
 from ..data.description import DataDescription, DescriptionTable
 from ..data.sources import SENTENCE_PAIRS
 from ..data.specs import DataSpec
@@ -50,6 +51,12 @@ TASK = TaskDefinition(
     data_specs=_SPECS,
     reading_options=("source", "target", *READING),
     evaluation_class=TranslationEvaluationConfig,
+    search_space={
+        "model.encoder_units": Range(64, 512, log=True),
+        "model.decoder_units": Range(64, 512, log=True),
+        "model.encoder_dropout": Range(0.0, 0.6),
+        "model.word_dropout": Range(0.0, 0.3),
+    },
     examples=(
         "The old king does not buy the red bag.",
         "They say that the sister has found seventy-two windows.",

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.registry import Groups, TaskDefinition
+from ..core.search_space import Choice, Range
 from ..data.description import DataDescription, DescriptionTable
 from ..data.sources import TIME_SERIES
 from ..data.specs import DataSpec
@@ -41,6 +42,10 @@ TASK = TaskDefinition(
     data_specs=_SPECS,
     reading_options=("time_column", "station_column"),
     evaluation_class=EvaluationConfig,
+    search_space={
+        "model.head_units": Range(16, 256, log=True),
+        "model.depth": Choice((1, 2)),
+    },
     groups=Groups("station", "recurra.pipelines.weather.cli:stations"),
 )
 

@@ -15,8 +15,8 @@ from google.protobuf import (
 )
 from tensorflow_serving.config import model_server_config_pb2
 
-from ..errors import ServingError, StartError, invalid
-from ..settings import Batching
+from ..errors import ServingError, invalid
+from ..settings import Batching, StartError
 
 ModelServerConfig = model_server_config_pb2.ModelServerConfig
 

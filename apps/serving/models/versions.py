@@ -5,7 +5,7 @@ import contextlib
 import dataclasses
 import enum
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -119,6 +119,8 @@ class Repository:
         answers: By the protocols, what answers warm-up requests.
         ran: Called with a model's name and the number of rows of every batch that it
             has run.
+        in_step: Of several processes that serve, what is waited for before a version
+            that is loaded, or found broken, answers.
     """
 
     def __init__(
@@ -127,11 +129,13 @@ class Repository:
         configs: Mapping[str, ModelConfig] | None,
         answers: Answers,
         ran: Callable[[str, int], None],
+        in_step: Callable[[str, int], Awaitable[None]] | None = None,
     ):
         self._settings = settings
         self._configs = configs
         self._answers = answers
         self._ran = ran
+        self._in_step = in_step
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="loader")
         self._refreshing = asyncio.Lock()
         self._frees: set[asyncio.Task] = set()
@@ -369,6 +373,9 @@ class Repository:
                 "%s version %d cannot be served: %s",
                 *(model.name, version.number, version.error),
             )
+        if self._in_step is not None:
+            await self._in_step(model.name, number)
+        if version.is_broken:
             return
         version.state = State.AVAILABLE
         logger.info("%s version %d is served", model.name, version.number)

@@ -117,11 +117,13 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
     Args:
         repository: The models.
         models: The folder where they are.
+        is_alone: Whether a request for other models reaches all that serve.
     """
 
-    def __init__(self, repository: Repository, models: Path):
+    def __init__(self, repository: Repository, models: Path, is_alone: bool = True):
         self._repository = repository
         self._models = models
+        self._is_alone = is_alone
 
     async def GetModelStatus(
         self, request: get_model_status_pb2.GetModelStatusRequest, context: Context
@@ -142,6 +144,12 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
             # As in TensorFlow Serving, which takes no action for an empty one.
             return response
         try:
+            if not self._is_alone:
+                raise ServingError(
+                    grpc.StatusCode.FAILED_PRECONDITION,
+                    "Several processes serve, of which this reaches one; change the "
+                    "file of models and send SIGHUP",
+                )
             await self._repository.reload(model_configs(request.config, self._models))
         except Exception as error:
             failure = as_serving_error(error)

@@ -7,7 +7,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tensorflow_serving.apis import get_model_status_pb2
 
 from recurra.apps.serving.access import Keys
-from recurra.apps.serving.errors import StartError
+from recurra.apps.serving.settings import StartError
 
 STATUS = "/v1/models/scaled"
 

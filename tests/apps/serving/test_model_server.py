@@ -7,9 +7,8 @@ import pytest
 
 from recurra.apps.main import model_server
 from recurra.apps.model_server import settings_of
-from recurra.apps.serving.errors import StartError
 from recurra.apps.serving.models.configuration import with_batching_parameters
-from recurra.apps.serving.settings import Batching, make_settings
+from recurra.apps.serving.settings import Batching, StartError, make_settings
 
 
 def settings(*flags):
