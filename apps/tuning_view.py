@@ -48,13 +48,14 @@ def print_search(tuning: "Tuning") -> None:
     table = pd.read_csv(tuning.trials_file, keep_default_na=True)
     rows = [[_cell(each) for each in row] for row in table.head(_SHOWN).to_numpy()]
     output.print(as_table(DescriptionTable(list(table.columns), rows)))
-    done = table[table["state"] == "complete"].set_index("trial")[tuning.monitor]
-    best = done.index[0]
-    line = f"Best: trial {best} with {tuning.monitor} {_cell(done[best])} on validation"
-    if best == 0:
+    done = table[table["state"] == "complete"]
+    best, value = done["trial"].iloc[0], done[tuning.monitor].iloc[0]
+    line = f"Best: trial {best} with {tuning.monitor} {_cell(value)} on validation"
+    given = done[done["as_given"]][tuning.monitor]
+    if done["as_given"].iloc[0]:
         line += "; no trial is better than the configuration as it was given"
-    elif 0 in done.index:
-        line += f"; the configuration as it was given has {_cell(done[0])}"
+    elif len(given):
+        line += f"; the configuration as it was given has {_cell(given.iloc[0])}"
     _say(f"{line}.")
     _say(f"Train with: recurra train {tuning.task} --config {tuning.best_file}")
     _say(f"Table: {tuning.trials_file}, picture: {tuning.figure}")

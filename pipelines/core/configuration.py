@@ -143,11 +143,15 @@ def _set_by(kind: type[Config]) -> dict[str, Any]:
     }
 
 
-def write_yaml(configuration: Config) -> str:
-    """Every key of the configuration, defaults included, as YAML."""
-    return yaml.safe_dump(
-        configuration.model_dump(mode="json"), sort_keys=False, allow_unicode=True
-    )
+def write_yaml(configuration: Config, *, only_set: bool = False) -> str:
+    """The configuration as YAML.
+
+    Args:
+        configuration: Of any kind.
+        only_set: Leave out keys that nobody has set, which a rule may set by the data.
+    """
+    values = configuration.model_dump(mode="json", exclude_unset=only_set)
+    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
 
 
 def differences(one: Config, other: Config) -> list[str]:

@@ -94,7 +94,9 @@ class RunSet:
         partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=path.parent))
         try:
             partial.chmod(0o755)
-            write_text(partial / "config.yaml", write_yaml(configuration))
+            write_text(
+                partial / "config.yaml", write_yaml(configuration, only_set=True)
+            )
             write_json(partial / _FILE, {"task": task, "by": by, "members": members})
             os.rename(partial, path)
         finally:

@@ -51,7 +51,8 @@ Sampler = Literal["tpe", "random", "qmc"]
 Tried = Callable[[int, str, float | None, Mapping[str, Any]], None]
 
 _FILE = "tuning.json"
-_RUN = "run"
+# Attributes of trials: their run, and whether they train what was given.
+_RUN, _AS_GIVEN = "run", "as_given"
 
 
 class _Pruned(Exception):
@@ -113,7 +114,8 @@ class Tuning:
             "highest": task_class.monitors_highest,
         }
         path.mkdir(parents=True, exist_ok=True)
-        write_text(path / "config.yaml", write_yaml(configuration))
+        given = write_yaml(configuration, only_set=True)
+        write_text(path / "config.yaml", given)
         spaces = {key: dataclasses.asdict(each) for key, each in space.items()}
         write_json(path / _FILE, {**facts, "space": spaces})
         return cls(path, space=space, **facts)
@@ -185,7 +187,7 @@ def search(
     _try_again_what_was_lost(study)
     if not study.trials:
         usual = {k: v for k, v in tuning.usual().items() if v in tuning.space[k]}
-        study.enqueue_trial(usual)
+        study.enqueue_trial(usual, user_attrs={_AS_GIVEN: True})
     hub = _Hub(tuning, study, trials, seconds, tried)
     try:
         if workers == 1:
@@ -247,7 +249,7 @@ class _Hub:
             name = trial.user_attrs.get(_RUN, f"trial-{trial.number:04d}")
             trial.set_user_attr(_RUN, name)
             self._at_work[trial.number] = trial
-            values = {key: trial.params[key] for key in self._tuning.space}
+            values = _values(trial, self._tuning.space)
             yield self._tuning.path, trial.number, name, values
 
     def _hear(self, item: "_Item", told: tuple[int, float]) -> bool:
@@ -359,6 +361,17 @@ def _study(
     )
 
 
+def _values(trial: Any, space: SearchSpace) -> dict[str, Any]:
+    """What a trial puts over the configuration that was given.
+
+    Of the first that is nothing: what was given may be out of the space, or left to a
+    rule that sees the data.
+    """
+    if trial.user_attrs.get(_AS_GIVEN):
+        return {}
+    return {key: trial.params[key] for key in space}
+
+
 def _distributions(space: SearchSpace) -> dict[str, Any]:
     from optuna.distributions import (
         CategoricalDistribution,
@@ -382,12 +395,7 @@ def _try_again_what_was_lost(study: "optuna.Study") -> None:
 
     for trial in study.get_trials(states=[TrialState.RUNNING]):
         study.tell(trial.number, state=TrialState.FAIL)
-        attributes = {
-            key: trial.user_attrs[key] for key in [_RUN] if key in trial.user_attrs
-        }
-        study.enqueue_trial(
-            trial.params, user_attrs={**attributes, "again": trial.number}
-        )
+        study.enqueue_trial(trial.params, user_attrs=trial.user_attrs)
 
 
 def _ended(study: "optuna.Study") -> list[Any]:
@@ -421,7 +429,8 @@ def write_results(tuning: Tuning, study: "optuna.Study") -> pd.DataFrame:
                 tuning.monitor: trial.value if trial.state.name == "COMPLETE" else None,
                 "epochs": len(trial.intermediate_values),
                 "seconds": trial.duration and round(trial.duration.total_seconds(), 1),
-                **{key: trial.params.get(key) for key in tuning.space},
+                "as_given": trial.user_attrs.get(_AS_GIVEN, False),
+                **(_values(trial, tuning.space) or tuning.usual()),
             }
             for trial in _ended(study)
         ]
@@ -434,8 +443,8 @@ def write_results(tuning: Tuning, study: "optuna.Study") -> pd.DataFrame:
         table.to_csv(partial, index=False)
     best = _best(study)
     if best is not None:
-        configuration = tuning.configuration(best.params)
-        write_text(tuning.best_file, write_yaml(configuration))
+        configuration = tuning.configuration(_values(best, tuning.space))
+        write_text(tuning.best_file, write_yaml(configuration, only_set=True))
         with optional("the picture"), written_whole(tuning.figure) as partial:
             _draw(study, tuning, partial)
     return table
