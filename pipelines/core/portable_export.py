@@ -79,7 +79,7 @@ def _write_onnx(portable: Portable, path: Path) -> None:
             opset=_ONNX_OPSET,
             custom_op_handlers={"SelectV2": (_selected, [])},
         )
-    onnx.checker.check_model(model)
+        onnx.checker.check_model(model)
     onnx.save(model, path)
 
 

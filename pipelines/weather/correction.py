@@ -199,7 +199,9 @@ class Correction:
         if missing is None or not self.edges:
             return shifts[0]
         edges = tf.constant(self.edges, tf.float32)
-        return tf.gather(shifts, tf.searchsorted(edges, tf.cast(missing, tf.float32)))
+        # Not by `tf.searchsorted`, which ONNX lacks.
+        is_behind = edges < tf.cast(missing, tf.float32)[..., tf.newaxis]
+        return tf.gather(shifts, tf.reduce_sum(tf.cast(is_behind, tf.int32), axis=-1))
 
     def _following(self, point: Any, quantiles: Any) -> Any:
         if self.point == "stays":
