@@ -157,6 +157,8 @@ class _Parent:
                 self._hear(number, json.loads(line))
             status = await process.wait()
             del self._processes[number]
+            for loaded in self._loaded.values():
+                loaded.discard(number)
             self._agree()
             if not self._ready[number].is_set() and number == 1:
                 return max(status, 1)
@@ -189,8 +191,7 @@ class _Parent:
     def _agree(self) -> None:
         """Lets versions answer that are loaded in every process that runs."""
         for key, loaded in self._loaded.items():
-            loaded &= self._processes.keys()
-            if key not in self._agreed and loaded and loaded >= self._processes.keys():
+            if key not in self._agreed and loaded and loaded == set(self._processes):
                 self._agreed.add(key)
                 for number in loaded:
                     self._say(number, {"go": key})
