@@ -21,7 +21,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 
 from recurra.pipelines import open_run, train
-from recurra.pipelines.core.workflow import open_task, trained_model
+from recurra.pipelines.core.workflow import open_trained
 from recurra.pipelines.language.blank_scoring import BlankScorer, accuracy, draw_blanks
 from recurra.pipelines.language.blanks import Blanks
 
@@ -53,8 +53,8 @@ def main() -> None:
 
 def measure(path: Path, split: str, number: int) -> None:
     """Asks each system for the same blanks."""
-    task = open_task(open_run(path))
-    scorer, both = task.fitted_scorers(trained_model(task))
+    task, model = open_trained([open_run(path)])
+    scorer, both = task.fitted_scorers(model)
     members = scorer.members
     module = task.data_module(task.load(task.configuration))
     drawn = draw_blanks(module.documents(split), module.units, number, seed=1)
