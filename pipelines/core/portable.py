@@ -122,6 +122,8 @@ def _onnx_runner(path: Path, names: Sequence[str]) -> Callable[[Arrays], Arrays]
     onnxruntime = _imported("onnxruntime", "onnx")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
+    # Threads that wait for one another cost more than a step of a recurrence.
+    options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(
         str(path), options, providers=["CPUExecutionProvider"]
     )
