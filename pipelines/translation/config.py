@@ -12,7 +12,15 @@ from ..data.files.table_config import TABLE_KEYS, TableConfig
 from ..data.texts.pair_rules_config import PairRulesConfig
 from ..recurrent import CellName, RecurrentConfig
 
+#: Pieces of unigram and bpe, at least.
+LEAST_SUBWORDS = 300
+
+Algorithm = Literal["unigram", "bpe", "characters", "words"]
 Monitor = Literal["val_loss", "bleu", "chrf", "exact_match", "ter", "wer"]
+
+#: What a text is parted into before it is translated: lines, and those that are too
+#: long into sentences; lines; or nothing.
+Splitting = Literal["sentences", "lines", "never"]
 
 #: Names of a column whose values hold both sides, as Hugging Face's sets have it.
 PAIR_COLUMNS = ("translation", "translations")
@@ -84,11 +92,19 @@ class SubwordsConfig(Config):
     joint: bool = Field(
         True, description="one vocabulary for both languages, or one for each"
     )
-    algorithm: Literal["unigram", "bpe"] = "unigram"
+    algorithm: Algorithm = Field(
+        "unigram",
+        description="pieces of words, or whole characters or words (what stands "
+        "between spaces), of which those that training does not have are unknown",
+    )
+    target_algorithm: Algorithm | None = Field(
+        None, description="of the target, where it is another one than the source's"
+    )
     vocabulary_size: int = Field(
         8_000,
-        ge=300,
-        description="pieces of a vocabulary, 260 for bytes and special tokens included",
+        ge=8,
+        description="pieces of a vocabulary at most, special tokens included, and of "
+        "unigram and bpe 256 for bytes",
     )
     character_coverage: float = Field(
         1.0,
@@ -114,9 +130,37 @@ class SubwordsConfig(Config):
         "of merges left out (bpe, higher is wilder); null for always the best pieces",
     )
 
+    def algorithm_of(self, side: str) -> Algorithm:
+        """Of "source" or "target"."""
+        return (side == "target" and self.target_algorithm) or self.algorithm
+
+    @pydantic.model_validator(mode="after")
+    def _algorithms_take_what_is_set(self) -> "SubwordsConfig":
+        used = {self.algorithm_of("source"), self.algorithm_of("target")}
+        if self.joint and len(used) > 1:
+            raise ValueError(
+                "target_algorithm: another one than of the source needs joint: false"
+            )
+        if self.sampling_alpha is not None and used & {"characters", "words"}:
+            raise ValueError(
+                "sampling_alpha: characters and words are cut in one way alone; leave "
+                "it out, or set algorithm to unigram or bpe"
+            )
+        if used & {"unigram", "bpe"} and self.vocabulary_size < LEAST_SUBWORDS:
+            raise ValueError(
+                f"vocabulary_size: at least {LEAST_SUBWORDS} for unigram and bpe, "
+                "which have 260 for bytes and special tokens"
+            )
+        return self
+
 
 class ModelConfig(RecurrentConfig):
     """A recurrent encoder and a recurrent decoder that attends to it."""
+
+    renamed_keys: ClassVar[Mapping[str, str]] = {
+        **RecurrentConfig.renamed_keys,
+        "copy": "copy_source",
+    }
 
     embedding_size: int = Field(256, ge=1)
     tied_embeddings: bool = Field(
@@ -136,6 +180,11 @@ class ModelConfig(RecurrentConfig):
     )
     attention: Literal["additive", "dot", "general"] = "additive"
     attention_units: int = Field(256, ge=1, description="of additive attention")
+    copy_source: bool = Field(
+        False,
+        description="a piece can be copied from where attention looks, so that names, "
+        "numbers and addresses that training lacks are kept; needs subwords.joint",
+    )
     word_dropout: float = Field(0.0, ge=0, lt=1, description="of the types of pieces")
     input_dropout: float = Field(
         0.2, ge=0, lt=1, description="variational, of what recurrent layers read"
@@ -176,6 +225,12 @@ class DecodingConfig(Config):
         2.0, gt=0, description="a translation's pieces at most, per piece of the source"
     )
     longest_extra: int = Field(10, ge=1, description="pieces allowed on top of that")
+    split: Splitting | None = Field(
+        None,
+        description="translate a text line by line and long lines by sentences, lines "
+        "as they are, or never less than a text; if null, by whether the lengths of "
+        "training's targets follow those of their sources",
+    )
     no_repeat_ngram: int = Field(
         0, ge=0, description="n-grams of pieces that may stand once; 0 for any"
     )
@@ -222,6 +277,15 @@ class TranslationConfig(TaskConfig):
     training: TranslationTrainingConfig = TranslationTrainingConfig(
         epochs=30, patience=5, averaged_epochs=3
     )
+
+    @pydantic.model_validator(mode="after")
+    def _copied_pieces_are_of_both(self) -> "TranslationConfig":
+        if self.model.copy_source and not self.subwords.joint:
+            raise ValueError(
+                "model.copy_source needs subwords.joint: true, since what is copied "
+                "has the same pieces in both languages"
+            )
+        return self
 
 
 class TranslationEvaluationConfig(Config):

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from ..core.autotuning import without_autotuning
 from ..data.texts.sentence_pairs import PairSplit, SentencePairs
-from .subwords import BOS, EOS, PADDING, Subwords
+from .subwords import BOS, EOS, PADDING, UNKNOWN, Subwords
 
 _ENCODED_TOGETHER = 1024
 # Of draws from a seed and an epoch: beside the order's 0 and 1.
@@ -26,7 +26,7 @@ class PairDataModule:
     A batch is `({"source": int32 [N, S], "target_in": int32 [N, T]}, target_out,
     weights)`: `source` ends in `EOS`; `target_in` is `BOS` and the target,
     `target_out` int32 `[N, T]` the target and `EOS`; `weights` float32 `[N, T]` is 0
-    on padding.
+    on padding, and where a piece is unknown.
 
     Args:
         data: The pairs.
@@ -145,6 +145,11 @@ def with_end(ids: tf.RaggedTensor) -> tf.RaggedTensor:
     return tf.concat([ids, tf.fill([ids.nrows(), 1], EOS)], axis=1)
 
 
+def is_scored(target: tf.Tensor) -> tf.Tensor:
+    """Which pieces of targets have a probability: neither padding nor unknown ones."""
+    return (target != PADDING) & (target != UNKNOWN)
+
+
 def shifted(target: tf.Tensor) -> tf.Tensor:
     """What the decoder reads to say targets `[N, T]`: the beginning comes first."""
     before = tf.pad(target[:, :-1], [[0, 0], [1, 0]], constant_values=BOS)
@@ -222,7 +227,7 @@ def _batches(pairs: EncodedPairs, plan: list[_PlannedBatch]) -> tf.data.Dataset:
     def batch(rows: tf.Tensor, shape: tf.Tensor) -> Batch:
         source = _padded(pairs.source, rows, shape[0])
         target = _padded(pairs.target, rows, shape[1])
-        weights = tf.cast(tf.not_equal(target, PADDING), tf.float32)
+        weights = tf.cast(is_scored(target), tf.float32)
         return {"source": source, "target_in": shifted(target)}, target, weights
 
     return without_autotuning(

@@ -31,7 +31,8 @@ class Ensemble:
         memories, states = zip(
             *(model.begin(source) for model in self._models), strict=True
         )
-        return list(memories), list(states)
+        # What is copied is looked up in the source.
+        return [(memory, source) for memory in memories], list(states)
 
     def step(
         self, memory: Nest, states: Nest, ids: tf.Tensor
@@ -40,8 +41,15 @@ class Ensemble:
         for model, projection, of_memory, of_states in zip(
             self._models, self.projections, memory, states, strict=True
         ):
-            readouts, of_states = model.step(of_memory, of_states, ids)
-            scores.append(model.logits(readouts, tf.convert_to_tensor(projection)))
+            attended, source = of_memory
+            readouts, of_states = model.step(attended, of_states, ids)
+            logits = model.logits(readouts, tf.convert_to_tensor(projection))
+            if model.copy_gate:
+                weights = model.attention_of(attended, of_states)
+                hypotheses = tf.shape(weights)[0] // tf.shape(source)[0]
+                source = tf.repeat(source, hypotheses, axis=0)
+                logits = model.with_copies(logits, readouts, weights, source)
+            scores.append(logits)
             new_states.append(of_states)
         if len(scores) > 1:
             scores = [tf.nn.log_softmax(logits) for logits in scores]
@@ -49,8 +57,8 @@ class Ensemble:
 
     def attention(self, memory: Nest, states: Nest) -> tf.Tensor:
         weights = [
-            model.attention_of(of_memory, of_states)
-            for model, of_memory, of_states in zip(
+            model.attention_of(attended, of_states)
+            for model, (attended, _), of_states in zip(
                 self._models, memory, states, strict=True
             )
         ]

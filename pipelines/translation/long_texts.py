@@ -1,11 +1,18 @@
 """Texts in lines and parts that a model can translate, and back, all in the graph."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+import pandas
 import tensorflow as tf
 
 from ..data.texts.languages import CHINESE, JAPANESE
+from .config import Splitting
 from .subwords import Pieces, normalise
+
+#: Pieces of a text that is not split, where training has no longer one.
+LONGEST_WHOLE = 1_000
 
 _LINE_BREAK = r"\r\n?|[\x{85}\x{2028}\x{2029}]"
 # Where a sentence ends and another one begins.
@@ -18,6 +25,9 @@ _SENTENCE_ENDS = (
 )
 # What ends in a full stop and no sentence: ordinals, titles and initials.
 _NO_SENTENCE_END = r"\b((?:(?:\p{Lu}\.)*\p{Lu}\p{Ll}?|Mrs|Prof|\d{1,2})\.)\n"
+# Rank correlation of lengths; of translations it is above 0.8.
+_IN_STEP = 0.5
+_MOSTLY = 0.5
 _BEGINS_WORD = "▁.*"
 # A byte of a character that is no piece, but not its first one.
 _WITHIN_CHARACTER = "<0x[89AB].>"
@@ -38,26 +48,64 @@ class Parts(NamedTuple):
     text: tf.Tensor
 
 
-def split_texts(text: tf.Tensor, vocabulary: Pieces, longest: int) -> Parts:
+def split_texts(
+    text: tf.Tensor,
+    vocabulary: Pieces,
+    longest: int,
+    splitting: Splitting = "sentences",
+) -> Parts:
     """The lines of texts, in parts of at most about `longest` pieces.
 
     A line of no more pieces is one part. A longer one is parted at the ends of its
     sentences; and a sentence that is longer still, into even parts, between words where
     there are words, and never within a character.
 
+    Where no sentence of the target is that of one of the source, a part of the answer
+    cannot be had for a part of the text: then a line is one part, or all of the text,
+    however long, but for what comes after `LONGEST_WHOLE` pieces.
+
     Args:
         text: string `[N]`, any bytes.
         vocabulary: Makes the pieces.
         longest: Pieces of a part.
+        splitting: Into what.
     """
-    lines = _lines(text)
+    if splitting == "never":
+        lines = tf.RaggedTensor.from_tensor(text[:, tf.newaxis])
+    else:
+        lines = _lines(text)
     line = normalise(lines.values)
+    if splitting != "sentences":
+        said = tf.where(tf.not_equal(line, ""))[:, 0]
+        whole = vocabulary.encode(tf.gather(line, said))
+        most = max(longest, LONGEST_WHOLE)
+        return Parts(whole[:, :most], said, lines.value_rowids())
     is_long = vocabulary.encode(line).row_lengths() > longest
     parts = tf.strings.split(tf.where(is_long, _sentences(line), line), "\n")
     said = tf.not_equal(parts.values, "")
     part, line_of_part = parts.values[said], parts.value_rowids()[said]
     ids, of = _even_parts(vocabulary.encode(part), vocabulary, longest)
     return Parts(ids, tf.gather(line_of_part, of), lines.value_rowids())
+
+
+def usual_splitting(source: Sequence[str], lengths: np.ndarray) -> Splitting:
+    """How texts are to be split for a model of such pairs.
+
+    Where the lengths of the targets follow those of the sources, as in translation,
+    into sentences. Else into lines if the sources are sentences, since many of them may
+    stand in a text; and never if they are longer texts, as of summaries.
+
+    Args:
+        source: Sources of training.
+        lengths: Pieces of sources and targets, int `[pairs, 2]`.
+    """
+    ranks = pandas.DataFrame(lengths).rank()
+    # Equal lengths of all targets follow nothing.
+    if float(np.nan_to_num(ranks[0].corr(ranks[1]))) >= _IN_STEP:
+        return "sentences"
+    sentences = tf.strings.split(_sentences(normalise(tf.constant(source))), "\n")
+    several = tf.reduce_mean(tf.cast(sentences.row_lengths() > 1, tf.float32))
+    return "never" if float(several) >= _MOSTLY else "lines"
 
 
 def join_texts(said: tf.Tensor, parts: Parts, number: tf.Tensor, space: str) -> Any:

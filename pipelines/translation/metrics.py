@@ -215,12 +215,12 @@ def bleu_by_length(
 def metrics_signatures(references: References, language: str) -> dict[str, str]:
     """By metric the signature of sacreBLEU that says how it is computed."""
     # What a signature says of the references is known after a first score.
-    likewise = [
+    likewise: References = [
         [None if text is None else "a" for text in stream] for stream in references
     ]
     signatures = {}
     for name, metric in _metrics(language).items():
-        metric.corpus_score(["a"] * len(likewise[0]), likewise)  # type: ignore[arg-type]
+        metric.corpus_score(["a"] * len(likewise[0]), likewise)
         signatures[name] = str(metric.get_signature())
     return signatures
 

@@ -26,6 +26,8 @@ from .subwords import EOS, PADDING, Subwords
 
 # Added to the logits of the special tokens that no translation holds.
 _NEVER = -1e9
+# Below which float32 has fewer digits.
+_LEAST_PROBABILITY = 1e-37
 
 
 class Decoded(NamedTuple):
@@ -53,9 +55,19 @@ class TranslationModel(keras.Model):
     E_t transposed, and E_s is E_t too where the vocabulary is joint. Of the special
     tokens the end alone is ever given any probability.
 
+    With `copy_source` a piece is made by this softmax, or copied from the source by the
+    weights a_t of attention (a pointer-generator network, See et al. 2017, "Get To The
+    Point", https://arxiv.org/abs/1704.04368):
+
+        g_t = sigmoid(w . r_t + v)
+        p(y_t) = g_t softmax(r_t E_o + b)_y + (1 - g_t) sum_{s: x_s = y} a_ts
+
+    Positions of special tokens but the end, and of pieces that the target does not
+    use, are not copied from; p is divided by its sum where there are any.
+
     Called with `source` int32 `[N, S]` and `target_in` int32 `[N, T]`, both ending in
-    padding, it gives the readouts, float32 `[N, T, R]`; `logits` makes the logits of
-    those that are wanted.
+    padding, it gives the readouts, float32 `[N, T, R]`, of which `logits` makes logits
+    where they are wanted; with `copy_source` a `Decoded`, which has the weights too.
 
     Args:
         section: Sizes and noise.
@@ -122,6 +134,9 @@ class TranslationModel(keras.Model):
             for number, units in enumerate(self.decoder_cell.state_sizes)
         ]
         self.readout = layers.Dense(size, "tanh", name="readout")
+        self.copy_gate: Any = (
+            layers.Dense(1, name="copy_gate") if section.copy_source else None
+        )
         self.memory_noise = layers.Dropout(
             section.encoder_dropout, seed=_seed(seed, _MEMORY)
         )
@@ -145,6 +160,8 @@ class TranslationModel(keras.Model):
         for start in self.starts:
             start.build((None, context_size))
         self.readout.build((None, None, units + context_size + size))
+        if self.copy_gate:
+            self.copy_gate.build((None, size))
         if not self.section.tied_embeddings:
             self.output_embedding = self.add_weight(
                 (self.target_size, size), name="output_embedding"
@@ -156,9 +173,10 @@ class TranslationModel(keras.Model):
 
     def call(
         self, inputs: Mapping[str, tf.Tensor], training: bool | None = False
-    ) -> tf.Tensor:
+    ) -> tf.Tensor | Decoded:
         memory, states = self.begin(inputs["source"], training)
-        return self.decode(inputs["target_in"], memory, states, training).readouts
+        decoded = self.decode(inputs["target_in"], memory, states, training)
+        return decoded if self.copy_gate else decoded.readouts
 
     def begin(
         self, source: tf.Tensor, training: bool | None = False
@@ -251,31 +269,70 @@ class TranslationModel(keras.Model):
             projection: `self.projection()`, where it is kept: few rows are multiplied
                 with it faster than with the embeddings, which it is made from.
         """
-        never = tf.pad(tf.fill([EOS], _NEVER), [[0, self.target_size - EOS]])
         if projection is None:
             products = tf.matmul(readouts, self._output_embeddings, transpose_b=True)
         else:
             products = tf.matmul(readouts, projection)
         # In this form TensorFlow adds the bias while it multiplies.
-        return tf.nn.bias_add(products, self.output_bias + never)
+        return tf.nn.bias_add(products, self.output_bias + self._never)
 
     def projection(self) -> tf.Tensor:
         """The output embeddings as they are multiplied with, `[R, V]`."""
         return tf.transpose(self._output_embeddings)
 
+    def with_copies(
+        self,
+        logits: tf.Tensor,
+        readouts: tf.Tensor,
+        weights: tf.Tensor,
+        source: tf.Tensor,
+    ) -> tf.Tensor:
+        """Log-probabilities `[rows, V]` of pieces that are made or copied.
+
+        Args:
+            logits: `[rows, V]`, of the readouts.
+            readouts: `[rows, R]`.
+            weights: Of attention, `[rows, S]`.
+            source: int32 `[rows, S]`.
+        """
+        copyable, positions = self._copyable(weights, source)
+        number = tf.shape(source)[0]
+        rows = tf.repeat(tf.range(number)[:, tf.newaxis], tf.shape(source)[1], 1)
+        gate = tf.sigmoid(self.copy_gate(readouts))
+        mixed = tf.tensor_scatter_nd_add(
+            gate * tf.nn.softmax(logits),
+            tf.stack([rows, positions], -1),
+            (1.0 - gate) * copyable,
+        )
+        logs = tf.math.log(tf.maximum(mixed, _LEAST_PROBABILITY))
+        return logs + self._never - self._log_of_all(gate, copyable)
+
     def losses(
-        self, readouts: tf.Tensor, ids: tf.Tensor
+        self,
+        readouts: tf.Tensor,
+        ids: tf.Tensor,
+        weights: tf.Tensor | None = None,
+        source: tf.Tensor | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """The smoothed loss and the negative log-likelihood of pieces `[rows]`.
 
         With smoothing s the loss is `(1 - s) nll + s mean_v(-log p_v)`, the mean over
-        all pieces that may stand. It is computed as `nll + s (z_y - mean_v z_v)`: both
-        terms are linear in the readout, so that nothing of the vocabulary's size is
-        gone through for it.
+        all pieces that may stand, of p without copies. It is computed as
+        `nll + s (z_y - mean_v z_v)`: both terms are linear in the readout, so that
+        nothing of the vocabulary's size is gone through for it.
+
+        Args:
+            readouts: `[rows, R]`.
+            ids: int32 `[rows]`.
+            weights: Of attention, `[rows, S]`, where the model copies.
+            source: int32 `[rows, S]`, then.
         """
-        nll = tf.nn.sparse_softmax_cross_entropy_with_logits(
+        made = tf.nn.sparse_softmax_cross_entropy_with_logits(
             labels=ids, logits=self.logits(readouts)
         )
+        nll = made
+        if self.copy_gate:
+            nll = self._mixed_nll(made, readouts, ids, weights, source)
         if not self.label_smoothing:
             return nll, nll
         embeddings, bias = self._output_embeddings, self.output_bias
@@ -283,7 +340,24 @@ class TranslationModel(keras.Model):
         of_ids += tf.gather(bias, ids)
         mean = tf.linalg.matvec(readouts, tf.reduce_mean(embeddings[EOS:], 0))
         mean += tf.reduce_mean(bias[EOS:])
-        return nll + self.label_smoothing * (of_ids - mean), nll
+        smoothed = of_ids - mean
+        if self.copy_gate:
+            smoothed += made - nll
+        return nll + self.label_smoothing * smoothed, nll
+
+    def losses_at(
+        self, decoded: Decoded, source: tf.Tensor, ids: tf.Tensor, real: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """`losses` of the pieces `[rows]` at positions `[rows, 2]` of targets."""
+        readouts = tf.gather_nd(decoded.readouts, real)
+        if not self.copy_gate:
+            return self.losses(readouts, ids)
+        return self.losses(
+            readouts,
+            ids,
+            tf.gather_nd(decoded.weights, real),
+            tf.gather(source, real[:, 0]),
+        )
 
     def compute_loss(
         self,
@@ -293,11 +367,54 @@ class TranslationModel(keras.Model):
         sample_weight: Any = None,
         training: bool = True,
     ) -> tf.Tensor:
-        """The mean loss of the real pieces, given the readouts as `y_pred`."""
+        """The mean loss of the real pieces, given what a call gives as `y_pred`."""
         real = tf.where(sample_weight > 0)
-        losses, nll = self.losses(tf.gather_nd(y_pred, real), tf.gather_nd(y, real))
+        decoded = y_pred if self.copy_gate else Decoded(y_pred, None)
+        ids = tf.gather_nd(y, real)
+        losses, nll = self.losses_at(decoded, x["source"], ids, real)
         self.nll.update_state(nll)
         return tf.reduce_mean(losses)
+
+    def _mixed_nll(
+        self,
+        made: tf.Tensor,
+        readouts: tf.Tensor,
+        ids: tf.Tensor,
+        weights: tf.Tensor,
+        source: tf.Tensor,
+    ) -> tf.Tensor:
+        """Of pieces that are made, with the likelihood exp(-`made`), or copied."""
+        copyable, _ = self._copyable(weights, source)
+        logits = self.copy_gate(readouts)
+        is_piece = tf.cast(source == ids[:, tf.newaxis], tf.float32)
+        copied = tf.reduce_sum(copyable * is_piece, -1)
+        logs = tf.stack(
+            [
+                tf.math.log_sigmoid(logits[:, 0]) - made,
+                tf.math.log_sigmoid(-logits[:, 0])
+                + tf.math.log(tf.maximum(copied, _LEAST_PROBABILITY)),
+            ]
+        )
+        of_all = self._log_of_all(tf.sigmoid(logits), copyable)[:, 0]
+        return of_all - tf.reduce_logsumexp(logs, 0)
+
+    def _copyable(
+        self, weights: tf.Tensor, source: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Weights, 0 where nothing can be copied, and pieces that can stand."""
+        stands = (source >= EOS) & (source < self.target_size)
+        return tf.where(stands, weights, 0.0), tf.where(stands, source, EOS)
+
+    def _log_of_all(self, gate: tf.Tensor, copyable: tf.Tensor) -> tf.Tensor:
+        """The log of the sum of what is made and copied, `[rows, 1]`."""
+        return tf.math.log(
+            gate + (1.0 - gate) * tf.reduce_sum(copyable, -1, keepdims=True)
+        )
+
+    @property
+    def _never(self) -> tf.Tensor:
+        """`[V]`, far below 0 for special tokens that no translation holds."""
+        return tf.pad(tf.fill([EOS], _NEVER), [[0, self.target_size - EOS]])
 
     @property
     def _output_embeddings(self) -> tf.Tensor:

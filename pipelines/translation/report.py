@@ -48,6 +48,13 @@ BASELINE_NAMES = {
     "lexicon": "Word by word (IBM model 1)",
 }
 
+# What the summary can name: factor and unit.
+_SUMMARISED = {
+    "bleu": (1, "BLEU"),
+    "chrf": (1, "chrF"),
+    "exact_match": (100, "% exact matches"),
+    "wer": (100, "% word errors"),
+}
 _MODEL = "model"
 _SAMPLES = 8
 _WORST = 12
@@ -81,6 +88,7 @@ class TranslationResult(EvaluationResult):
         describe_subwords: Gives what `subwords.describe_subwords` says of the split.
         padded_fraction: Of the training batches.
         seed: Of the bootstrap.
+        measure: What the summary names, if that is a metric.
     """
 
     def __init__(
@@ -98,10 +106,12 @@ class TranslationResult(EvaluationResult):
         describe_subwords: Callable[[], Mapping[str, Any]],
         padded_fraction: float,
         seed: int,
+        measure: str = "bleu",
     ):
         self.data, self.split = data.spec, split
         self.pairs = data
         self.align = align
+        self.measure = measure
         self.sources = list(sources)
         self.references = in_streams(targets)
         self._targets = targets
@@ -204,19 +214,23 @@ class TranslationResult(EvaluationResult):
 
 
 def _summary(result: TranslationResult) -> str:
-    bleu = result.model["bleu"]
-    lower, upper = result.intervals[_MODEL]["bleu"]
+    name = result.measure if result.measure in _SUMMARISED else "bleu"
+    factor, unit = _SUMMARISED[name]
+    value = factor * result.model[name]
+    lower, upper = (factor * bound for bound in result.intervals[_MODEL][name])
     summary = (
         f"On {len(result.sources):,} pairs ({result.split} of {result.data}) the model "
-        f"has {bleu:.1f} BLEU (95 % interval {lower:.1f} to {upper:.1f})"
+        f"has {value:.1f} {unit} (95 % interval {lower:.1f} to {upper:.1f})"
     )
     if not result.baselines:
         return summary + "."
-    best = max(result.baselines, key=lambda name: result.baselines[name]["bleu"])
-    bleu_of_best = result.baselines[best]["bleu"]
-    difference = bleu - bleu_of_best
+    metric = next(metric for metric in METRICS if metric.key == name)
+    choose = max if metric.higher_is_better else min
+    best = choose(result.baselines, key=lambda each: result.baselines[each][name])
+    of_best = factor * result.baselines[best][name]
+    difference = value - of_best
     return (
-        f"{summary}; the best baseline, {_system_name(best)}, has {bleu_of_best:.1f}: "
+        f"{summary}; the best baseline, {_system_name(best)}, has {of_best:.1f}: "
         f"{abs(difference):.1f} points {'above' if difference >= 0 else 'below'} it."
     )
 

@@ -1,7 +1,9 @@
 """Subwords: fitted by sentencepiece, applied in the graph by tensorflow-text.
 
-A character that no piece has becomes its UTF-8 bytes, so nothing is unknown. Every
-vocabulary begins with the same four special tokens.
+A character that no piece has becomes its UTF-8 bytes, so nothing is unknown. Of
+vocabularies of whole characters or words, which are small and have no bytes, what
+training does not have is `UNKNOWN`, which no translation holds and no loss counts.
+Every vocabulary begins with the same four special tokens.
 
 With a joint vocabulary both languages have the same ids, and a language uses those
 that its training sentences hold (Sennrich et al., "The University of Edinburgh's
@@ -30,7 +32,7 @@ from ..core.files import written_whole
 from ..data.texts.sentence_pairs import PairSplit
 from ..data.texts.text_description import quantiles
 from ..data.texts.words import INVISIBLE, SPACES, count_words
-from .config import SubwordsConfig
+from .config import Algorithm, SubwordsConfig
 from .subword_sampling import SPACE, PieceSampler
 
 PADDING, UNKNOWN, BOS, EOS = 0, 1, 2, 3
@@ -40,6 +42,14 @@ _INVISIBLE = f"[{INVISIBLE}]"
 # A rule for sentencepiece that changes nothing, since `normalise` comes before: with no
 # rule at all every process that loads the model prints a warning of that.
 _NO_NORMALISATION = "FEFF\t\n"
+
+# As sentencepiece calls them.
+_MODEL_TYPES = {
+    "unigram": "unigram",
+    "bpe": "bpe",
+    "characters": "char",
+    "words": "word",
+}
 
 _COUNTED_TOGETHER = 10_000
 # In bytes; the largest that sentencepiece takes, which would skip longer ones.
@@ -88,8 +98,10 @@ def fit_subwords(
 def _fit(config: SubwordsConfig, sentences: dict[str, list[str]]) -> dict[str, bytes]:
     """One vocabulary, a model for each side; what the first uses has the first ids."""
     name = " and ".join(sentences)
+    algorithm = config.algorithm_of(next(iter(sentences)))
+    texts = list(itertools.chain.from_iterable(sentences.values()))
     try:
-        model = _train(config, list(itertools.chain.from_iterable(sentences.values())))
+        model = _train(config, algorithm, texts)
     except RuntimeError as error:
         if "required_chars" not in str(error):
             raise
@@ -99,7 +111,7 @@ def _fit(config: SubwordsConfig, sentences: dict[str, list[str]]) -> dict[str, b
             "raise it, or lower subwords.character_coverage"
         ) from None
     size = len(model.pieces)
-    if size < config.vocabulary_size:
+    if _has_bytes(model) and size < config.vocabulary_size:
         logger.info(
             "The sentences have pieces for a vocabulary of %s, not of %s (%s)",
             f"{size:,}",
@@ -124,8 +136,8 @@ def _model_with(model: Any, order: np.ndarray, uses: np.ndarray) -> bytes:
         piece.CopyFrom(model.pieces[row])
         if not uses[row]:
             piece.type = piece.UNUSED
-            if len(piece.piece) == 1:
-                # By its text byte-pair encoding would find it all the same.
+            if len(piece.piece) == 1 or not _has_bytes(model):
+                # By its text, all but unigram models would find it all the same.
                 piece.piece = f"<unused {row}>"
     return copied.SerializeToString(deterministic=True)
 
@@ -155,7 +167,12 @@ def _used(model: Any, sentences: list[str], threshold: int) -> np.ndarray:
     )
 
 
-def _train(config: SubwordsConfig, sentences: list[str]) -> Any:
+def _has_bytes(model: Any) -> bool:
+    """Whether a character without a piece becomes bytes, and nothing is unknown."""
+    return bool(model.trainer_spec.byte_fallback)
+
+
+def _train(config: SubwordsConfig, algorithm: Algorithm, sentences: list[str]) -> Any:
     """What sentencepiece fits, as its message `ModelProto`."""
     written = io.BytesIO()
     with tempfile.NamedTemporaryFile("w", suffix=".tsv") as rules:
@@ -164,12 +181,14 @@ def _train(config: SubwordsConfig, sentences: list[str]) -> Any:
         sentencepiece.SentencePieceTrainer.train(
             sentence_iterator=iter(sentences),
             model_writer=written,
-            model_type=config.algorithm,
+            model_type=_MODEL_TYPES[algorithm],
             vocab_size=config.vocabulary_size,
             # Fewer pieces where there are not so many.
             hard_vocab_limit=False,
             character_coverage=config.character_coverage,
-            byte_fallback=True,
+            byte_fallback=algorithm in ("unigram", "bpe"),
+            # Of characters the space before a text would say nothing.
+            add_dummy_prefix=algorithm != "characters",
             split_digits=True,
             normalization_rule_tsv=rules.name,
             max_sentence_length=_LONGEST_SENTENCE,
@@ -338,8 +357,9 @@ def describe_subwords(
 
     Returns:
         Under "source" and "target": `vocabulary`, its size; `pieces`, quantiles over
-        the sentences; `pieces_per_word`; and `spelt_fraction`, of the pieces those that
-        are one byte of a character which the vocabulary does not have.
+        the sentences; `pieces_per_word`; `spelt_fraction`, of the pieces those that are
+        one byte of a character which the vocabulary does not have; and
+        `unknown_fraction`, those that are unknown.
     """
     return {
         "source": _describe_pieces(subwords.source, split.source),
@@ -359,6 +379,7 @@ def _describe_pieces(pieces: Pieces, texts: np.ndarray) -> dict[str, object]:
         "pieces": quantiles(ids.row_lengths().numpy().tolist()),
         "pieces_per_word": len(flat) / max(words, 1),
         "spelt_fraction": float(is_byte[flat].mean()) if len(flat) else 0.0,
+        "unknown_fraction": float((flat == UNKNOWN).mean()) if len(flat) else 0.0,
     }
 
 

@@ -35,6 +35,7 @@ from .config import (
     TranslationEvaluationConfig,
 )
 from .data import Batch, PairDataModule
+from .long_texts import usual_splitting
 from .metrics import bleu_coverage, corpus_score, in_streams
 from .model import TranslationModel, build_model, compile_model
 from .report import TranslationResult
@@ -51,6 +52,10 @@ _ALIGNMENTS_SHOWN = 12
 _SUBWORDS = ("source.model", "target.model")
 # Sentences of a warm-up request.
 _EXAMPLES = 2
+# Pairs that tell as much of lengths as millions would.
+_MEASURED_PAIRS = 20_000
+# Of training targets, before it is said that they could not be.
+_MOST_CUT_OFF = 0.01
 
 
 class TranslationTask(Task[TranslationConfig, SentencePairs, PairDataModule]):
@@ -114,21 +119,57 @@ class TranslationTask(Task[TranslationConfig, SentencePairs, PairDataModule]):
 
     def fit_preprocessing(self, data: SentencePairs) -> None:
         train = data.splits["train"]
+        subwords = self.configuration.subwords
+        if self.configuration.model.copy_source:
+            # What the source alone has can be copied too.
+            subwords = subwords.model_copy(update={"vocabulary_threshold": 0})
         fit_subwords(
-            self.configuration.subwords,
+            subwords,
             train.source,
             train.target,
             self.run.assets,
             # Not that of the weights: runs with other weights can make an ensemble.
             self.configuration.data.split_seed,
         )
-        lengths = self._subwords.source.encode(train.source.tolist()).row_lengths()
-        longest = int(lengths.numpy().max())
-        write_json(self._lengths_file, {"longest_source": max(1, longest)})
+        self._fit_lengths(train)
         if self.configuration.training.monitor is None:
             targets = data.splits["validation"].target.tolist()
             chosen = _monitor_of(targets, data.target)
             write_json(self._monitor_file, {"monitor": chosen})
+
+    def _fit_lengths(self, train: PairSplit) -> None:
+        """Keeps how long sources are, and how texts are to be split by that."""
+        rows = np.linspace(0, len(train) - 1, _MEASURED_PAIRS).round().astype(int)
+        rows = np.unique(rows)
+        ids = self._subwords.source.encode(train.source.tolist())
+        lengths = ids.row_lengths().numpy()
+        targets = self._subwords.target.encode(train.target[rows].tolist())
+        lengths_of_both = np.stack([lengths[rows], targets.row_lengths().numpy()], 1)
+        splitting = usual_splitting(train.source[rows].tolist(), lengths_of_both)
+        if splitting != "sentences":
+            logger.info(
+                "Targets are not as long as their sources let expect, so a text is "
+                "parted into %s (decoding.split chooses)",
+                "lines" if splitting == "lines" else "nothing",
+            )
+        self._warn_of_short_limits(lengths_of_both)
+        longest = max(1, int(lengths.max()))
+        write_json(
+            self._lengths_file, {"longest_source": longest, "splitting": splitting}
+        )
+
+    def _warn_of_short_limits(self, lengths: np.ndarray) -> None:
+        decoding = self.configuration.decoding
+        source, target = lengths.T
+        limits = np.ceil(decoding.max_length_ratio * source) + decoding.longest_extra
+        longer = float((target > limits).mean())
+        if longer > _MOST_CUT_OFF:
+            logger.warning(
+                "%.1f %% of the training targets have more pieces than "
+                "decoding.max_length_ratio and decoding.longest_extra let a "
+                "translation have; raise them",
+                100 * longer,
+            )
 
     @property
     def monitor(self) -> str:  # type: ignore[override]
@@ -248,6 +289,7 @@ class TranslationTask(Task[TranslationConfig, SentencePairs, PairDataModule]):
             describe_subwords=lambda: describe_subwords(self._subwords, pairs),
             padded_fraction=self.run.padded_fraction,
             seed=self.configuration.seed,
+            measure=self._monitored,
         )
 
     def ensemble(self, models: Sequence[keras.Model], others: Sequence[Task]) -> Models:
@@ -313,12 +355,15 @@ class TranslationTask(Task[TranslationConfig, SentencePairs, PairDataModule]):
         for known, beams, translator in self._translators:
             if known is model and beams == decoding.beam_size:
                 return translator
+        lengths = read_json(self._lengths_file)
         translator = Translator(
             model if isinstance(model, tuple) else [model],
             self._subwords,
             decoding,
-            read_json(self._lengths_file)["longest_source"],
+            lengths["longest_source"],
             self.configuration.data.target,
+            # Runs of before it was kept are of translations.
+            lengths.get("splitting", "sentences"),
         )
         self._translators.append((model, decoding.beam_size, translator))
         return translator

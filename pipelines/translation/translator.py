@@ -10,8 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from ..core.serving_module import graph
-from .config import DecodingConfig
-from .data import shifted, with_end
+from .config import DecodingConfig, Splitting
+from .data import is_scored, shifted, with_end
 from .decoding import (
     Draws,
     Hypotheses,
@@ -72,6 +72,7 @@ class Translator:
         decoding: How to search.
         longest: Pieces of a source that is translated as a whole.
         language: That is translated to.
+        splitting: Of texts, where `decoding` leaves that open.
     """
 
     def __init__(
@@ -81,12 +82,14 @@ class Translator:
         decoding: DecodingConfig,
         longest: int,
         language: str,
+        splitting: Splitting = "sentences",
     ):
         self.models = list(models)
         self._subwords = subwords
         self._decoding = decoding
         self._longest = longest
         self._space = separator(language)
+        self._splitting: Splitting = decoding.split or splitting
         self._scorer = Ensemble(self.models)
         number, temperature = tf.TensorSpec([], tf.int32), tf.TensorSpec([], tf.float32)
         self._translate = self._graph(self.translate_in_graph, _TEXTS)
@@ -207,7 +210,8 @@ class Translator:
 
         Returns:
             `log_probability` float32 `[N]`, the sum over the translation's pieces and
-            its end; `pieces` int32 `[N]`, their number.
+            its end; `pieces` int32 `[N]`, their number. Neither counts pieces that the
+            vocabulary does not have.
         """
         tf.debugging.assert_equal(
             tf.size(text),
@@ -216,7 +220,7 @@ class Translator:
         )
         source = self._subwords.source.encode(text)[:, :_LONGEST_SCORED]
         target = self._subwords.target.encode(translation)[:, :_LONGEST_SCORED]
-        pieces = tf.cast(target.row_lengths(), tf.int32) + 1
+        pieces = tf.reduce_sum(tf.cast(is_scored(target), tf.int32), axis=1) + 1
 
         def scored(rows: tf.Tensor, begin: tf.Tensor) -> list[tf.Tensor]:
             return [
@@ -326,7 +330,7 @@ class Translator:
         `find` gives the hypotheses of a batch of sources, given their limits and the
         number of the batch's first row.
         """
-        parts = split_texts(text, self._subwords.source, self._longest)
+        parts = split_texts(text, self._subwords.source, self._longest, self._splitting)
         ids = parts.ids
         limits = self._limits(ids)
 
@@ -426,15 +430,13 @@ class Translator:
 
     def _log_probabilities(self, source: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
         """Of targets `[N, T]` that end in `EOS`, float32 `[N]`."""
-        real = tf.where(target != PADDING)
+        real = tf.where(is_scored(target))
         ids = tf.gather_nd(target, real)
         of_models = []
         for model in self.models:
             decoded = model.decode(shifted(target), *model.begin(source))
-            logits = model.logits(tf.gather_nd(decoded.readouts, real))
-            of_models.append(
-                -tf.nn.sparse_softmax_cross_entropy_with_logits(ids, logits)
-            )
+            _, nll = model.losses_at(decoded, source, ids, real)
+            of_models.append(-nll)
         return tf.math.segment_sum(mean_of_logs(of_models), real[:, 0])
 
 

@@ -19,6 +19,7 @@ from recurra.pipelines.translation.subwords import (  # noqa: E402
     BOS,
     EOS,
     PADDING,
+    UNKNOWN,
 )
 
 
@@ -100,6 +101,16 @@ def test_what_a_batch_holds():
                 [BOS, *said, *padding]
             )
         np.testing.assert_array_equal(weights, target != PADDING)
+
+
+def test_unknown_pieces_have_no_weight():
+    pairs = encoded([[3, 3]])
+    unknown = tf.ragged.constant(
+        [[UNKNOWN, 5, EOS]], dtype=tf.int32, row_splits_dtype="int64"
+    )
+    pairs = EncodedPairs(pairs.source, unknown, pairs.lengths)
+    (batch,) = training_batches(pairs, BatchSize(20, 2)).of_epoch(0)
+    assert batch[2].numpy().tolist() == [[0, 1, 1]]
 
 
 def test_epochs_differ_and_the_same_one_repeats():

@@ -1,5 +1,6 @@
 """Texts in parts: of lines, of sentences, of whole words, of whole characters."""
 
+import numpy as np
 import pytest
 
 tf = pytest.importorskip("tensorflow")
@@ -10,6 +11,7 @@ from recurra.pipelines.translation.long_texts import (  # noqa: E402
     join_texts,
     separator,
     split_texts,
+    usual_splitting,
 )
 
 ENGLISH, _ = sample_pairs(300).splits["train"]
@@ -21,8 +23,8 @@ def pieces(subwords):
     return subwords.source
 
 
-def parts_of(pieces, *texts, longest=LONGEST):
-    found = split_texts(tf.constant(texts, tf.string), pieces, longest)
+def parts_of(pieces, *texts, longest=LONGEST, splitting="sentences"):
+    found = split_texts(tf.constant(texts, tf.string), pieces, longest, splitting)
     owner = tf.gather(found.text, found.line).numpy()
     said = [text.decode() for text in pieces.decode(found.ids).numpy()]
     parts = [[] for _ in texts]
@@ -43,6 +45,27 @@ def test_a_line_is_one_part_however_many_sentences_stand_in_it(pieces):
     texts = ["One. Two.\nThree", "", " \n ", "No end"]
     parts, _ = parts_of(pieces, *texts, longest=200)
     assert parts == [["One. Two.", "Three"], [], [], ["No end"]]
+
+
+def test_what_is_not_in_step_is_not_split(pieces):
+    long = " ".join(ENGLISH[:6])
+    texts = [f"{long}\nThree", "", "One\r\n\ntwo", "x" * 3_000]
+    parts, _ = parts_of(pieces, *texts[:3], splitting="lines")
+    assert parts == [[long, "Three"], [], ["One", "two"]]
+    parts, lengths = parts_of(pieces, *texts, splitting="never")
+    assert parts[:3] == [[f"{long} Three"], [], ["One two"]]
+    assert lengths.max() == 1_000
+
+
+def test_texts_are_split_as_their_lengths_ask_for():
+    number = np.arange(100)
+    sentences, articles = ["One.", "One two."] * 50, ["One. Two. Three."] * 100
+    in_step = np.stack([number, 2 * number + number % 3], 1)
+    assert usual_splitting(articles, in_step) == "sentences"
+    for targets in (number * 37 % 100, 0 * number + 3):
+        lengths = np.stack([number, targets], 1)
+        assert usual_splitting(sentences, lengths) == "lines"
+        assert usual_splitting(articles, lengths) == "never"
 
 
 def test_lines_come_back_as_lines(pieces):

@@ -161,6 +161,43 @@ def test_the_loss_counts_real_pieces_alone():
     np.testing.assert_allclose(loss, -(picked * weights).sum() / weights.sum(), 1e-4)
 
 
+def test_a_piece_is_made_or_copied():
+    model = built(copy_source=True, label_smoothing=0.3)
+    # One is unknown, and one the target does not use.
+    source = np.array([[5, 9, 5, EOS, 0], [1, 22, 6, 4, EOS], [11, EOS, 0, 0, 0]])
+    source = tf.constant(source, tf.int32)
+    inputs = {**INPUTS, "source": source}
+    decoded = model(inputs)
+    rows, (gate_kernel, gate_bias) = range(3), model.copy_gate.get_weights()
+    readouts, weights = (each[:, 1].numpy().astype("float64") for each in decoded)
+    logits = model.logits(readouts.astype("float32")).numpy().astype("float64")
+    gate = sigmoid(readouts @ gate_kernel + gate_bias)
+    expected = gate * softmax(logits)
+    for row in rows:
+        for position, piece in enumerate(source[row].numpy()):
+            if EOS <= piece < VOCABULARY:
+                expected[row, piece] += (1 - gate[row, 0]) * weights[row, position]
+    expected /= expected.sum(1, keepdims=True)
+    assert (expected[1].sum() - 1) < 1e-6
+    got = model.with_copies(
+        model.logits(decoded.readouts[:, 1]),
+        decoded.readouts[:, 1],
+        decoded.weights[:, 1],
+        source,
+    ).numpy()
+    np.testing.assert_allclose(
+        got[:, EOS:], np.log(expected[:, EOS:]), rtol=1e-3, atol=1e-4
+    )
+    assert (got[:, :EOS] < -1e8).all()
+    ids = np.array([5, 6, 11])
+    at = tf.constant([[row, 1] for row in rows], tf.int64)
+    losses, nll = model.losses_at(decoded, source, tf.constant(ids, tf.int32), at)
+    own = np.log(expected[rows, ids])
+    np.testing.assert_allclose(nll, -own, rtol=1e-3)
+    made = np.log(softmax(logits[:, EOS:])).mean(1)
+    np.testing.assert_allclose(losses, -0.7 * own - 0.3 * made, rtol=1e-3)
+
+
 @pytest.mark.parametrize(
     "joint, tied, tables",
     [
@@ -183,10 +220,12 @@ def test_embeddings_are_tied_as_asked_for(joint, tied, tables):
     assert model.projection().shape == (5, 13)
 
 
-def test_a_model_learns_to_copy():
+@pytest.mark.parametrize("copy_source", [False, True])
+def test_a_model_learns_to_copy(copy_source):
     keras.utils.set_random_seed(1)
+    sizes = {"decoder_units": 24, "encoder_units": 16, "copy_source": copy_source}
     model = TranslationModel(
-        ModelConfig(**{**SMALL, "decoder_units": 24, "encoder_units": 16}),
+        ModelConfig(**{**SMALL, **sizes}),
         VOCABULARY, VOCABULARY, joint=True, seed=1,
     )  # fmt: skip
     model.build()

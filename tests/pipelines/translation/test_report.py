@@ -56,7 +56,9 @@ def alignment(source, target):
 SHORT = alignment(["▁A", "▁b", "</s>"], ["▁X", "</s>"])
 
 
-def evaluate(data, translate=without_the_last_word, alignments=(SHORT,) * 3):
+def evaluate(
+    data, translate=without_the_last_word, alignments=(SHORT,) * 3, measure="bleu"
+):
     """Of a model that gives the reference, changed."""
     pairs = data.splits["test"]
     baselines = {}
@@ -78,6 +80,7 @@ def evaluate(data, translate=without_the_last_word, alignments=(SHORT,) * 3):
         describe_subwords=lambda: SUBWORDS,
         padded_fraction=0.07,
         seed=0,
+        measure=measure,
     )
 
 
@@ -91,6 +94,19 @@ def page_of(result, folder, history=HISTORY):
 
 def headings(page):
     return re.findall(r"<h2[^>]*>([^<]*)</h2>", page)
+
+
+def test_the_summary_names_the_measure_that_chose(sample):
+    result = evaluate(sample, measure="wer")
+    errors, copied = (
+        100 * scores["wer"] for scores in (result.model, result.baselines["copy"])
+    )
+    summary = result.report_content().summary
+    assert f"has {errors:.1f} % word errors" in summary
+    assert errors < copied
+    assert summary.endswith("points below it.")
+    # It is no metric of the table.
+    assert "BLEU" in evaluate(sample, measure="val_loss").report_content().summary
 
 
 def test_a_result_has_the_metrics_of_each_system(sample):

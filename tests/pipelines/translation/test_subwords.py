@@ -355,6 +355,41 @@ def test_exported_vocabularies_are_not_mixed_up(fit, joint, tmp_path):
     assert ids[0] != ids[1]
 
 
+@pytest.mark.parametrize("joint", [True, False])
+def test_characters_and_words_are_small_vocabularies(fit, tmp_path, joint):
+    sides = ENGLISH, GERMAN
+    characters = fit(joint=joint, algorithm="characters")
+    words = fit(joint=joint, algorithm="words", vocabulary_size=2_000)
+    for assets, cut in ((characters, list), (words, str.split)):
+        encoder = Encoder(assets)
+        tf.saved_model.save(encoder, str(tmp_path / cut.__name__), None)
+        loaded = tf.saved_model.load(str(tmp_path / cut.__name__))
+        for name, texts in zip(("source", "target"), sides, strict=True):
+            pieces = getattr(encoder.subwords, name)
+            ids = pieces.encode(tf.constant(texts))
+            units = {unit for text in texts for unit in cut(text)}
+            assert len(set(ids.flat_values.numpy())) == len(units)
+            if not joint:
+                assert pieces.vocabulary_size == 4 + len(units)
+            assert list(map(len, ids.to_list())) == [len(cut(text)) for text in texts]
+            assert [each.decode() for each in pieces.decode(ids).numpy()] == texts
+        of_graph = loaded.both(tf.constant(ENGLISH))["ids"]
+        of_texts = encoder.subwords.source.encode(tf.constant(ENGLISH)).to_tensor()
+        np.testing.assert_array_equal(of_graph, of_texts)
+
+
+@pytest.mark.parametrize("algorithm", ["characters", "words"])
+def test_what_small_vocabularies_lack_is_unknown(fit, algorithm):
+    subwords = Subwords(fit(algorithm=algorithm, vocabulary_size=2_000))
+    # That only the other side has is unknown too.
+    for text in ("漢", "ß" if algorithm == "characters" else "Tante"):
+        assert encoded(subwords.source, text) == [[UNKNOWN]]
+    split = PairSplit(strings(["漢"]), strings([""]))
+    assert describe_subwords(subwords, split)["source"]["unknown_fraction"] == 1
+    (said,) = subwords.target.decode(tf.constant([[UNKNOWN, EOS]])).numpy()
+    assert said == b""
+
+
 def test_subwords_are_described(joint):
     subwords = Subwords(joint)
     split = PairSplit(strings(ENGLISH[:40]), strings(GERMAN[:40]))
@@ -376,6 +411,8 @@ def test_subwords_are_described(joint):
         *({"algorithm": "wordpiece"}, {"vocabulary_size": 259}, {"pieces": 1}),
         # sentencepiece takes no less.
         {"character_coverage": 0.97},
+        *({"target_algorithm": "words"}, {"vocabulary_size": 9, "algorithm": "bpe"}),
+        {"sampling_alpha": 0.1, "algorithm": "characters"},
     ],
 )
 def test_values_that_are_refused(values):

@@ -27,6 +27,8 @@ from recurra.pipelines.translation.translator import Translator  # noqa: E402
 
 ENGLISH, GERMAN = sample_pairs(300).splits["train"]
 LONGEST = 40
+# The number of the model that copies.
+_COPIES = 2
 ODD_TEXTS = [
     "",
     "   ",
@@ -41,13 +43,17 @@ ODD_TEXTS = [
 
 @pytest.fixture(scope="module")
 def models(subwords):
-    """Untrained, but with weights large enough that translations differ."""
-    section = ModelConfig(
-        embedding_size=8, encoder_units=6, decoder_units=9, attention_units=5
-    )
+    """Untrained, but with weights large enough that translations differ.
+
+    The third one copies from the source.
+    """
     sizes = subwords.source.vocabulary_size, subwords.target.vocabulary_size
     made = []
-    for seed in range(2):
+    for seed in range(3):
+        section = ModelConfig(
+            embedding_size=8, encoder_units=6, decoder_units=9, attention_units=5,
+            copy_source=seed == _COPIES,
+        )  # fmt: skip
         model = TranslationModel(section, *sizes, joint=True, seed=seed)
         model.build()
         generator = np.random.default_rng(seed)
@@ -112,6 +118,17 @@ def test_a_score_is_the_sum_over_steps(one, models, subwords):
     np.testing.assert_allclose(total, expected, rtol=1e-4)
 
 
+def test_what_copies_scores_as_it_searches(translator, models, subwords):
+    source = with_end(subwords.source.encode(ENGLISH[:3])).to_tensor(PADDING)
+    found = beam_search(
+        Ensemble(models[_COPIES:]), source, tf.fill([3], 12), Search(beams=3)
+    )
+    # Of the pieces that were found, since their text may be cut into others.
+    pieces = found.ids[:, 0, 1:]
+    scored = translator(_COPIES)._log_probabilities(source, pieces)
+    np.testing.assert_allclose(scored, found.log_probabilities[:, 0], rtol=1e-3)
+
+
 def test_scores_of_pairs_do_not_depend_on_their_order(one):
     totals, pieces = one.score(ENGLISH[:9], GERMAN[:9])
     back, _ = one.score(ENGLISH[:9][::-1], GERMAN[:9][::-1])
@@ -156,13 +173,13 @@ def test_translations_follow_the_weights_as_training_changes_them(
 def test_a_score_has_the_penalty_of_what_attention_left_out(models, subwords):
     source = with_end(subwords.source.encode(ENGLISH[:4])).to_tensor(PADDING)
     search = Search(beams=2, penalties=Penalties(coverage=0.4))
-    found = beam_search(Ensemble(models), source, tf.fill([4], 12), search)
+    found = beam_search(Ensemble(models[:2]), source, tf.fill([4], 12), search)
     # Behind the token of the beginning.
     target = found.ids[:, 0, 1:]
     weights = np.mean(
         [
             model.decode(shifted(target), *model.begin(source)).weights
-            for model in models
+            for model in models[:2]
         ],
         axis=0,
     )
@@ -279,7 +296,8 @@ def test_odd_texts_have_answers(translator, beams):
     assert len(odd.score([], [])[0]) == 0
 
 
-def test_what_is_exported_says_the_same(one, subwords, tmp_path):
+def test_what_is_exported_says_the_same(translator, subwords, tmp_path):
+    one = translator(0, _COPIES)
     serving = TranslationServing(one, subwords)
     tf.saved_model.save(serving, str(tmp_path / "1"), signatures=serving.signatures())
     loaded = tf.saved_model.load(str(tmp_path / "1"))
