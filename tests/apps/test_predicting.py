@@ -32,7 +32,7 @@ from recurra.pipelines.core.parallel import children
 from recurra.pipelines.data.files import streams
 from recurra.pipelines.data.files.streams import FileStream
 from recurra.pipelines.data.files.tables import read_table
-from recurra.pipelines.data.texts import input_texts
+from recurra.pipelines.data.texts import input_texts, text_rows
 from recurra.pipelines.data.texts.input_texts import read_texts
 
 TEXTS = ["What a lovely lamp!", "The soup was really awful.", "A tedious film."]
@@ -440,7 +440,7 @@ def test_two_processes_of_which_one_is_killed_answer_as_one(
     recurra, sentiment_model, exported, tmp_path, monkeypatch
 ):
     path, alone, to = (tmp_path / name for name in ("in.csv", "alone.csv", "two.csv"))
-    monkeypatch.setattr(input_texts, "_ROWS", 64)
+    monkeypatch.setattr(text_rows, "_ROWS", 64)
     frame = pandas.DataFrame({"text": [f"lamp {n}" for n in range(2_000)]})
     frame.to_csv(path, index=False)
     exported.predict_file(path, alone)
