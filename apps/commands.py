@@ -594,9 +594,9 @@ def _opened_model(path: Path, unfinished: bool) -> Iterator["ExportedModel"]:
             "--unfinished"
         )
     else:
-        from recurra.pipelines import load_model
+        from recurra.pipelines.core.exported_model import opened
 
-        yield load_model(path)
+        yield opened(path)
 
 
 def _prediction_options(arguments: Sequence[str]) -> list[inspect.Parameter]:

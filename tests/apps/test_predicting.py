@@ -20,7 +20,7 @@ from recurra.pipelines.cards import (
     NumberAnswer,
     ReadingPlan,
 )
-from recurra.pipelines.core import file_prediction
+from recurra.pipelines.core import exported_model, file_prediction
 from recurra.pipelines.core.errors import Interrupted, UserError
 from recurra.pipelines.core.exported_model import (
     ROWS_TOGETHER,
@@ -47,6 +47,14 @@ def card_of(answer=None, **values):
 def texts_of(path, text_column=None, card=None):
     parts = read_texts(FileStream(path), card or card_of(), text_column)
     return [text for part in parts for text in part.texts]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def loaded_once():
+    """A command takes the model that an earlier one has loaded."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(exported_model, "opened", functools.cache(exported_model.opened))
+        yield
 
 
 @pytest.fixture(scope="module")
