@@ -27,10 +27,10 @@ unexport PYTHONDONTWRITEBYTECODE
 demo: .venv/with-translation
 	$(BIN)/recurra demo
 
-# One process per core, and the order is random but for the groups of tests/conftest.py,
-# which says too which are long and come first.
+# One process per core. tests/conftest.py says what one process runs and what comes first;
+# otherwise the order is random.
 test: .venv/with-dev
-	$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadgroup \
+	$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadscope \
 		--no-loadscope-reorder
 
 # The layers on the other backends.

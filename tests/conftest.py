@@ -5,8 +5,10 @@ run where TensorFlow is not.
 """
 
 import csv
+import functools
 import os
 import random
+import re
 import signal
 
 import pytest
@@ -18,19 +20,31 @@ LONG = {
 }
 
 
-def pytest_collection_modifyitems(items):
-    """Puts together what one process runs, and leaves out what this one cannot.
+def pytest_xdist_make_scheduler(config, log):
+    """Gives a file to one process, since its tests share models.
 
-    The tests of a file share models, and some files share a trained run. What takes
-    long comes first, so that no process waits for another at the end.
+    So are all files that share a trained run. (With pytest 9.2 the groups of
+    `--dist loadgroup` of pytest-xdist 3.8 stay without effect.)
     """
-    with_run = {item.path for item in items if "sentiment_run" in item.fixturenames}
-    items.sort(
-        key=lambda item: item.path not in with_run and item.path.name not in LONG
-    )
-    for item in items:
-        group = "sentiment_run" if item.path in with_run else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            file = nodeid.partition("::")[0]
+            return "with a run" if _has_run(config.rootpath / file) else file
+
+    return ByFile(config, log)
+
+
+@functools.cache
+def _has_run(path):
+    """Whether a file asks for the trained run or its export."""
+    return re.search(r"\bsentiment_(run|model)\b", path.read_text("utf-8")) is not None
+
+
+def pytest_collection_modifyitems(items):
+    """Puts first what takes long, and leaves out what this process cannot run."""
+    items.sort(key=lambda item: not _has_run(item.path) and item.path.name not in LONG)
     # TensorFlow asks the processor, and not the variable, what oneDNN can do with
     # bfloat16 and float16, and crashes where it cannot.
     if "ONEDNN_MAX_CPU_ISA" in os.environ:
