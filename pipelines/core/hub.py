@@ -103,7 +103,8 @@ def _lines(card: ModelCard) -> Iterator[str]:
 
 def _evaluations(card: ModelCard) -> list[Mapping[str, Any]]:
     """As in metrics.json, of one run or of several that are one model."""
-    return card.metrics.get("members") or ([card.metrics] if card.metrics else [])
+    evaluations = card.metrics.get("members") or [card.metrics]
+    return [each for each in evaluations if "model" in each]
 
 
 def _example(card: ModelCard) -> str:

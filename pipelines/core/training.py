@@ -455,15 +455,15 @@ class _EpochWatcher(keras.callbacks.Callback):
         self._workers = workers
         self._saved = time.monotonic()
 
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        if self._state.metrics:
-            # Of the batches of this epoch that were done before a kill.
-            variables = self.model.metrics_variables
-            for variable, value in zip(variables, self._state.metrics, strict=True):
-                variable.assign(value)
-
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         self._state.step += 1
+        if self._state.metrics:
+            # Of the batches of this epoch that were done before a kill. Keras makes the
+            # variables of metrics, which are sums, with the first batch.
+            variables = self.model.metrics_variables
+            for variable, value in zip(variables, self._state.metrics, strict=True):
+                variable.assign_add(value)
+            self._state.metrics = []
         loss = float(logs["loss"])
         if not math.isfinite(loss):
             raise FloatingPointError(
