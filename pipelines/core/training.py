@@ -457,13 +457,13 @@ class _EpochWatcher(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         self._state.step += 1
-        if self._state.metrics:
+        if self._state.metrics and self._workers.is_first:
             # Of the batches of this epoch that were done before a kill. Keras makes the
-            # variables of metrics, which are sums, with the first batch.
+            # variables of metrics, which are sums over all workers, with the first one.
             variables = self.model.metrics_variables
             for variable, value in zip(variables, self._state.metrics, strict=True):
                 variable.assign_add(value)
-            self._state.metrics = []
+        self._state.metrics = []
         loss = float(logs["loss"])
         if not math.isfinite(loss):
             raise FloatingPointError(
@@ -478,9 +478,12 @@ class _EpochWatcher(keras.callbacks.Callback):
             # The epoch is saved as a whole, after validation.
             return
         if stop or time.monotonic() - self._saved > self._seconds:
-            self._state.metrics = [
-                variable.numpy().tolist() for variable in self.model.metrics_variables
-            ]
+            # Of several workers each has sums of its own, which are not asked for here.
+            if self._workers.number == 1:
+                self._state.metrics = [
+                    variable.numpy().tolist()
+                    for variable in self.model.metrics_variables
+                ]
             self._checkpoints.save(self.model, self._state)
             self._saved = time.monotonic()
         if stop:

@@ -162,7 +162,10 @@ def test_a_finished_run_is_not_trained_over(sentiment_run):
 
 @pytest.mark.parametrize(
     ("section", "key", "value"),
-    [("training", "clip_norm", 9), ("model", "units", 5), ("data", "spec", "b.csv")],
+    [
+        *(("training", "clip_norm", 9), ("model", "zoneout_hidden", 0.5)),
+        ("data", "spec", "b.csv"),
+    ],
 )
 def test_resume_with_another_configuration_is_refused_and_names_the_key(
     sentiment_run, small_configuration, reviews_csv, section, key, value
