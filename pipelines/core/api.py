@@ -95,8 +95,10 @@ def train(
         # Read once before anything is made, so that wrong data leave nothing behind.
         with as_spec(frame) as spec:
             loaded = task_class.load(_with_spec(configuration, spec))
-        configuration = workflow.sized(task_class, configuration, loaded)
-        created = Run.create(path, task, configuration, command)
+        sized = task_class.sized(configuration, loaded)
+        created = Run.create(path, task, sized, command)
+        workflow.tell_chosen(configuration, sized, "the size of the data")
+        configuration = sized
         with written_whole(created.path / "frame.parquet") as partial:
             write_frame(frame, partial)
         resume = True

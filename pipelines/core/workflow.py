@@ -172,10 +172,11 @@ def prepare(
     """
     logger.info("Reading %s", configuration.data.spec)
     data = task_class.load(configuration)
-    configuration = sized(task_class, configuration, data)
+    chosen = task_class.sized(configuration, data)
     if run is None:
-        run = Run.create(path, task_class.definition.name, configuration, command)
-    task = task_class(configuration, run)
+        run = Run.create(path, task_class.definition.name, chosen, command)
+    tell_chosen(configuration, chosen, "the size of the data")
+    task = task_class(chosen, run)
     if run.metadata_file.is_file():
         refuse_changed(task, data, "train anew in another --run")
     else:
@@ -188,13 +189,6 @@ def prepare(
     return task, data
 
 
-def sized(task_class: type[Task], configuration: TaskConfig, data: Any) -> TaskConfig:
-    """The configuration with what the task's rule makes of the size of the data."""
-    chosen = task_class.sized(configuration, data)
-    _tell_chosen(configuration, chosen, "the size of the data")
-    return chosen
-
-
 def _settle_length(task: Task, data_module: Any) -> None:
     """Writes how long to train into the run's configuration, where a rule has it."""
     configuration = task.configuration
@@ -204,10 +198,10 @@ def _settle_length(task: Task, data_module: Any) -> None:
     training = configuration.training.settled(steps)
     task.configuration = configuration.model_copy(update={"training": training})
     write_text(task.run.config_file, write_yaml(task.configuration))
-    _tell_chosen(configuration, task.configuration, f"{steps:,} batches an epoch")
+    tell_chosen(configuration, task.configuration, f"{steps:,} batches an epoch")
 
 
-def _tell_chosen(before: Config, chosen: Config, reason: str) -> None:
+def tell_chosen(before: Config, chosen: Config, reason: str) -> None:
     """Says in a line which keys a rule has set, and by what."""
     values = chosen.model_dump(mode="json")
     keys = []

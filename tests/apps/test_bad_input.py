@@ -431,7 +431,7 @@ PREDICTION = {
     "texts and a file": (["a text", "--file", "good.csv"], ["--file"]),
     "missing file": (["--file", "missing.txt"], ["missing.txt"]),
     "missing table": (["--file", "missing.csv"], ["missing.csv: no such file"]),
-    "folder for a file": (["--file", "full"], ["full"]),
+    "pattern of no file": (["--file", "full/*.csv"], ["full/*.csv"]),
     "empty file": (["--file", "empty.txt"], ["empty.txt", "empty"]),
     "empty table": (["--file", "empty.csv"], ["empty.csv", "empty"]),
     "file that is no text": (["--file", "a.docx"], ["a.docx", "UTF-8 was expected"]),
