@@ -454,16 +454,18 @@ class _EpochWatcher(keras.callbacks.Callback):
         self._progress = progress
         self._workers = workers
         self._saved = time.monotonic()
+        # Of the batches of this epoch that were done before a kill.
+        self._earlier_metrics = state.metrics if workers.is_first else []
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         self._state.step += 1
-        if self._state.metrics and self._workers.is_first:
-            # Of the batches of this epoch that were done before a kill. Keras makes the
-            # variables of metrics, which are sums over all workers, with the first one.
+        if self._earlier_metrics:
+            # Keras makes the variables of metrics, which are sums over all workers,
+            # with the first batch.
             variables = self.model.metrics_variables
-            for variable, value in zip(variables, self._state.metrics, strict=True):
+            for variable, value in zip(variables, self._earlier_metrics, strict=True):
                 variable.assign_add(value)
-        self._state.metrics = []
+            self._earlier_metrics = []
         loss = float(logs["loss"])
         if not math.isfinite(loss):
             raise FloatingPointError(
@@ -479,11 +481,11 @@ class _EpochWatcher(keras.callbacks.Callback):
             return
         if stop or time.monotonic() - self._saved > self._seconds:
             # Of several workers each has sums of its own, which are not asked for here.
-            if self._workers.number == 1:
-                self._state.metrics = [
-                    variable.numpy().tolist()
-                    for variable in self.model.metrics_variables
-                ]
+            alone = self._workers.number == 1
+            self._state.metrics = [
+                variable.numpy().tolist()
+                for variable in (self.model.metrics_variables if alone else ())
+            ]
             self._checkpoints.save(self.model, self._state)
             self._saved = time.monotonic()
         if stop:
