@@ -113,6 +113,7 @@ def _train(
         # Said before the data are read, which may take long.
         Run.refuse_existing(path)
     else:
+        configuration = _as_begun(configuration, open_task(run).configuration)
         _take_more_epochs(run, configuration)
         if run.is_finished and not run.failed:
             logger.info("%s is finished already", path)
@@ -464,6 +465,21 @@ def _refuse_reading_options(reading: Mapping[str, Any]) -> None:
         )
 
 
+def _as_begun(configuration: TaskConfig, begun: TaskConfig) -> TaskConfig:
+    """The configuration with what a run was begun with, where it leaves that open.
+
+    A key that is null is one for a rule, which has set it when the run began.
+    """
+
+    def filled(given: Any, there: Any) -> Any:
+        if isinstance(given, dict) and isinstance(there, dict):
+            return {key: filled(each, there.get(key)) for key, each in given.items()}
+        return there if given is None else given
+
+    values = filled(configuration.model_dump(), begun.model_dump())
+    return type(configuration).model_validate(values)
+
+
 def _take_more_epochs(run: Run, configuration: TaskConfig) -> None:
     """Gives the run a configuration with more epochs or patience, if that is its own.
 
@@ -482,7 +498,7 @@ def _take_more_epochs(run: Run, configuration: TaskConfig) -> None:
     for key in changed:
         name = key.rpartition(".")[2]
         was, given = (getattr(each.training, name) for each in (before, configuration))
-        if was is not None and (given is None or given < was):
+        if given < was:
             raise UserError(
                 f"{run.path}: has {key}={was}, and --resume takes more, not {given}"
             )
