@@ -97,9 +97,10 @@ class Server:
             )
         self._keys = Keys(settings.api_key_file) if settings.api_key_file else None
         self.metrics = Metrics(lambda: self.repository.models)
+        self._configs = self._model_configs()
         self.repository = Repository(
             settings,
-            self._model_configs(),
+            self._configs,
             ANSWERS,
             self.metrics.ran,
             sibling.in_step if sibling else None,
@@ -158,15 +159,14 @@ class Server:
 
     async def _watch_model_configs(self, seconds: float) -> None:
         """Takes a changed file of models, until cancelled."""
-        taken = self._model_configs()
         problem = _Problem()
         while True:
             await asyncio.sleep(seconds)
             with problem.logged():
                 configs = self._model_configs()
                 # A label may wait for its version.
-                if configs != taken and await self.reload():
-                    taken = configs
+                if configs != self._configs and await self.reload():
+                    self._configs = configs
 
     def _make_app(self) -> fastapi.FastAPI:
         # FastAPI's own pages of documentation load scripts from elsewhere.
