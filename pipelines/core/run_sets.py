@@ -270,8 +270,9 @@ def _trained_by(workers: int) -> Callable[..., _Ended]:
         def hear(item: tuple[Path, str, Sequence[str]], told: tuple[str, Any]) -> None:
             _, name, _ = item
             heard, arguments = told
-            hearer = hearers.setdefault(name, progress(name))
-            if hearer is not None:
+            if name not in hearers:
+                hearers[name] = progress(name)
+            if (hearer := hearers[name]) is not None:
                 getattr(hearer, heard)(*arguments)
 
         items = [(run_set.path, name, command) for name in names]

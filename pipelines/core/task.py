@@ -111,6 +111,14 @@ class Task(abc.ABC, Generic[ConfigT, DataT, DataModuleT]):
         """
         return configuration
 
+    @classmethod
+    def monitor_of_search(cls, configuration: ConfigT) -> tuple[str, bool]:
+        """What `recurra tune` compares trials by, and whether the highest is the best.
+
+        It is one column of the history for all data, since no data are read yet.
+        """
+        return cls.monitor, cls.monitors_highest
+
     @abc.abstractmethod
     def load_test(self, spec: str, **options: Any) -> DataT:
         """Other data for this run's model; every row of them is the test.

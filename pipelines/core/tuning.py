@@ -108,11 +108,8 @@ class Tuning:
         for key in space:
             value_at(configuration, key)
         task_class = find_definition(task).load()
-        facts: dict[str, Any] = {
-            "task": task,
-            "monitor": task_class.monitor,
-            "highest": task_class.monitors_highest,
-        }
+        monitor, highest = task_class.monitor_of_search(configuration)
+        facts: dict[str, Any] = {"task": task, "monitor": monitor, "highest": highest}
         path.mkdir(parents=True, exist_ok=True)
         given = write_yaml(configuration, only_set=True)
         write_text(path / "config.yaml", given)

@@ -5,7 +5,7 @@ import functools
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import keras
 
@@ -31,6 +31,8 @@ from .tracking import refuse_missing, tracked
 from .training import Progress, fit, load_best, read_history, will_end
 
 logger = logging.getLogger("recurra")
+
+ConfigT = TypeVar("ConfigT", bound=Config)
 
 # What a run that is gone on with may have more of.
 _EXTENDABLE = ("training.epochs", "training.patience")
@@ -465,19 +467,20 @@ def _refuse_reading_options(reading: Mapping[str, Any]) -> None:
         )
 
 
-def _as_begun(configuration: TaskConfig, begun: TaskConfig) -> TaskConfig:
+def _as_begun(configuration: ConfigT, begun: ConfigT) -> ConfigT:
     """The configuration with what a run was begun with, where it leaves that open.
 
-    A key that is null is one for a rule, which has set it when the run began.
+    A key that is null, and is so by default, is one for a rule, which has set it when
+    the run began.
     """
-
-    def filled(given: Any, there: Any) -> Any:
-        if isinstance(given, dict) and isinstance(there, dict):
-            return {key: filled(each, there.get(key)) for key, each in given.items()}
-        return there if given is None else given
-
-    values = filled(configuration.model_dump(), begun.model_dump())
-    return type(configuration).model_validate(values)
+    begun_values = {}
+    for name, field in type(configuration).model_fields.items():
+        value, there = getattr(configuration, name), getattr(begun, name)
+        if isinstance(value, Config):
+            begun_values[name] = _as_begun(value, there)
+        elif value is None and field.default is None:
+            begun_values[name] = there
+    return configuration.model_copy(update=begun_values)
 
 
 def _take_more_epochs(run: Run, configuration: TaskConfig) -> None:

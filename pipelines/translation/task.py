@@ -50,6 +50,8 @@ Models = TranslationModel | tuple[TranslationModel, ...]
 
 _ALIGNMENTS_SHOWN = 12
 _SUBWORDS = ("source.model", "target.model")
+# Values of `training.monitor` of which the lowest is the best.
+_LOWEST = ("val_loss", "ter", "wer")
 # Sentences of a warm-up request.
 _EXAMPLES = 2
 # Pairs that tell as much of lengths as millions would.
@@ -174,15 +176,17 @@ class TranslationTask(Task[TranslationConfig, SentencePairs, PairDataModule]):
     @property
     def monitor(self) -> str:  # type: ignore[override]
         """The column of what `training.monitor` says, or of what the data ask for."""
-        return (
-            self._monitored
-            if self._monitored == "val_loss"
-            else f"val_{self._monitored}"
-        )
+        return _column(self._monitored)
 
     @property
     def monitors_highest(self) -> bool:  # type: ignore[override]
-        return self._monitored not in ("val_loss", "ter", "wer")
+        return self._monitored not in _LOWEST
+
+    @classmethod
+    def monitor_of_search(cls, configuration: TranslationConfig) -> tuple[str, bool]:
+        """What `training.monitor` names, or the loss, which fits any targets."""
+        named = configuration.training.monitor or "val_loss"
+        return _column(named), named not in _LOWEST
 
     @functools.cached_property
     def _monitored(self) -> str:
@@ -379,6 +383,11 @@ class TranslationTask(Task[TranslationConfig, SentencePairs, PairDataModule]):
     @property
     def _monitor_file(self) -> Path:
         return self.run.assets / "monitor.json"
+
+
+def _column(monitored: str) -> str:
+    """Of the history, by the value of `training.monitor`."""
+    return monitored if monitored == "val_loss" else f"val_{monitored}"
 
 
 def _monitor_of(targets: Sequence[str], language: str) -> str:

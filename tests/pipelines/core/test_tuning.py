@@ -46,6 +46,16 @@ def test_the_best_of_the_trials_is_a_configuration_to_train_with(toy, tmp_path):
     assert history["val_loss"].min() == pytest.approx(best["val_loss"], rel=1e-4)
 
 
+@pytest.mark.parametrize("task", task_names())
+def test_every_task_can_be_searched(task, tmp_path):
+    definition = find_definition(task)
+    configuration = definition.config_class()
+    space = space_of(configuration, definition.search_space)
+    made = Tuning.create(tmp_path / "a", task, configuration, space)
+    assert Tuning.open(made.path) == made
+    assert made.monitor.startswith("val_")
+
+
 def test_a_search_that_was_stopped_goes_on(toy, tmp_path):
     path = tmp_path / "a"
 
