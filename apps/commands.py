@@ -11,7 +11,7 @@ import json
 import shlex
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,24 +26,15 @@ from recurra.pipelines.core.registry import (
     find_definition,
 )
 
-from .console import (
-    as_table,
-    messages,
-    metrics_table,
-    output,
-    show_log,
-)
-from .options import command, field_options, option, parse_time
+from .console import as_table, metrics_table, output, print_members, say, show_log
+from .options import Settings, command, field_options
 from .tensorflow_import import import_tensorflow_quietly
+from .training_commands import task_app, train, tune
 
 if TYPE_CHECKING:
     from recurra.pipelines.core.exported_model import ExportedModel
     from recurra.pipelines.data.description import DataDescription
 
-Settings = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="One key of the configuration."),
-]
 SettingsAfterTraining = Annotated[
     list[str] | None,
     typer.Option(
@@ -88,8 +79,7 @@ def make_app(arguments: Sequence[str]) -> typer.Typer:
     )
     name, *rest = arguments or [""]
     for function in (train, tune):
-        is_asked = name == function.__name__
-        tasks = _task_app(function, rest) if is_asked else _group(function)
+        tasks = task_app(function, rest if name == function.__name__ else None)
         app.add_typer(tasks, name=function.__name__)
     app.command("evaluate")(
         command(evaluate, _evaluation_options(rest) if name == "evaluate" else [])
@@ -109,263 +99,6 @@ def make_app(arguments: Sequence[str]) -> typer.Typer:
     app.command("demo")(demo)
     app.command("doctor")(doctor)
     return app
-
-
-def _group(function: Callable[..., None]) -> typer.Typer:
-    return typer.Typer(no_args_is_help=True, help=inspect.getdoc(function))
-
-
-def train(
-    definition: TaskDefinition,
-    recipe: Annotated[str | None, typer.Option(help="A recipe's name.")] = None,
-    config: Annotated[Path | None, typer.Option(help="A YAML file.")] = None,
-    settings: Settings = None,
-    run: Annotated[
-        Path | None, typer.Option(help="Run directory; runs/TASK-N if left out.")
-    ] = None,
-    resume: Annotated[
-        bool,
-        typer.Option(
-            "--resume",
-            help="Go on with a run that was stopped, or train it for more epochs by "
-            "--set training.epochs=N.",
-        ),
-    ] = False,
-    workers: Annotated[
-        int,
-        typer.Option(
-            min=1,
-            help="Processes that train it together, to the result of one; of several "
-            "models, processes that train one each.",
-        ),
-    ] = 1,
-    seeds: Annotated[
-        int | None,
-        typer.Option(
-            min=2, help="So many models of other weights, each a run in the directory."
-        ),
-    ] = None,
-    **data: Any,
-) -> None:
-    """Train and evaluate a model: from data to a run directory with a report."""
-    if resume and run is None:
-        raise UserError("--resume: name the run to go on with by --run DIR")
-    groups = definition.groups
-    is_grouped = groups is not None and data.pop(groups.option, False)
-    if is_grouped and seeds is not None:
-        raise UserError("--seeds: a model of each group is asked for; leave one out")
-    import_tensorflow_quietly()
-    from recurra.pipelines.core.run_sets import RunSet
-
-    if seeds or is_grouped or (resume and run is not None and RunSet.is_at(run)):
-        _train_many(
-            definition,
-            seeds=seeds,
-            recipe=recipe,
-            config=config,
-            settings=settings or (),
-            run=run,
-            resume=resume,
-            workers=workers,
-            **data,
-        )
-        return
-    from recurra.pipelines import train as train_model
-    from recurra.pipelines.core.progress import TrainingProgress
-    from recurra.pipelines.core.runs import Run, next_free
-
-    show_log()
-    path = run or next_free(Path("runs"), definition.name)
-    progress = TrainingProgress(messages)
-    try:
-        finished = train_model(
-            definition.name,
-            data.pop("spec", None),
-            run=path,
-            recipe=recipe,
-            config=config,
-            settings=settings or (),
-            resume=resume,
-            workers=workers,
-            progress=progress,
-            command=["recurra", *sys.argv[1:]],
-            **data,
-        )
-    except Interrupted as stop:
-        again = Run.open(path).resume_command
-        _say(f"{stop}. Go on with: {again}{_workers(workers)}")
-        raise typer.Exit(130) from None
-    finally:
-        progress.close()
-    output.print(metrics_table(finished.metrics))
-    where = f"Run: {finished.path}"
-    if finished.report.is_file():
-        where += f", report: {finished.report}"
-    _say(where)
-    if finished.failed:
-        _say(f"Repeat what failed with: {finished.resume_command}")
-
-
-def _train_many(
-    definition: TaskDefinition, *, run: Path | None, workers: int, **options: Any
-) -> None:
-    """Trains several models, and prints a row of each."""
-    from recurra.pipelines import train_many
-    from recurra.pipelines.core.files import read_json
-    from recurra.pipelines.core.progress import EpochLines
-    from recurra.pipelines.core.run_sets import RunSet, failed_of, results_of
-    from recurra.pipelines.core.runs import next_free
-
-    show_log()
-    path = run or next_free(Path("runs"), definition.name)
-    try:
-        run_set = train_many(
-            definition.name,
-            options.pop("spec", None),
-            run=path,
-            workers=workers,
-            progress=lambda name: EpochLines(name, messages),
-            command=["recurra", *sys.argv[1:]],
-            **options,
-        )
-    except Interrupted as stop:
-        again = RunSet.open(path).resume_command
-        _say(f"{stop}. Go on with: {again}{_workers(workers)}")
-        raise typer.Exit(130) from None
-    failed = failed_of(run_set)
-    if run_set.metrics_file.is_file():
-        _print_members(read_json(run_set.metrics_file), run_set.by)
-    else:
-        models = results_of(run_set).dropna(how="all").to_dict("index")
-        _print_members({"members": models}, run_set.by)
-    _say(f"Runs: {path}, table: {run_set.results_file}")
-    if failed:
-        for name, reason in failed.items():
-            _say(f"{name} failed: {reason}")
-        _say(f"Repeat what failed with: {run_set.resume_command}{_workers(workers)}")
-        raise typer.Exit(1)
-
-
-def _print_members(metrics: Mapping[str, Any], by: str) -> None:
-    """The metrics of several runs as one model, if they are, and a row of each."""
-    from recurra.pipelines.data.description import DescriptionTable
-
-    if "model" in metrics:
-        output.print(metrics_table(metrics))
-    rows = {**metrics["members"], **metrics.get("spread", {})}
-    columns = list(dict.fromkeys(key for row in rows.values() for key in row))
-    table = DescriptionTable(
-        [by, *columns],
-        [
-            [name, *(f"{row[key]:.4f}" if key in row else "" for key in columns)]
-            for name, row in rows.items()
-        ],
-    )
-    output.print(as_table(table))
-
-
-def _workers(number: int) -> str:
-    return f" --workers {number}" if number > 1 else ""
-
-
-def _task_app(function: Callable[..., None], arguments: Sequence[str]) -> typer.Typer:
-    """A command for each task, with the options of its data."""
-    app = _group(function)
-    named = arguments[:1] if arguments and not arguments[0].startswith("-") else []
-    for definition in map(find_definition, named) if named else definitions():
-        data_class = definition.config_class.model_fields["data"].annotation
-        options = field_options(data_class)  # type: ignore[arg-type]
-        if definition.groups is not None and function is train:
-            name = definition.groups.option
-            help = f"A model of each {definition.groups.name}, a run in the directory."
-            options.append(option(name, bool, help, _dashed(name)))
-        run = command(function, options, definition=definition)
-        app.command(definition.name, help=definition.summary)(run)
-    return app
-
-
-def tune(
-    definition: TaskDefinition,
-    trials: Annotated[
-        int, typer.Option(min=1, help="That come to an end, earlier ones counted.")
-    ] = 30,
-    time: Annotated[
-        str | None, typer.Option(help="Such as 90s, 30m or 2h; then it ends.")
-    ] = None,
-    search: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="KEY=VALUES",
-            help="What to try, in place of what the task does: [a, b] or "
-            "{low: a, high: b, log: true}.",
-        ),
-    ] = None,
-    recipe: Annotated[str | None, typer.Option(help="A recipe's name.")] = None,
-    config: Annotated[Path | None, typer.Option(help="A YAML file.")] = None,
-    settings: Settings = None,
-    run: Annotated[
-        Path | None, typer.Option(help="Directory; runs/TASK-tune-N if left out.")
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with a search that was stopped.")
-    ] = False,
-    workers: Annotated[
-        int, typer.Option(min=1, help="Processes that train a trial each.")
-    ] = 1,
-    sampler: Annotated[
-        str, typer.Option(metavar="tpe|random|qmc", help="Of Optuna.")
-    ] = "tpe",
-    prune: Annotated[
-        bool,
-        typer.Option(
-            "--prune/--no-prune", help="End trials that are worse than the median."
-        ),
-    ] = True,
-    **data: Any,
-) -> None:
-    """Look for a better configuration, by trials that are judged on validation."""
-    if resume and run is None:
-        raise UserError("--resume: name the search to go on with by --run DIR")
-    if sampler not in ("tpe", "random", "qmc"):
-        raise UserError(f"--sampler {sampler}: give tpe, random or qmc")
-    seconds = None if time is None else parse_time("--time", time)
-    import_tensorflow_quietly()
-    from recurra.pipelines import tune as tune_model
-    from recurra.pipelines.core.runs import next_free
-    from recurra.pipelines.core.tuning import Tuning
-
-    from .tuning_view import TrialLines, print_search
-
-    show_log()
-    path = run or next_free(Path("runs"), f"{definition.name}-tune")
-    try:
-        tuning = tune_model(
-            definition.name,
-            data.pop("spec", None),
-            trials=trials,
-            seconds=seconds,
-            space=search or (),
-            run=path,
-            recipe=recipe,
-            config=config,
-            settings=settings or (),
-            resume=resume,
-            workers=workers,
-            sampler=sampler,  # type: ignore[arg-type]
-            prune=prune,
-            tried=TrialLines(messages, trials),
-            **data,
-        )
-    except Interrupted:
-        tuning = Tuning.open(path)
-        print_search(tuning)
-        _say(f"stopped. Go on with: {tuning.resume_command}{_workers(workers)}")
-        raise typer.Exit(130) from None
-    print_search(tuning)
-
-
-def _dashed(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
 
 
 def evaluate(
@@ -416,7 +149,7 @@ def evaluate(
         if json_file is not None:
             with _writing("--json", json_file):
                 write_json(json_file, metrics)
-        _print_members(metrics, run_set.by)
+        print_members(metrics, run_set.by)
         return
     opened = [run for path in runs for run in runs_at(path)]
     result = evaluate_runs(
@@ -572,7 +305,7 @@ def predict(
         try:
             handler_of(kind).predict(loaded, inputs or (), file, as_json, **options)
         except Interrupted as stop:
-            _say(f"{stop}; go on by --resume")
+            say(f"{stop}; go on by --resume")
             raise typer.Exit(130) from None
 
 
@@ -758,7 +491,7 @@ def doctor(
             shown.add_row(Text(name), Text(value))
         output.print(shown)
         for problem in found.problems:
-            _say(f"wrong: {problem}")
+            say(f"wrong: {problem}")
     if found.problems:
         raise typer.Exit(2)
 
@@ -872,7 +605,3 @@ def _writing(name: str, path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise UserError(f"{name} {path}: cannot be written: {error.strerror}") from None
-
-
-def _say(message: str) -> None:
-    messages.print(message, markup=False, soft_wrap=True)

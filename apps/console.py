@@ -25,7 +25,12 @@ messages = rich.console.Console(stderr=True, highlight=False)
 
 class _Handler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        messages.print(self.format(record), markup=False, soft_wrap=True)
+        say(self.format(record))
+
+
+def say(line: str) -> None:
+    """Shows a line that is no result."""
+    messages.print(line, markup=False, soft_wrap=True)
 
 
 def show_log() -> None:
@@ -54,6 +59,24 @@ def metrics_table(evaluation: Mapping[str, Any]) -> rich.table.Table:
     table.caption = Text("\n".join(_remarks(evaluation)))
     table.caption_justify = "left"
     return table
+
+
+def print_members(metrics: Mapping[str, Any], by: str) -> None:
+    """The metrics of several runs as one model, if they are, and a row of each."""
+    from recurra.pipelines.data.description import DescriptionTable
+
+    if "model" in metrics:
+        output.print(metrics_table(metrics))
+    rows = {**metrics["members"], **metrics.get("spread", {})}
+    columns = list(dict.fromkeys(key for row in rows.values() for key in row))
+    table = DescriptionTable(
+        [by, *columns],
+        [
+            [name, *(f"{row[key]:.4f}" if key in row else "" for key in columns)]
+            for name, row in rows.items()
+        ],
+    )
+    output.print(as_table(table))
 
 
 def _remarks(evaluation: Mapping[str, Any]) -> Iterator[str]:

@@ -19,6 +19,12 @@ from recurra.pipelines.core.errors import UserError
 
 _PLAIN = (str, int, float, bool)
 
+#: What several commands take.
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="One key of the configuration."),
+]
+
 
 def option(
     name: str, kind: Any, help: str, *declarations: str, **settings: Any

@@ -9,7 +9,7 @@ import rich.console
 
 from recurra.pipelines.data.description import DescriptionTable
 
-from .console import as_table, messages, output
+from .console import as_table, output, say
 
 if TYPE_CHECKING:
     from recurra.pipelines.core.tuning import Tuning
@@ -43,7 +43,7 @@ class TrialLines:
 def print_search(tuning: "Tuning") -> None:
     """The best trials, whether they are better than what was given, and the files."""
     if not tuning.best_file.is_file():
-        messages.print("No trial has come to its end.")
+        say("No trial has come to its end.")
         return
     table = pd.read_csv(tuning.trials_file, keep_default_na=True)
     rows = [[_cell(each) for each in row] for row in table.head(_SHOWN).to_numpy()]
@@ -56,16 +56,12 @@ def print_search(tuning: "Tuning") -> None:
         line += "; no trial is better than the configuration as it was given"
     elif len(given):
         line += f"; the configuration as it was given has {_cell(given.iloc[0])}"
-    _say(f"{line}.")
-    _say(f"Train with: recurra train {tuning.task} --config {tuning.best_file}")
-    _say(f"Table: {tuning.trials_file}, picture: {tuning.figure}")
+    say(f"{line}.")
+    say(f"Train with: recurra train {tuning.task} --config {tuning.best_file}")
+    say(f"Table: {tuning.trials_file}, picture: {tuning.figure}")
 
 
 def _cell(value: Any) -> str:
     if isinstance(value, float):
         return "" if math.isnan(value) else f"{value:.4g}"
     return str(value)
-
-
-def _say(line: str) -> None:
-    messages.print(line, markup=False, soft_wrap=True)
