@@ -16,7 +16,7 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from .settings import Settings, StartError
+from .settings import Settings, StartError, port_taken
 
 logger = logging.getLogger("recurra.serving")
 
@@ -87,10 +87,7 @@ def _reserved(api: str, host: str, port: int) -> Iterator[int]:
             shared.bind((host, port))
             yield port
     except OSError:
-        raise StartError(
-            f"{host}:{port} cannot be listened on: it is taken, or not this machine's; "
-            f"give another --{api}-port or --host"
-        ) from None
+        raise port_taken(api, host, port) from None
 
 
 class _Parent:

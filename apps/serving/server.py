@@ -45,7 +45,7 @@ from .protocols.openapi import describe
 from .protocols.origins import Origins
 from .protocols.prediction_log import ANSWERS
 from .protocols.rest import RestApi
-from .settings import Settings, StartError
+from .settings import Settings, StartError, port_taken
 from .siblings import Sibling
 from .ui.answer_page import PageFactory, no_pages
 from .ui.asking import Asker
@@ -295,7 +295,7 @@ class Server:
                 f"{settings.host}:{settings.grpc_port}"
             )
         except RuntimeError:
-            raise _port_taken("grpc", settings.host, settings.grpc_port) from None
+            raise port_taken("grpc", settings.host, settings.grpc_port) from None
 
 
 class _Problem:
@@ -340,17 +340,10 @@ def _listening(host: str, port: int, is_shared: bool) -> Iterator[socket.socket]
         try:
             listener.bind((host, port))
         except OSError:
-            raise _port_taken("rest", host, port) from None
+            raise port_taken("rest", host, port) from None
         # From now on, so that who connects before the first answer waits for it.
         listener.listen(BACKLOG)
         yield listener
-
-
-def _port_taken(api: str, host: str, port: int) -> StartError:
-    return StartError(
-        f"{host}:{port} cannot be listened on: it is taken, or not this machine's; "
-        f"give another --{api}-port or --host"
-    )
 
 
 async def _not_served(request: fastapi.Request, error: Exception) -> Response:

@@ -17,6 +17,14 @@ class StartError(Exception):
     exit_status = 2
 
 
+def port_taken(api: str, host: str, port: int) -> StartError:
+    """What to raise where an API has no port."""
+    return StartError(
+        f"{host}:{port} cannot be listened on: it is taken, or not this machine's; "
+        f"give another --{api}-port or --host"
+    )
+
+
 class _Section(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
 
