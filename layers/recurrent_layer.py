@@ -193,6 +193,10 @@ class FusedRecurrentLayer(RecurrentLayer):
         self._fused = _FusedLayers(self)
         self.supports_jit = self._fused.that_runs().supports_jit
 
+    def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
+        super().build(sequences_shape, initial_state_shape)
+        self._fused.make()
+
     def may_run_past_padding(self) -> bool:
         # Such a layer vouches for its masks, which cuDNN then reads itself.
         return self.use_cudnn is not True and super().may_run_past_padding()
@@ -238,12 +242,17 @@ class _FusedLayers:
     """The Keras layers of the same kind that run a layer's own cell.
 
     Out of Keras's sight, which would count the weights twice. Each is made once and
-    then stays as it is, since threads share it and `torch.compile` makes none.
+    then stays as it is, since threads share it, `torch.compile` makes none, and
+    TensorFlow traces a function twice that makes one.
     """
 
     def __init__(self, layer: FusedRecurrentLayer) -> None:
         self._layer = layer
         self._made: dict[Any, keras.layers.RNN] = {}
+        self.make()
+
+    def make(self) -> None:
+        """Makes what runs the layer as it is set now."""
         for go_backwards in (False, True):
             for return_sequences in (False, True):
                 self.that_runs(go_backwards, return_sequences)

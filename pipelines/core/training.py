@@ -209,10 +209,11 @@ class _Checkpoints:
         return self.folder / f"best-epoch-{epoch:04d}.weights.h5"
 
     def restore(self, model: keras.Model) -> _State:
+        # Variables that the first step made would have TensorFlow trace it twice.
+        model.optimizer.build(model.trainable_variables)
         if not self._pointer.is_file():
             return _State()
         saved = read_json(self._pointer)
-        model.optimizer.build(model.trainable_variables)
         model.load_weights(self.folder / saved.pop("weights"))
         for variable, value in zip(
             _noise_states(model), saved.pop("noise"), strict=True
