@@ -6,6 +6,7 @@ run where TensorFlow is not.
 
 import csv
 import functools
+import gc
 import os
 import random
 import re
@@ -51,6 +52,18 @@ def pytest_collection_modifyitems(items):
         for item in items:
             if "float16" in item.nodeid:
                 item.add_marker(pytest.mark.skip(reason="oneDNN is held back"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quick_collection():
+    """Sets aside what a file of tests leaves behind.
+
+    TensorFlow keeps each graph with a gradient of its own for good, and a collection
+    that goes through those of all files before takes seconds.
+    """
+    yield
+    gc.collect()
+    gc.freeze()
 
 
 SUBJECTS = ("soup", "film", "hotel", "novel", "phone", "garden", "concert", "lamp")
