@@ -1,6 +1,7 @@
 """What an exported sentiment model answers: signatures from raw strings."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -50,9 +51,14 @@ class SentimentServing(ServingModule):
         divisors = np.ones(len(classes)) if thresholds is None else thresholds
         self._offsets = tf.constant(-np.log(divisors), tf.float32)
         self._branch_weights = tf.constant(list(branch_weights), tf.float32)
+
+    def signatures(self) -> dict[str, Any]:
+        """`serving_default`, the class of each text, and `explain`, what made it."""
         signature = [tf.TensorSpec([None], tf.string, "text")]
-        self.classify = graph(self._classify, signature)
-        self.explain = graph(self._explain, signature)
+        return {
+            "serving_default": graph(self._classify, signature),
+            "explain": graph(self._explain, signature),
+        }
 
     def _classify(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
         """The class of each text.

@@ -219,10 +219,7 @@ class SentimentTask(Task[SentimentConfig, LabelledTexts, TextDataModule]):
         texts = {"text": np.array(TASK.examples, object)}
         return Servable(
             module=serving,
-            signatures={
-                "serving_default": serving.classify,
-                "explain": serving.explain,
-            },
+            signatures=serving.signatures(),
             answer=LabelsAnswer(
                 classes=list(self.classes), thresholds=self.thresholds or []
             ),

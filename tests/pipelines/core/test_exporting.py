@@ -417,7 +417,7 @@ def test_a_trained_model_answers_without_recurra_as_in_memory(
     task = workflow.open_task(sentiment_run)
     servable = task.servable(workflow.best_model(task))
     texts = tf.constant(TEXTS)
-    expected = servable.module.classify(texts)
+    expected = servable.signatures["serving_default"](texts)
     np.testing.assert_allclose(
         answer["probabilities"], expected["probabilities"], atol=1e-5
     )

@@ -113,8 +113,7 @@ def served(request, tmp_path_factory):
     serving = SentimentServing(
         model, preprocessing, ratios, CLASSES, names, branch_weights
     )
-    signatures = {"serving_default": serving.classify, "explain": serving.explain}
-    tf.saved_model.save(serving, str(folder / "model"), signatures)
+    tf.saved_model.save(serving, str(folder / "model"), serving.signatures())
     loaded = tf.saved_model.load(str(folder / "model"))
     return Served(
         model,

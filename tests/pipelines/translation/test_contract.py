@@ -19,6 +19,6 @@ def test_the_contract(tmp_path):
             *("training.batch_tokens=512", "training.batch_size=32"),
             *("decoding.beam_size=2", "decoding.max_length_ratio=1.0"),
             *("model.word_dropout=0.1", "model.zoneout_hidden=0.1"),
-            "subwords.sampling_alpha=0.5",
+            *("subwords.sampling_alpha=0.5", "model.copy_source=true"),
         ],
     )

@@ -296,8 +296,7 @@ def test_odd_texts_have_answers(translator, beams):
     assert len(odd.score([], [])[0]) == 0
 
 
-def test_what_is_exported_says_the_same(translator, subwords, tmp_path):
-    one = translator(0, _COPIES)
+def test_what_is_exported_says_the_same(one, subwords, tmp_path):
     serving = TranslationServing(one, subwords)
     tf.saved_model.save(serving, str(tmp_path / "1"), signatures=serving.signatures())
     loaded = tf.saved_model.load(str(tmp_path / "1"))
