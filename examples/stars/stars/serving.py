@@ -13,10 +13,7 @@ class StarsServing(ServingModule):
     def __init__(self, model: Any, vectorize: Any):
         super().__init__("stars", model.variables, model=model)
         self._vectorize = vectorize
-
-    def signatures(self) -> dict[str, Any]:
-        text = tf.TensorSpec([None], tf.string, "text")
-        return {"serving_default": graph(self._rate, [text])}
+        self.rate = graph(self._rate, [tf.TensorSpec([None], tf.string, "text")])
 
     def _rate(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
         stars = self.untracked.model(self._vectorize(text), training=False)

@@ -71,7 +71,7 @@ class StarsTask(Task[StarsConfig, LabelledTexts, ArrayDataModule]):
     def servable(self, model: Any) -> Servable:
         return Servable(
             module=(serving := StarsServing(model, self._vectorize)),
-            signatures=serving.signatures(),
+            signatures={"serving_default": serving.rate},
             answer=NumberAnswer(name="stars"),
             examples={"serving_default": {"text": np.array(EXAMPLES, object)}},
             independent_rows=["serving_default"],
