@@ -231,6 +231,13 @@ def test_mogrifier(rank):
     np.testing.assert_allclose(outputs, expected, atol=1e-5, rtol=0)
 
 
+# Keras's LSTM cell adds its bias by an operation that refuses such a batch.
+@pytest.mark.parametrize("cell", sorted(CELLS.keys() - {"keras lstm"}))
+def test_a_batch_without_rows_has_outputs_without_rows(cell):
+    layer = RNN(CELLS[cell][0](UNITS), return_sequences=True)
+    assert layer(sequences()[:0]).shape == (0, *sequences().shape[1:2], UNITS)
+
+
 def test_chunks_of_matrix_memories_are_the_steps(monkeypatch):
     monkeypatch.setattr(MLSTMCell, "chunk", 3)
     layer = RNN(MLSTMCell(UNITS, heads=2), return_sequences=True, return_state=True)
