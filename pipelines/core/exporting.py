@@ -193,9 +193,7 @@ def _write_saved_model(servable: Servable, folder: Path, name: str) -> Any:
         signature: _concrete(function)
         for signature, function in servable.signatures.items()
     }
-    # No gradient is asked of what is exported, and tracing those takes a second.
-    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
-    tf.saved_model.save(servable.module, str(folder), signatures, options)
+    tf.saved_model.save(servable.module, str(folder), signatures)
     requests = folder / CARD_FILE.parent / "tf_serving_warmup_requests"
     _write_warmup_requests(requests, name, servable.examples)
     return signatures["serving_default"]
