@@ -24,6 +24,7 @@ from .portable import Portable, PortableModel
 from .portable_export import check_portable, write_portable
 from .runs import Run, package_versions
 from .task import Servable
+from .tensorflow_internals import gradients_forgotten
 from .tracking import track_model
 from .unfinished import at_best_epoch
 from .versions import MODEL_FILES, format_of
@@ -32,6 +33,7 @@ from .workflow import open_trained
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
+@gradients_forgotten()
 def export_runs(
     runs: Sequence[Run],
     to: Path,

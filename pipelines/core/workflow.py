@@ -27,6 +27,7 @@ from .registry import find_task
 from .runs import Run
 from .task import Task
 from .task_config import TaskConfig
+from .tensorflow_internals import gradients_forgotten
 from .tracking import refuse_missing, tracked
 from .training import Progress, fit, load_best, read_history, will_end
 
@@ -38,6 +39,7 @@ ConfigT = TypeVar("ConfigT", bound=Config)
 _EXTENDABLE = ("training.epochs", "training.patience")
 
 
+@gradients_forgotten()
 def train(
     task_class: type[Task],
     configuration: TaskConfig,
@@ -402,6 +404,7 @@ def _joined(tasks: Sequence[Task]) -> tuple[Task, Any]:
     return task, task.ensemble(models, others) if others else models[0]
 
 
+@gradients_forgotten()
 def evaluate(
     runs: Sequence[Run],
     spec: str | None = None,

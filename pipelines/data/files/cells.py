@@ -1,19 +1,28 @@
 """What a cell of a table looks like: a number, a time, a word, or nothing."""
 
 import re
+import unicodedata
+from collections.abc import Iterable
 from typing import Literal
+
+from ..time_words import MONTHS, WEEKDAYS
 
 Kind = Literal["number", "time", "word", ""]
 
 _NUMBER = re.compile(
     r"[+\-−]?(?:\d[\d.,' \u00a0\u202f]*|[.,]\d+)(?:[eE][+\-]?\d+)?\s*%?"
 )
-_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-zé]*\.?"
-_DAY = r"(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*"
+
+
+def _any_of(words: Iterable[str]) -> str:
+    return rf"(?:{'|'.join(sorted(words, key=len, reverse=True))})\.?"
+
+
+_MONTH, _DAY = _any_of(MONTHS), _any_of(WEEKDAYS)
+# Of texts without accents.
 _TIME = re.compile(
-    rf"\d{{1,4}}[-/.年 ]+(?:\d{{1,2}}|{_MONTH})[-/.月 ,]+\d{{1,4}}.*"  # 31.12.2020
+    rf"(?:{_DAY},? )?\d{{1,4}}[-/.年 ]+(?:\d{{1,2}}|{_MONTH})[-/.月 ,]+\d{{1,4}}.*"
     rf"|(?:{_DAY},? )?{_MONTH} \d{{1,2}}.*\d{{2}}.*"  # Thu Dec 31 12:00:00 2020
-    rf"|{_DAY},? \d{{1,2}}.*"  # Thu, 31 Dec 2020
     r"|\d{1,2}:\d{2}(?::\d{2}.*)?(?: ?[ap]\.?m\.?)?"  # 12:00
     r"|\d{4}-\d{2}|\d{4}-?[wWqQ]\d{1,2}|\d{8}[T ]\d{4,6}.*",
     re.IGNORECASE,
@@ -31,9 +40,19 @@ def kind_of(cell: str) -> Kind:
     text = cell.strip()
     if text.lower() in _MISSING:
         return ""
-    if _TIME.fullmatch(text):
+    if _TIME.fullmatch(_without_accents(text)):
         return "time"
     return "number" if _NUMBER.fullmatch(text) else "word"
+
+
+def _without_accents(text: str) -> str:
+    if text.isascii():
+        return text
+    return "".join(
+        letter
+        for letter in unicodedata.normalize("NFD", text)
+        if not unicodedata.combining(letter)
+    )
 
 
 def is_figure(cell: str) -> bool:

@@ -16,7 +16,7 @@ from ..files.tables import find_column
 from ..reading import Decision, PlanBuilder
 from .raw_tables import RawTable
 from .time_stamps import find_time_columns
-from .time_words import MONTHS
+from ..time_words import MONTHS
 from .variable_words import words_of
 
 _STATION_WORDS = frozenset(

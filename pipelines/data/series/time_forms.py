@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .time_words import MONTHS, WEEKDAYS, ZONES
+from ..time_words import MONTHS, WEEKDAYS, ZONES
 
 #: Where a part of the time stands in the value: name, begin and end.
 Span = tuple[str, int, int]

@@ -174,6 +174,15 @@ def test_a_first_row_with_a_word_is_no_header(tmp_path: Path, content: str) -> N
     assert table.frame.columns[1] == "t"
 
 
+@pytest.mark.parametrize("first", ["abr 22, 1973", "Do, 22.04.1973", "22. März 1973"])
+def test_a_row_that_begins_with_a_time_is_no_header(tmp_path: Path, first: str) -> None:
+    """In any language, even if it lacks its value and the rows below do not."""
+    rows = "".join(f"may {day:02d}, 1973;{day}\n" for day in DAYS)
+    table = read(tmp_path, f"time;t\nabr 21, 1973;24\n{first};-\n{rows}")
+    assert list(table.frame) == ["time", "t"]
+    assert table.lines[0] == 2
+
+
 def test_years_are_names(tmp_path: Path) -> None:
     content = "country,1990,1991,1992\nA,5,6,7\nB,4,5,6\nC,4,5,6\nD,1,2,3\n"
     assert list(read(tmp_path, content).frame.columns)[1:] == ["1990", "1991", "1992"]
