@@ -13,10 +13,10 @@ from tensorflow.python.framework import ops
 def gradients_forgotten() -> Iterator[None]:
     """Forgets at its end the gradients of functions that were traced within.
 
-    TensorFlow registers each gradient of one's own that a graph has under a new name, and
-    keeps it, and by it the graph, until the process ends: 150 MB of each training of a
-    small translator. Graphs that exist have their gradients in them, and what is traced
-    later registers others.
+    TensorFlow registers each `tf.custom_gradient` of a graph under a new name and keeps
+    it, and by it the graph, until the process ends: 150 MB of each training of a small
+    translator. Graphs that exist have their gradients in them, and what is traced later
+    registers others.
     """
     registered = ops.gradient_registry._registry
     before = set(registered)

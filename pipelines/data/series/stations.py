@@ -14,9 +14,9 @@ import pandas as pd
 from ...core.errors import UserError
 from ..files.tables import find_column
 from ..reading import Decision, PlanBuilder
+from ..time_words import MONTHS
 from .raw_tables import RawTable
 from .time_stamps import find_time_columns
-from ..time_words import MONTHS
 from .variable_words import words_of
 
 _STATION_WORDS = frozenset(

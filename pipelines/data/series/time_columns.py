@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 
 from ...core.errors import UserError
+from ..time_words import MONTHS
 from .measured_variables import split_unit
 from .time_numbers import read_numbers
 from .time_orders import decide_orders
 from .time_text import NO_STAMP, TimeText, clock_seconds
-from ..time_words import MONTHS
 
 _SAMPLE = 2_000
 # Of the values looked at, to be a column of time, where the name says so and without.
