@@ -21,6 +21,7 @@ LONG = {
 }
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
     """Gives a file to one process, since its tests share models.
 
