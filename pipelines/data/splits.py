@@ -1,13 +1,15 @@
 """The splits of data: their names and order, and checks of fractions of rows."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..core.errors import UserError
 
 if TYPE_CHECKING:
     from .files.tables import BadRow
+    from .reading import PlanBuilder
 
 #: In their order.
 SPLITS = ("train", "validation", "test")
@@ -53,6 +55,20 @@ def in_order(splits: Iterable[str]) -> list[str]:
         splits,
         key=lambda name: (SPLITS.index(name) if name in SPLITS else len(SPLITS), name),
     )
+
+
+def warn_of_split_column(
+    name: str, values: Iterable[Any], file: str, plan: "PlanBuilder"
+) -> None:
+    """Warns where the values of a column that is not read part the rows into splits."""
+    rows = Counter(split_of_name(str(value).strip()) for value in values)
+    if len(rows) > 1 and None not in rows:
+        splits = in_order(filter(None, rows))
+        plan.warn(
+            f"{file}: the column {name} parts the rows into {', '.join(splits)}; they "
+            "are read as one. To keep them apart, give a folder with a file of each, "
+            f"such as {splits[0]}.csv"
+        )
 
 
 def check_fractions(validation_fraction: float, test_fraction: float) -> None:

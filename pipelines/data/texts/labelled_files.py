@@ -22,7 +22,7 @@ from ..files.tables import (
     read_table,
 )
 from ..sources import Spec
-from ..splits import in_order, split_called
+from ..splits import in_order, split_called, warn_of_split_column
 from .labelled_columns import find_columns, find_text_column
 from .labelled_rows import (
     NO_COLUMNS,
@@ -141,6 +141,9 @@ def _read_table(
     if columns["label"] is None:
         source.unlabelled[split] = path
         return
+    for name in set(names) - set(columns.values()):
+        values = set(map(str, table.frame[name].dropna()))
+        warn_of_split_column(name, values, str(path), asked.plan)
     if not source.splits:
         source.columns, source.available_columns = columns, tuple(names)
     bad_rows = list(table.bad_rows)

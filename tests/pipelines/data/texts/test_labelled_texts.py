@@ -466,6 +466,21 @@ def test_rare_class_stays_in_train(tmp_path: Path, rare: int, caplog) -> None:
     assert "odd: too few rows for the validation" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("values", "is_told"),
+    [(("train", "test"), True), (("train", "train"), False), (("test", "rest"), False)],
+)
+def test_a_column_of_splits_is_told(tmp_path: Path, values, is_told: bool) -> None:
+    rows = [
+        (text, label, values[n % 2]) for n, (text, label) in enumerate(numbered(60))
+    ]
+    lines = ["text,label,part", *map(",".join, rows)]
+    (tmp_path / "a.csv").write_text("\n".join(lines), encoding="utf-8")
+    warnings = load_labelled_texts(str(tmp_path / "a.csv")).reading_plan.warnings
+    told = [line for line in warnings if "column part parts the rows" in line]
+    assert [line.endswith("such as train.csv") for line in told] == [True] * is_told
+
+
 def test_data_show_tells_rare_classes(tmp_path: Path) -> None:
     rows = [*numbered(120), ("one", "odd")]
     described = describe(write_rows(tmp_path / "a.csv", rows))

@@ -90,6 +90,14 @@ def read(path, source="en", target="de", **options):
     return load_sentence_pairs(str(path), source=source, target=target, **options)
 
 
+def test_a_column_of_splits_is_told(tmp_path, caplog):
+    rows = [
+        f"{en}\t{de}\t{'dev' if n % 9 else 'train'}" for n, (en, de) in enumerate(PAIRS)
+    ]
+    read(write(tmp_path / "a.tsv", ["en\tde\tsplit", *rows]))
+    assert "the column split parts the rows into train, validation" in caplog.text
+
+
 def trained_on(data):
     train = data.splits["train"]
     return list(zip(train.source.tolist(), train.target.tolist(), strict=True))
