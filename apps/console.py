@@ -50,11 +50,13 @@ def metrics_table(evaluation: Mapping[str, Any]) -> rich.table.Table:
     table.add_column("", no_wrap=True)
     for name in systems:
         style = "bold" if name == "model" else None
-        table.add_column(_heading(name), justify="right", style=style)
+        # On a narrow screen long names are broken, and no number is cut.
+        heading = _heading(name)
+        table.add_column(heading, justify="right", style=style, overflow="fold")
     for metric in dict.fromkeys(key for row in systems.values() for key in row):
         values = (row.get(metric) for row in systems.values())
         table.add_row(
-            metric, *("" if value is None else f"{value:.4f}" for value in values)
+            metric, *("" if value is None else _number(value) for value in values)
         )
     table.caption = Text("\n".join(_remarks(evaluation)))
     table.caption_justify = "left"
@@ -72,7 +74,7 @@ def print_members(metrics: Mapping[str, Any], by: str) -> None:
     table = DescriptionTable(
         [by, *columns],
         [
-            [name, *(f"{row[key]:.4f}" if key in row else "" for key in columns)]
+            [name, *(_number(row[key]) if key in row else "" for key in columns)]
             for name, row in rows.items()
         ],
     )
@@ -150,6 +152,12 @@ def as_table(table: "DescriptionTable", title: str | None = None) -> rich.table.
     for row in table.rows:
         shown.add_row(*map(Text, row))
     return shown
+
+
+def _number(value: float) -> str:
+    """With four decimals; fewer from 10 on, so that it stays as short."""
+    whole = len(f"{abs(value):.0f}")
+    return f"{value:.{max(0, 5 - whole)}f}"
 
 
 def _heading(name: str) -> str:

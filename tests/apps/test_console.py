@@ -37,6 +37,26 @@ def test_the_table_has_the_model_and_every_baseline():
     assert accuracy.index("0.5000") > accuracy.index("0.9123")
 
 
+def test_no_number_is_cut_on_a_narrow_screen():
+    names = ("recurrent", "repeat_last", "seasonal_naive", "climatology", "ridge")
+    rows = {
+        "mae_standardised": -0.74083,
+        "mse": 119.31234,
+        "nll": 12_345.6,
+        "rmse": 9.99996,
+    }
+    evaluation = {
+        **{"task": "weather", "data": "a.csv", "split": "test", "model": rows},
+        "baselines": dict.fromkeys(names, rows),
+    }
+    console = rich.console.Console(file=io.StringIO(), width=80)
+    console.print(screen.metrics_table(evaluation))
+    text = console.file.getvalue()
+    assert "…" not in text and max(map(len, text.splitlines())) <= 80
+    for number in ("-0.7408", "119.31", "12346", "10.000"):
+        assert text.count(number) == 6
+
+
 def test_below_the_table_stands_what_is_to_be_known_of_it():
     evaluation = {
         **{"task": "stars", "data": "a.csv", "split": "test", "model": {"mae": 0.5}},
