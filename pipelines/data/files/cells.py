@@ -21,8 +21,8 @@ def _any_of(words: Iterable[str]) -> str:
 _MONTH, _DAY = _any_of(MONTHS), _any_of(WEEKDAYS)
 # Of texts without accents.
 _TIME = re.compile(
-    rf"(?:{_DAY},? )?\d{{1,4}}[-/.年 ]+(?:\d{{1,2}}|{_MONTH})[-/.月 ,]+\d{{1,4}}.*"
-    rf"|(?:{_DAY},? )?{_MONTH} \d{{1,2}}.*\d{{2}}.*"  # Thu Dec 31 12:00:00 2020
+    rf"(?:{_DAY},? +)?\d{{1,4}}[-/.年 ]+(?:\d{{1,2}}|{_MONTH})[-/.月 ,]+\d{{1,4}}.*"
+    rf"|(?:{_DAY},? +)?{_MONTH} +\d{{1,2}}.*\d{{2}}.*"  # Thu Dec 31 12:00:00 2020
     r"|\d{1,2}:\d{2}(?::\d{2}.*)?(?: ?[ap]\.?m\.?)?"  # 12:00
     r"|\d{4}-\d{2}|\d{4}-?[wWqQ]\d{1,2}|\d{8}[T ]\d{4,6}.*",
     re.IGNORECASE,

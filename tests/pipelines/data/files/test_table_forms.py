@@ -174,7 +174,10 @@ def test_a_first_row_with_a_word_is_no_header(tmp_path: Path, content: str) -> N
     assert table.frame.columns[1] == "t"
 
 
-@pytest.mark.parametrize("first", ["abr 22, 1973", "Do, 22.04.1973", "22. März 1973"])
+@pytest.mark.parametrize(
+    "first",
+    ["abr 22, 1973", "Do, 22.04.1973", "22. März 1973", "Thu Mar  2 00:00:00 1973"],
+)
 def test_a_row_that_begins_with_a_time_is_no_header(tmp_path: Path, first: str) -> None:
     """In any language, even if it lacks its value and the rows below do not."""
     rows = "".join(f"may {day:02d}, 1973;{day}\n" for day in DAYS)
