@@ -71,6 +71,8 @@ def export_runs(
         raise UserError(f"--format {format}: there are {', '.join(MODEL_FILES)}")
     name = runs[0].name if name is None else name
     # First, since the model takes seconds to build.
+    for run in runs:
+        run.refuse_unfinished()
     _refuse_wrong_name(name)
     task, model = open_trained(runs, changes)
     metrics = [run.metrics for run in runs]

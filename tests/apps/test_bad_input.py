@@ -346,6 +346,13 @@ def test_an_unfinished_run(recurra, folder, unfinished, arguments):
     assert contents(folder) == before
 
 
+def test_an_unfinished_run_with_a_space_in_its_name(recurra, folder, unfinished):
+    """No model could be called like it, but what is missing first is training."""
+    unfinished.rename(folder / "run 1")
+    ended = recurra("export", "run 1")
+    assert_refused(ended, "training is not finished", "--run 'run 1' --resume")
+
+
 @pytest.mark.parametrize("arguments", UNFINISHED.values(), ids=UNFINISHED)
 def test_a_folder_that_is_no_run(recurra, folder, arguments):
     (folder / "run").mkdir()
