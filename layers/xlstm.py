@@ -316,7 +316,7 @@ class MLSTMCell(_ExponentialCell):
         written = ops.where(steps[:, None] >= steps, written, _NEVER)
         is_fresh = _is_empty(memory, normaliser)[..., None]
         before = ops.where(is_fresh, _NEVER, kept + scale[..., None])
-        # By a start, since Keras refuses the largest of an empty batch.
+        # Without `initial` Keras on TensorFlow refuses an empty batch.
         scales = ops.maximum(ops.max(written, axis=-1, initial=_NEVER), before)
         written = ops.exp(written - scales[..., None])
         before = ops.exp(before - scales)

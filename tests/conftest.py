@@ -59,8 +59,8 @@ def pytest_collection_modifyitems(items):
 def _quick_collection():
     """Sets aside what a file of tests leaves behind.
 
-    TensorFlow keeps each graph with a gradient of its own for good, and a collection
-    that goes through those of all files before takes seconds.
+    TensorFlow never frees a graph that has a custom gradient. A full collection would
+    walk those of all earlier files, which takes seconds.
     """
     yield
     gc.collect()

@@ -197,7 +197,7 @@ def _write_saved_model(servable: Servable, folder: Path, name: str) -> Any:
         signature: _concrete(function)
         for signature, function in servable.signatures.items()
     }
-    tf.saved_model.save(servable.module, str(folder), signatures)
+    tf.saved_model.save(servable.module, str(folder), signatures=signatures)
     requests = folder / CARD_FILE.parent / "tf_serving_warmup_requests"
     _write_warmup_requests(requests, name, servable.examples)
     return signatures["serving_default"]

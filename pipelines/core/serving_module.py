@@ -14,6 +14,9 @@ class ServingModule(tf.Module):
     tracked a model, these would be saved as two, and TensorFlow Serving, which restores
     by names and not by objects, would leave empty what the graphs read.
 
+    Graphs are best made where they are asked for and not kept as attributes, which
+    TensorFlow traces once more when it saves the module.
+
     Attributes:
         untracked: What graphs use and TensorFlow is not to save, such as the model.
 

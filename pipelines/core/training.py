@@ -209,8 +209,6 @@ class _Checkpoints:
         return self.folder / f"best-epoch-{epoch:04d}.weights.h5"
 
     def restore(self, model: keras.Model) -> _State:
-        # Variables that the first step made would have TensorFlow trace it twice.
-        model.optimizer.build(model.trainable_variables)
         if not self._pointer.is_file():
             return _State()
         saved = read_json(self._pointer)
@@ -277,6 +275,8 @@ def fit(
     workers = workers or Workers()
     workers.distribute(model, loss_weight or number_of_rows)
     checkpoints = _Checkpoints(run.checkpoints, writes=workers.is_first)
+    # TensorFlow traces a step twice that makes variables; a saved state needs them too.
+    model.optimizer.build(model.trainable_variables)
     state = checkpoints.restore(model)
     watched = _Monitor(monitor, highest)
     if training.epochs is None or training.patience is None:

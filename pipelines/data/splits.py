@@ -1,7 +1,6 @@
 """The splits of data: their names and order, and checks of fractions of rows."""
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -61,9 +60,14 @@ def warn_of_split_column(
     name: str, values: Iterable[Any], file: str, plan: "PlanBuilder"
 ) -> None:
     """Warns where the values of a column that is not read part the rows into splits."""
-    rows = Counter(split_of_name(str(value).strip()) for value in values)
-    if len(rows) > 1 and None not in rows:
-        splits = in_order(filter(None, rows))
+    found = set()
+    for value in values:
+        split = split_called(str(value).strip())
+        if split is None:
+            return
+        found.add(split)
+    if len(found) > 1:
+        splits = in_order(found)
         plan.warn(
             f"{file}: the column {name} parts the rows into {', '.join(splits)}; they "
             "are read as one. To keep them apart, give a folder with a file of each, "

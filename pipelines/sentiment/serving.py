@@ -53,7 +53,7 @@ class SentimentServing(ServingModule):
         self._branch_weights = tf.constant(list(branch_weights), tf.float32)
 
     def signatures(self) -> dict[str, Any]:
-        """`serving_default`, the class of each text, and `explain`, what made it."""
+        """Of `serving_default`, which classifies, and `explain`, which attributes."""
         signature = [tf.TensorSpec([None], tf.string, "text")]
         return {
             "serving_default": graph(self._classify, signature),

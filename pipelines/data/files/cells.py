@@ -19,6 +19,7 @@ def _any_of(words: Iterable[str]) -> str:
 
 
 _MONTH, _DAY = _any_of(MONTHS), _any_of(WEEKDAYS)
+_ACCENTS = re.compile("[\u0300-\u036f]")
 # Of texts without accents.
 _TIME = re.compile(
     rf"(?:{_DAY},? +)?\d{{1,4}}[-/.年 ]+(?:\d{{1,2}}|{_MONTH})[-/.月 ,]+\d{{1,4}}.*"
@@ -46,13 +47,7 @@ def kind_of(cell: str) -> Kind:
 
 
 def _without_accents(text: str) -> str:
-    if text.isascii():
-        return text
-    return "".join(
-        letter
-        for letter in unicodedata.normalize("NFD", text)
-        if not unicodedata.combining(letter)
-    )
+    return _ACCENTS.sub("", unicodedata.normalize("NFD", text))
 
 
 def is_figure(cell: str) -> bool:

@@ -141,9 +141,10 @@ def _read_table(
     if columns["label"] is None:
         source.unlabelled[split] = path
         return
-    for name in set(names) - set(columns.values()):
-        values = set(map(str, table.frame[name].dropna()))
-        warn_of_split_column(name, values, str(path), asked.plan)
+    for name in names:
+        if name not in columns.values():
+            values = table.frame[name].dropna()
+            warn_of_split_column(name, values, str(path), asked.plan)
     if not source.splits:
         source.columns, source.available_columns = columns, tuple(names)
     bad_rows = list(table.bad_rows)

@@ -1,4 +1,4 @@
-"""What TensorFlow keeps for good is forgotten."""
+"""Graphs with custom gradients, which TensorFlow would keep for good, are freed."""
 
 import gc
 import weakref
@@ -50,7 +50,7 @@ def test_graphs_go_with_what_was_traced(forgets):
     assert (graph() is None) == forgets
 
 
-def test_a_run_leaves_no_gradients_behind(sentiment_run, sentiment_model):
+def test_a_run_leaves_no_gradients_behind(sentiment_run):
     from tensorflow.python.framework import ops
 
     from recurra.pipelines.core import workflow
