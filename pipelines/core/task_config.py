@@ -46,13 +46,19 @@ class TrainingConfig(Config):
         None,
         ge=1,
         description="stop after so many epochs without a better validation; a third "
-        "of all, and at least 3, if null",
+        "of all, at least 3, and `averaging_patience` more, if null",
     )
     averaged_epochs: int = pydantic.Field(
         1,
         ge=1,
         description="best epochs whose weights are averaged at the end, if that is "
         "better on validation",
+    )
+    averaging_patience: int | None = pydantic.Field(
+        None,
+        ge=1,
+        description="epochs without a better validation after which the weights are "
+        "averaged over all further steps; never if null",
     )
     batch_size: int = pydantic.Field(64, ge=1, description="rows of a batch")
     learning_rate: float = pydantic.Field(1e-3, gt=0, description="Adam's, at its top")
@@ -78,6 +84,16 @@ class TrainingConfig(Config):
         120.0, gt=0, description="seconds between saved states within an epoch"
     )
 
+    @pydantic.model_validator(mode="after")
+    def _averages_before_it_ends(self) -> Self:
+        begin, end = self.averaging_patience, self.patience
+        if begin is not None and end is not None and begin >= end:
+            raise ValueError(
+                f"averaging_patience: is {begin}, but training ends after {end} epochs "
+                "without a better validation; give a larger patience"
+            )
+        return self
+
     def settled(self, steps_per_epoch: int) -> Self:
         """The same with epochs and patience in numbers, where a rule has them.
 
@@ -94,7 +110,7 @@ class TrainingConfig(Config):
             passes = round((self.steps / steps_per_epoch) ** 0.75)
             epochs = min(max(passes, 1), _MOST_EPOCHS)
         if patience is None:
-            patience = max(3, math.ceil(epochs / 3))
+            patience = max(3, math.ceil(epochs / 3)) + (self.averaging_patience or 0)
         return self.model_copy(update={"epochs": epochs, "patience": patience})
 
     def warmup(self, steps: int) -> int:

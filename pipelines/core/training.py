@@ -87,14 +87,37 @@ class _LinearSchedule(keras.optimizers.schedules.LearningRateSchedule):
 
 
 class _WholeGradients:
-    """An optimizer of gradients whose equal rows are summed.
+    """An optimizer of gradients whose equal rows are summed, with averages if asked.
 
     The gradient of an embedding table is a list of rows, and a word that a batch names
     k times is k of them. Keras takes squares, of the global norm and of Adam's second
     moments, of each by itself, so that the norm is too large and Adam's steps of
     frequent words are too long. Adam updates every row of a table at each step either
     way, so whole gradients cost no more.
+
+    Attributes:
+        averages: Of each variable the mean of its values after each step from
+            `first_averaged` on, and its value before that; empty if not asked for.
+        first_averaged: The steps that were taken before the first of these.
     """
+
+    keeps_averages = False
+    averages: Sequence[keras.Variable] = ()
+    first_averaged: keras.Variable
+
+    def build(self, variables: Sequence[keras.Variable]) -> None:
+        super().build(variables)  # type: ignore[misc]
+        if self.keeps_averages and not self.averages:
+            never = keras.initializers.Constant(2**31 - 1)
+            self.first_averaged = self.add_variable(  # type: ignore[attr-defined]
+                (), never, "int32", name="first_averaged"
+            )
+            self.averages = [
+                self.add_variable_from_reference(  # type: ignore[attr-defined]
+                    variable, name="average", initializer="zeros"
+                )
+                for variable in variables
+            ]
 
     def apply(self, grads: Sequence[Any], trainable_variables: Any = None) -> None:
         whole = [
@@ -102,6 +125,13 @@ class _WholeGradients:
             for gradient in grads
         ]
         super().apply(whole, trainable_variables)  # type: ignore[misc]
+        if self.averages:
+            steps = self.iterations - self.first_averaged  # type: ignore[attr-defined]
+            part = 1 / keras.ops.cast(keras.ops.maximum(steps, 1), "float32")
+            for average, variable in zip(
+                self.averages, trainable_variables, strict=True
+            ):
+                average.assign_add(part * (variable - average))
 
 
 @keras.saving.register_keras_serializable(package="recurra")
@@ -120,12 +150,27 @@ def make_optimizer(
     optimizer: type[keras.optimizers.Optimizer] = Adam,
 ) -> keras.optimizers.Optimizer:
     """With the schedule, clipping and, if there is any, decoupled weight decay."""
-    return optimizer(
+    made = optimizer(
         learning_rate_schedule(training, steps_per_epoch),
         # Of zero, Keras would still take a round over all weights at each step.
         weight_decay=training.weight_decay or None,
         global_clipnorm=training.clip_norm,
     )
+    made.keeps_averages = training.averaging_patience is not None
+    return made
+
+
+@contextmanager
+def _averages_of(model: keras.Model) -> Iterator[None]:
+    """Gives the model the averages of its weights meanwhile, where there are any."""
+    averages = getattr(model.optimizer, "averages", ())
+    weights = model.trainable_variables if averages else []
+    last = [weight.numpy() for weight in weights]
+    for weight, average in zip(weights, averages, strict=True):
+        weight.assign(average)
+    yield
+    for weight, value in zip(weights, last, strict=True):
+        weight.assign(value)
 
 
 @dataclasses.dataclass
@@ -309,22 +354,25 @@ def fit(
             row = workers.logs(
                 model, {name: each[-1] for name, each in history.items()}
             )
-            row |= _validated(model, validation_batches, workers)
-            row = {
-                "epoch": state.epoch + 1,
-                "seconds": round(time.monotonic() - started, 2),
-                **row,
-                **workers.from_first(lambda: dict(further_metrics())),
-            }
-            _refuse_no_numbers(row)
-            state.rows.append(row)
-            best_epochs = watched.best_epochs(state.rows, training.averaged_epochs)
-            is_best = best_epochs[0] == state.epoch
-            if is_best:
-                checkpoints.save_best(model)
-            if training.averaged_epochs > 1:
-                checkpoints.keep_among_best(model, state.epoch, best_epochs)
+            with _averages_of(model):
+                row |= _validated(model, validation_batches, workers)
+                row = {
+                    "epoch": state.epoch + 1,
+                    "seconds": round(time.monotonic() - started, 2),
+                    **row,
+                    **workers.from_first(lambda: dict(further_metrics())),
+                }
+                _refuse_no_numbers(row)
+                state.rows.append(row)
+                best_epochs = watched.best_epochs(state.rows, training.averaged_epochs)
+                is_best = best_epochs[0] == state.epoch
+                if is_best:
+                    checkpoints.save_best(model)
+                if training.averaged_epochs > 1:
+                    checkpoints.keep_among_best(model, state.epoch, best_epochs)
             state.epoch, state.step, state.metrics = state.epoch + 1, 0, []
+            if state.epoch - 1 - best_epochs[0] == training.averaging_patience:
+                _begin_averaging(model.optimizer)
             if workers.is_first:
                 with written_whole(run.history_file) as partial:
                     pandas.DataFrame(state.rows).to_csv(partial, index=False)
@@ -347,6 +395,12 @@ def fit(
             checkpoints.save_best(model)
     model.load_weights(checkpoints.best)
     return pandas.DataFrame(state.rows)
+
+
+def _begin_averaging(optimizer: Any) -> None:
+    """Averages the weights from the next step on, if it does not do so yet."""
+    steps = optimizer.iterations
+    optimizer.first_averaged.assign(keras.ops.minimum(optimizer.first_averaged, steps))
 
 
 def number_of_rows(batch: Any) -> tf.Tensor:

@@ -1,13 +1,17 @@
 """The best epochs: by highest values, by further metrics, and averaged."""
 
+import signal
+
 import keras
 import numpy as np
+import pydantic
 import pytest
 import tensorflow as tf
 
+from recurra.pipelines.core.errors import Interrupted
 from recurra.pipelines.core.runs import Run
 from recurra.pipelines.core.task_config import TrainingConfig
-from recurra.pipelines.core.training import fit, load_best
+from recurra.pipelines.core.training import fit, load_best, make_optimizer
 
 EPOCHS = 5
 # Of each epoch, whatever the model does.
@@ -106,3 +110,103 @@ def test_a_high_value_late_stops_nothing_early(tmp_path):
         monitor="bleu", highest=True, further_metrics=_measures(None),
     )  # fmt: skip
     assert len(history) == 4
+
+
+# The second is the best, so that the steps of the sixth are averaged.
+LOSSES = [3.0, 1.0, 2.0, 2.0, 2.0, 2.0]
+ROWS = np.random.default_rng(0).normal(size=(6, 4, 3)).astype("float32")
+
+
+class Stops:
+    """Says when an epoch is over, and then stops training."""
+
+    def __init__(self, after=None):
+        self.after = after
+
+    def epoch_started(self, epoch, epochs, step, steps):
+        self.weights = []
+
+    def step_done(self, step, loss):
+        if self.after is not None:
+            self.after -= 1
+            if self.after == 0:
+                signal.raise_signal(signal.SIGINT)
+
+    def epoch_ended(self, row, best):
+        pass
+
+
+class Line:
+    """A regression by Adam whose weights after each step, and at each validation, are
+    kept."""
+
+    def __init__(self, path, after=None):
+        self.training = TrainingConfig(
+            epochs=6, patience=6, averaging_patience=3, learning_rate=0.1
+        )
+        inputs = keras.Input((2,))
+        outputs = keras.layers.Dense(1, kernel_initializer="ones")(inputs)
+        self.model = keras.Model(inputs, outputs)
+        optimizer = make_optimizer(self.training, 3)
+        self.model.compile(optimizer, loss="mse", run_eagerly=True)
+        self.steps, self.validated = [], []
+        optimizer_apply = optimizer.apply
+
+        def apply(*arguments):
+            optimizer_apply(*arguments)
+            self.steps.append(self.weights())
+
+        optimizer.apply = apply
+        self.run = (
+            Run.open(path)
+            if Run.is_at(path)
+            else Run.create(path, "translation", self.training, [])
+        )
+        self.history = fit(
+            self.model,
+            self.training,
+            self.run,
+            lambda epoch: _of(ROWS[epoch]).repeat(3),
+            _of(ROWS[0]),
+            monitor="measured",
+            further_metrics=self._measure,
+            progress=Stops(after),
+        )
+
+    def weights(self):
+        return np.concatenate([w.numpy().ravel() for w in self.model.weights])
+
+    def _measure(self):
+        self.validated.append(self.weights())
+        done = (
+            len(self.run.history_file.read_text().splitlines()) - 1
+            if (self.run.history_file.is_file())
+            else 0
+        )
+        return {"measured": LOSSES[done]}
+
+
+def _of(rows):
+    return tf.data.Dataset.from_tensors((rows[:, :2], rows[:, 2:]))
+
+
+def test_weights_are_averaged_once_validation_gets_no_better(tmp_path):
+    line = Line(tmp_path / "run")
+    for epoch in range(5):
+        np.testing.assert_array_equal(line.validated[epoch], line.steps[3 * epoch + 2])
+    np.testing.assert_allclose(
+        line.validated[5], np.mean(line.steps[15:], 0), rtol=1e-6
+    )
+
+
+def test_an_average_outlives_a_stop(tmp_path):
+    whole = Line(tmp_path / "whole")
+    with pytest.raises(Interrupted):
+        Line(tmp_path / "run", after=16)
+    resumed = Line(tmp_path / "run")
+    np.testing.assert_allclose(resumed.validated[-1], whole.validated[-1], rtol=1e-6)
+
+
+def test_averages_that_would_come_too_late_are_refused():
+    with pytest.raises(pydantic.ValidationError, match="averaging_patience: is 3"):
+        TrainingConfig(patience=3, averaging_patience=3)
