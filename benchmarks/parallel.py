@@ -6,7 +6,7 @@ out, and the time to sum its gradients by a ring. Last, workers are killed at ra
 the run is gone on with, until it ends: its weights are compared with an unbroken run's.
 
     python benchmarks/parallel.py
-    python benchmarks/parallel.py --tasks weather --kills 0
+    python benchmarks/parallel.py --kills 0 --larger 4
 """
 
 import argparse
@@ -84,16 +84,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tasks", nargs="+", default=list(TASKS), choices=list(TASKS))
     parser.add_argument("--kills", type=int, default=5)
+    parser.add_argument(
+        "--larger", type=int, default=1, help="times as many rows of a batch"
+    )
     arguments = parser.parse_args()
     for task in arguments.tasks:
         with tempfile.TemporaryDirectory() as folder:
-            measure(task, Path(folder), arguments.kills)
+            measure(task, Path(folder), arguments.kills, arguments.larger)
 
 
-def measure(task: str, folder: Path, kills: int) -> None:
+def measure(task: str, folder: Path, kills: int, larger: int) -> None:
     """Prints the figures of a task."""
     definition = find_definition(task)
-    configuration = make_configuration(definition.config_class, [("", TASKS[task])])
+    training = {
+        key: value * larger if key.startswith("batch_") else value
+        for key, value in TASKS[task]["training"].items()
+    }
+    layers = [("", {**TASKS[task], "training": training})]
+    configuration = make_configuration(definition.config_class, layers)
     bound, data = workflow.prepare(
         definition.load(), configuration, folder / "prepared", None, []
     )
