@@ -150,6 +150,26 @@ def sentiment_model(tmp_path_factory, sentiment_run):
     return exporting.export_runs([sentiment_run], models, "reviews")
 
 
+@pytest.fixture(scope="session")
+def change_weights():
+    """A function of a run: its best weights are changed, by up to a tenth."""
+    import h5py
+    import numpy as np
+
+    def change(run):
+        generator = np.random.default_rng(0)
+
+        def changed(name, value):
+            if isinstance(value, h5py.Dataset) and value.dtype.kind == "f":
+                factors = generator.uniform(0.9, 1.1, value.shape)
+                value[...] = value[()] * factors
+
+        with h5py.File(run.checkpoints / "best.weights.h5", "a") as file:
+            file.visititems(changed)
+
+    return change
+
+
 class StopAt:
     """Asks training to stop at a step of an epoch, as Ctrl-C does."""
 

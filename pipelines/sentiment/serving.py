@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from ..core.portable import Portable
 from ..core.serving_module import ServingModule, graph
+from .ensemble import Ensemble
 from .integrated_gradients import integrated_gradients
 from .model import RECURRENT, embedding_model
 from .preprocessing import PADDING, Preprocessing, ngram_begins, with_ratios
@@ -18,39 +19,39 @@ class SentimentServing(ServingModule):
     """Raw strings in, labels and calibrated probabilities out.
 
     Args:
-        model: Trained, as `build_model` makes it.
-        preprocessing: What it was trained with.
+        ensemble: Of the trained models.
+        preprocessing: What they were trained with.
         ratios: Of the n-grams, counted on all training texts, `[1 + n-grams, E]`; None
-            if the model uses none.
+            if the models use none.
         classes: The names of the classes.
-        branches: The names of the branches, the recurrent one first.
-        branch_weights: The factors of their logits in the sum.
-        thresholds: What the classes' probabilities are divided by where the largest
-            decides, `[C]`; they decide as they are if None.
     """
 
     def __init__(
         self,
-        model: keras.Model,
+        ensemble: Ensemble,
         preprocessing: Preprocessing,
         ratios: np.ndarray | None,
         classes: Sequence[str],
-        branches: Sequence[str],
-        branch_weights: Sequence[float],
-        thresholds: Sequence[float] | None = None,
     ):
+        models = ensemble.models
         super().__init__(
-            "sentiment", model.variables, model=model, embed=embedding_model(model)
+            "sentiment",
+            [variable for model in models for variable in model.variables],
+            models=models,
+            embeds=[embedding_model(model) for model in models],
         )
         self._preprocessing = preprocessing
         # A variable, since a constant would swell the graph.
         self._ratios = None if ratios is None else tf.Variable(ratios, trainable=False)
         self._classes = tf.constant(list(classes), tf.string)
-        self._branches = list(branches)
+        self._branches = list(ensemble.branches)
         # To divide probabilities is to take from logits.
+        thresholds = ensemble.thresholds
         divisors = np.ones(len(classes)) if thresholds is None else thresholds
         self._offsets = tf.constant(-np.log(divisors), tf.float32)
-        self._branch_weights = tf.constant(list(branch_weights), tf.float32)
+        self._branch_weights = tf.constant(
+            np.reshape(ensemble.all_weights, ensemble.weights.shape), tf.float32
+        )
 
     def signatures(self) -> dict[str, Any]:
         """Of `serving_default`, which classifies, and `explain`, which attributes."""
@@ -101,15 +102,17 @@ class SentimentServing(ServingModule):
         tokens = self._preprocessing.tokens(_at_least_one(text))
         features = self._features(tokens)
         direction = _direction(self._logits(features) + self._offsets)
-        weights = tf.unstack(self._branch_weights)
-        attributions = self._recurrent_attributions(
-            tokens, features, weights[0] * direction
-        )
-        for name, weight in zip(self._branches[1:], weights[1:], strict=True):
-            attributions += self._ngram_attributions(
-                name, tokens, features, weight * direction
+        flat = tf.zeros_like(tokens.flat_values, tf.float32)
+        for number, model in enumerate(self.untracked.models):
+            weights = tf.unstack(self._branch_weights[number])
+            flat += self._recurrent_attributions(
+                number, tokens, features, weights[0] * direction
             )
-        attributions = tokens.with_flat_values(attributions)
+            for name, weight in zip(self._branches[1:], weights[1:], strict=True):
+                flat += self._ngram_attributions(
+                    model.get_layer(name), tokens, features, weight * direction
+                )
+        attributions = tokens.with_flat_values(flat)
         asked = tf.shape(text)[0]
         return {
             "tokens": tokens.to_tensor("")[:asked],
@@ -124,20 +127,21 @@ class SentimentServing(ServingModule):
 
     def _logits(self, features: dict[str, tf.Tensor]) -> tf.Tensor:
         """The branches' logits in their weighted sum, `[N, C]`."""
-        branches = self.untracked.model(features, training=False)
-        return tf.einsum("nbc,b->nc", branches, self._branch_weights)
+        branches = [model(features, training=False) for model in self.untracked.models]
+        return tf.einsum("knbc,kb->nc", tf.stack(branches), self._branch_weights)
 
     def _recurrent_attributions(
         self,
+        number: int,
         tokens: tf.RaggedTensor,
         features: dict[str, tf.Tensor],
         direction: tf.Tensor,
     ) -> tf.Tensor:
-        """The recurrent branch's part, for the flat values of `tokens`."""
-        embedded = self.untracked.embed(
+        """The part of a model's recurrent branch, for the flat values of `tokens`."""
+        embedded = self.untracked.embeds[number](
             {name: values for name, values in features.items() if name != "ngrams"}
         )
-        branch = self.untracked.model.get_layer(RECURRENT)
+        branch = self.untracked.models[number].get_layer(RECURRENT)
 
         def explained(rows: tf.Tensor, points: tf.Tensor) -> tf.Tensor:
             inputs = {"tokens": tf.gather(features["tokens"], rows), "embedded": points}
@@ -152,13 +156,12 @@ class SentimentServing(ServingModule):
 
     def _ngram_attributions(
         self,
-        name: str,
+        branch: keras.Layer,
         tokens: tf.RaggedTensor,
         features: dict[str, tf.Tensor],
         direction: tf.Tensor,
     ) -> tf.Tensor:
         """The part of a branch of n-grams, for the flat values of `tokens`."""
-        branch = self.untracked.model.get_layer(name)
         direction *= branch.scale(features["ngrams"])
         total = tf.zeros_like(tokens.flat_values, tf.float32)
         for width in self._preprocessing.widths:
@@ -176,12 +179,10 @@ class SentimentServing(ServingModule):
 
 
 def portable(
-    model: keras.Model,
+    ensemble: Ensemble,
     preprocessing: Preprocessing,
     ratios: np.ndarray | None,
     classes: Sequence[str],
-    branch_weights: Sequence[float],
-    thresholds: Sequence[float] | None,
 ) -> Portable:
     """The same of ids alone: from what the model takes to `probabilities`."""
     settings, arrays = preprocessing.portable()
@@ -198,14 +199,16 @@ def portable(
         features = dict(zip(names, ids, strict=True))
         if ratios is not None:
             features = with_ratios(features, tf.constant(ratios))
-        branches = model(features, training=False)
-        weights = tf.constant(list(branch_weights), tf.float32)
+        branches = tf.concat(
+            [model(features, training=False) for model in ensemble.models], 1
+        )
+        weights = tf.constant(ensemble.all_weights, tf.float32)
         return {
             "probabilities": tf.nn.softmax(tf.einsum("nbc,b->nc", branches, weights))
         }
 
     settings["classes"] = list(classes)
-    settings["thresholds"] = [1.0] * len(classes) if thresholds is None else thresholds
+    settings["thresholds"] = ensemble.thresholds or [1.0] * len(classes)
     return Portable(probabilities, signature, settings, arrays)
 
 

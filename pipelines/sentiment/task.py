@@ -2,15 +2,16 @@
 
 import dataclasses
 import functools
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import keras
 import numpy as np
 
 from ..cards import LabelsAnswer
 from ..core.configuration import Config
+from ..core.ensembles import refuse_strangers
 from ..core.errors import UserError
 from ..core.files import read_json, write_json
 from ..core.optional import of_baselines
@@ -24,7 +25,7 @@ from ..data.texts.labelled_texts import (
 )
 from .baselines import Baseline, fit_baselines
 from .cli import TASK
-from .config import LABEL_COLUMNS, SentimentConfig
+from .config import LABEL_COLUMNS, DecisionConfig, SentimentConfig
 from .data import TextDataModule
 from .decisions import (
     OBJECTIVES,
@@ -33,6 +34,7 @@ from .decisions import (
     ordered_values,
     tune_thresholds,
 )
+from .ensemble import Ensemble
 from .fit_preprocessing import fit_preprocessing
 from .linear_members import load_linear_members
 from .metrics import fit_branch_weights, softmax
@@ -51,6 +53,12 @@ _LOADING = {
     "min_class_rows",
     "label_case",
 }
+# What runs have in common whose models are taken as one.
+_SECTIONS = ("text", "model", "ngrams", "linear", "wide")
+_ASSETS = ("classes.json", "vocabulary.txt", "ngrams.txt", "ngram_ratios.npy")
+
+#: Of a run, or of several as one.
+Trained: TypeAlias = keras.Model | Ensemble
 
 
 class SentimentTask(Task[SentimentConfig, LabelledTexts, TextDataModule]):
@@ -135,7 +143,7 @@ class SentimentTask(Task[SentimentConfig, LabelledTexts, TextDataModule]):
 
     def after_training(self, model: keras.Model, data_module: TextDataModule) -> None:
         labels = data_module.data.splits["validation"].labels
-        branches = self._branch_logits(model, data_module, "validation")
+        branches = self._branch_logits([model], data_module, "validation")
         self._calibrated = _Calibrated(model, data_module, branches)
         counts = self._class_weights
         weights = fit_member_weights(
@@ -176,17 +184,17 @@ class SentimentTask(Task[SentimentConfig, LabelledTexts, TextDataModule]):
 
     def evaluate(
         self,
-        model: keras.Model,
+        model: Trained,
         data_module: TextDataModule,
         split: str,
         options: Config,
     ) -> SentimentResult:
-        data = data_module.data
+        data, ensemble = data_module.data, self._as_ensemble(model)
         known = self._calibrated
         if known and split == "validation" and known.is_of(model, data_module):
             branches = known.branches
         else:
-            branches = self._branch_logits(model, data_module, split)
+            branches = self._branch_logits(ensemble.models, data_module, split)
         texts = data.splits[split].texts.tolist()
         baselines = of_baselines(
             self.kept_baselines(), lambda baseline: baseline.probabilities(texts)
@@ -194,53 +202,67 @@ class SentimentTask(Task[SentimentConfig, LabelledTexts, TextDataModule]):
         return SentimentResult(
             data,
             split,
-            dict(zip(self._branch_names, branches.swapaxes(0, 1), strict=True)),
-            self.branch_weights,
-            self._members_alone(branches),
+            dict(zip(ensemble.all_branches, branches.swapaxes(0, 1), strict=True)),
+            ensemble.all_weights,
+            self._members_alone(ensemble, branches),
             baselines,
             lengths=data_module.evaluation(split).lengths,
-            thresholds=self.thresholds,
+            thresholds=ensemble.thresholds,
             values=ordered_values(data.classes, self.configuration.data.ordered),
             padded_fraction=self.run.padded_fraction,
             seed=self.configuration.seed,
         )
 
-    def servable(self, model: keras.Model) -> Servable:
-        ratios = load_ratios(self.run.assets)
+    def ensemble(
+        self,
+        models: Sequence[keras.Model],
+        others: "Sequence[SentimentTask]",  # type: ignore[override]
+    ) -> Ensemble:
+        refuse_strangers(self, others, sections=_SECTIONS, assets=_ASSETS)
+        tasks = [self, *others]
+        decision = self.configuration.decision
+        tuned = [task._thresholds(decision) or [] for task in tasks]
+        thresholds = np.mean(tuned, axis=0).tolist()
+        return Ensemble(
+            tuple(task.run.name for task in tasks),
+            tuple(models),
+            tuple(self._branch_names),
+            np.array([task.branch_weights for task in tasks]),
+            thresholds or None,
+        )
+
+    def servable(self, model: Trained) -> Servable:
+        ensemble = self._as_ensemble(model)
         serving = SentimentServing(
-            model,
-            self._preprocessing,
-            None if ratios is None else ratios[0],
-            self.classes,
-            self._branch_names,
-            self.branch_weights,
-            self.thresholds,
+            ensemble, self._preprocessing, self._ratios, self.classes
         )
         texts = {"text": np.array(TASK.examples, object)}
         return Servable(
             module=serving,
             signatures=serving.signatures(),
             answer=LabelsAnswer(
-                classes=list(self.classes), thresholds=self.thresholds or []
+                classes=list(self.classes), thresholds=ensemble.thresholds or []
             ),
             examples={"serving_default": texts, "explain": texts},
             details={
-                "branches": self._branch_names,
-                "branch_weights": self.branch_weights,
+                "branches": ensemble.all_branches,
+                "branch_weights": ensemble.all_weights,
             },
             independent_rows=["serving_default", "explain"],
         )
 
-    def portable(self, model: keras.Model) -> Portable:
+    def portable(self, model: Trained) -> Portable:
+        ensemble = self._as_ensemble(model)
+        return portable(ensemble, self._preprocessing, self._ratios, self.classes)
+
+    def _as_ensemble(self, model: Trained) -> Ensemble:
+        return model if isinstance(model, Ensemble) else self.ensemble([model], [])
+
+    @functools.cached_property
+    def _ratios(self) -> np.ndarray | None:
+        """Of the n-grams, counted on all training texts."""
         ratios = load_ratios(self.run.assets)
-        return portable(
-            model,
-            self._preprocessing,
-            None if ratios is None else ratios[0],
-            self.classes,
-            self.branch_weights,
-            self.thresholds,
-        )
+        return None if ratios is None else ratios[0]
 
     @functools.cached_property
     def classes(self) -> tuple[str, ...]:
@@ -263,7 +285,9 @@ class SentimentTask(Task[SentimentConfig, LabelledTexts, TextDataModule]):
         Raises:
             UserError: They name no class, or were not tuned when the run was trained.
         """
-        decision = self.configuration.decision
+        return self._thresholds(self.configuration.decision)
+
+    def _thresholds(self, decision: DecisionConfig) -> list[float] | None:
         if isinstance(decision.thresholds, dict):
             return given_thresholds(decision.thresholds, self.classes)
         if decision.thresholds == "none":
@@ -276,8 +300,15 @@ class SentimentTask(Task[SentimentConfig, LabelledTexts, TextDataModule]):
             )
         return tuned[decision.tuned_for]
 
-    def _members_alone(self, branches: np.ndarray) -> dict[str, np.ndarray]:
+    def _members_alone(
+        self, ensemble: Ensemble, branches: np.ndarray
+    ) -> dict[str, np.ndarray]:
         """By name the probabilities of each member, if there are several, `[N, C]`."""
+        runs = len(ensemble.runs)
+        if runs > 1:
+            logits = np.split(branches, runs, axis=1)
+            mixes = map(np.einsum, ["nbc,b->nc"] * runs, logits, ensemble.weights)
+            return dict(zip(ensemble.runs, map(softmax, mixes), strict=True))
         names = self._branch_names
         if len(names) == 1:
             return {}
@@ -310,12 +341,13 @@ class SentimentTask(Task[SentimentConfig, LabelledTexts, TextDataModule]):
         return Preprocessing(self.configuration, self.run.assets)
 
     def _branch_logits(
-        self, model: keras.Model, data_module: TextDataModule, split: str
+        self, models: Sequence[keras.Model], data_module: TextDataModule, split: str
     ) -> np.ndarray:
-        """float32 `[N, B, C]`, in the order of the split."""
+        """float32 `[N, K * B, C]`, in the order of the split."""
         evaluation = data_module.evaluation(split)
         batches = [
-            model.predict_on_batch(features) for features, _ in evaluation.batches
+            np.concatenate([model.predict_on_batch(features) for model in models], 1)
+            for features, _ in evaluation.batches
         ]
         return evaluation.in_split_order(np.concatenate(batches))
 
@@ -328,7 +360,7 @@ class _Calibrated:
     data_module: TextDataModule
     branches: np.ndarray
 
-    def is_of(self, model: keras.Model, data_module: TextDataModule) -> bool:
+    def is_of(self, model: Trained, data_module: TextDataModule) -> bool:
         return self.model is model and self.data_module is data_module
 
 

@@ -13,7 +13,7 @@ import pandas
 import tensorflow as tf
 
 from ..cards import TextAnswer
-from ..core.errors import UserError
+from ..core.ensembles import refuse_strangers
 from ..core.evaluation import RowScores
 from ..core.files import read_json, write_json
 from ..core.optional import of_baselines
@@ -297,22 +297,8 @@ class TranslationTask(Task[TranslationConfig, SentencePairs, PairDataModule]):
         )
 
     def ensemble(self, models: Sequence[keras.Model], others: Sequence[Task]) -> Models:
-        metadata = read_json(self.run.metadata_file)
-        for other in others:
-            of_other = read_json(other.run.metadata_file)
-            keys = ("source", "target", "sha256")
-            if any(of_other[key] != metadata[key] for key in keys):
-                raise UserError(
-                    f"{other.run.path}: has other pairs or languages than "
-                    f"{self.run.path}; name runs with the same data and the same split"
-                )
-            for name in _SUBWORDS:
-                files = [run.assets / name for run in (self.run, other.run)]
-                if files[0].read_bytes() != files[1].read_bytes():
-                    raise UserError(
-                        f"{other.run.path}: has other subwords than {self.run.path}; "
-                        "name runs with the same data and section subwords"
-                    )
+        facts = ("source", "target", "sha256")
+        refuse_strangers(self, others, facts=facts, assets=_SUBWORDS)
         return tuple(models)
 
     def servable(self, model: Models) -> Servable:

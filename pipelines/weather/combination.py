@@ -1,7 +1,7 @@
 """The forecast that is given: the recurrent one and simple ones, by fitted weights."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -64,6 +64,12 @@ class Combination:
     def as_arrays(self) -> dict[str, np.ndarray]:
         """For `numpy.savez`."""
         return {"names": np.array(self.names), "weights": self.weights}
+
+    @classmethod
+    def mean(cls, combinations: Sequence["Combination"]) -> "Combination":
+        """Of several with the same members."""
+        weights = np.mean([each.weights for each in combinations], axis=0)
+        return cls(combinations[0].names, weights)
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "Combination":

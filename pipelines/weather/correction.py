@@ -237,6 +237,13 @@ class Correction:
         }
 
     @classmethod
+    def mean(cls, corrections: Sequence["Correction"]) -> "Correction":
+        """Of several that differ in their shifts alone."""
+        shifts = [each.shifts for each in corrections if each.shifts is not None]
+        mean = np.mean(shifts, axis=0) if shifts else None
+        return dataclasses.replace(corrections[0], shifts=mean)
+
+    @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "Correction":
         """What `as_arrays` gave."""
         ranges = TargetRanges(

@@ -9,8 +9,11 @@ from typing import Any, ClassVar
 
 import keras
 import numpy as np
+from keras import ops
 
 from ..cards import CardVariable, ForecastAnswer
+from ..core.ensembles import refuse_strangers
+from ..core.errors import UserError
 from ..core.files import read_json, write_json, written_whole
 from ..core.optional import of_baselines
 from ..core.portable import Portable
@@ -63,6 +66,10 @@ logger = logging.getLogger("recurra")
 CorrectedBaseline = tuple[Baseline, Correction | np.ndarray | None]
 
 _GUESSED = ("kind", "bounds")
+# Of the assets.
+_CORRECTION = "correction.npz"
+_RECURRENT_CORRECTION = "recurrent_correction.npz"
+_COMBINATION = "combination.npz"
 
 
 class WeatherTask(Task[WeatherConfig, WeatherData, WindowDataModule]):
@@ -73,6 +80,8 @@ class WeatherTask(Task[WeatherConfig, WeatherData, WindowDataModule]):
 
     def __init__(self, configuration: WeatherConfig, run: Run):
         super().__init__(configuration, run)
+        # This run, and those whose models are taken as one with its model.
+        self._runs = [run]
         self._model_forecasts: dict[keras.Model, ModelForecasts] = {}
         # By model or baseline: what its correction was fitted to, to be evaluated too.
         self._validation: dict[
@@ -156,8 +165,8 @@ class WeatherTask(Task[WeatherConfig, WeatherData, WindowDataModule]):
         point: PointRule = "median" if forecast.point_loss == "mae" else "inside"
         correction = self._uncorrected(point)
         # What is combined and corrected is as the answers will be.
-        _write_arrays(self._correction_file, correction.as_arrays())
-        self._combination_file.unlink(missing_ok=True)
+        _write_arrays(self.run.assets / _CORRECTION, correction.as_arrays())
+        (self.run.assets / _COMBINATION).unlink(missing_ok=True)
         if self.configuration.model.combine:
             self.keep_baselines(data_module)
             self._combine(model, data_module)
@@ -171,8 +180,8 @@ class WeatherTask(Task[WeatherConfig, WeatherData, WindowDataModule]):
             alone = self._fit_correction(
                 RECURRENT, forecasts.recurrent, data_module, correction
             )
-            _write_arrays(self._recurrent_correction_file, alone.as_arrays())
-        _write_arrays(self._correction_file, fitted.as_arrays())
+            _write_arrays(self.run.assets / _RECURRENT_CORRECTION, alone.as_arrays())
+        _write_arrays(self.run.assets / _CORRECTION, fitted.as_arrays())
 
     def _combine(self, model: keras.Model, data_module: WindowDataModule) -> None:
         """Fits the weights of the recurrent and the simple forecasts to validation."""
@@ -190,7 +199,7 @@ class WeatherTask(Task[WeatherConfig, WeatherData, WindowDataModule]):
         horizons = 1 + len(windows) * windows.stride / self._series.shape.horizon
         weights = fit_weights(errors, beside, self.configuration.forecast, horizons)
         combination = Combination(tuple(members.names), weights)
-        _write_arrays(self._combination_file, combination.as_arrays())
+        _write_arrays(self.run.assets / _COMBINATION, combination.as_arrays())
         self._model_forecasts.pop(model)
         shown = zip((RECURRENT, *members.names), weights.mean(axis=(0, 1)), strict=True)
         logger.info(
@@ -228,7 +237,7 @@ class WeatherTask(Task[WeatherConfig, WeatherData, WindowDataModule]):
         forecasts = self._forecasts(model)
         systems = {MODEL: system(model, forecasts.combined, self._correction)}
         if self._combination is not None:
-            correction = _read_correction(self._recurrent_correction_file)
+            correction = self._kept_correction(_RECURRENT_CORRECTION)
             systems[RECURRENT] = system(
                 RECURRENT, forecasts.recurrent, correction or self._correction
             )
@@ -255,6 +264,22 @@ class WeatherTask(Task[WeatherConfig, WeatherData, WindowDataModule]):
         return WeatherResult(
             data_module, split, scores, series, quantiles, self._combination
         )
+
+    def ensemble(
+        self, models: Sequence[keras.Model], others: Sequence[Task]
+    ) -> keras.Model:
+        refuse_strangers(
+            self,
+            others,
+            facts=("sha256", "splits"),
+            sections=("model", "forecast"),
+            assets=(self._series_file.name, self._scaling_file.name),
+        )
+        self._runs = [self.run, *(other.run for other in others)]
+        # They are one more dimension of networks, of which the mean is taken.
+        inputs = models[0].input
+        outputs = [model(inputs) for model in models]
+        return keras.Model(inputs, ops.concatenate(outputs, axis=-2))
 
     def servable(self, model: keras.Model) -> Servable:
         serving = self._serving(model)
@@ -386,20 +411,32 @@ class WeatherTask(Task[WeatherConfig, WeatherData, WindowDataModule]):
     @property
     def _correction(self) -> Correction:
         """Of the model's forecasts."""
-        kept = _read_correction(self._correction_file)
+        kept = self._kept_correction(_CORRECTION)
         if kept is not None:
             return kept
         old = self.run.assets / "conformal_shifts.npy"
         shifts = np.load(old) if old.is_file() else None
         return Correction.of_old(shifts, len(self._series.targets))
 
+    def _kept_correction(self, file: str) -> Correction | None:
+        """Of the run, or the mean of the runs'; None where they have none."""
+        kept = [_read_arrays(run.assets / file) for run in self._runs]
+        found = [Correction.from_arrays(each) for each in kept if each is not None]
+        return Correction.mean(found) if len(found) == len(kept) else None
+
     @property
     def _combination(self) -> Combination | None:
         """None where the recurrent forecast stands alone."""
-        if not self._combination_file.is_file():
+        kept = [_read_arrays(run.assets / _COMBINATION) for run in self._runs]
+        found = [Combination.from_arrays(each) for each in kept if each is not None]
+        if not found:
             return None
-        with np.load(self._combination_file) as file:
-            return Combination.from_arrays(dict(file))
+        if len(found) < len(kept) or len({each.names for each in found}) > 1:
+            raise UserError(
+                f"{self.run.path}: another run combines other simple forecasts; name "
+                "runs that were trained alike"
+            )
+        return Combination.mean(found)
 
     @property
     def _series_file(self) -> Path:
@@ -413,26 +450,14 @@ class WeatherTask(Task[WeatherConfig, WeatherData, WindowDataModule]):
     def _example_file(self) -> Path:
         return self.run.assets / "example.npz"
 
-    @property
-    def _correction_file(self) -> Path:
-        return self.run.assets / "correction.npz"
-
-    @property
-    def _recurrent_correction_file(self) -> Path:
-        return self.run.assets / "recurrent_correction.npz"
-
-    @property
-    def _combination_file(self) -> Path:
-        return self.run.assets / "combination.npz"
-
 
 def _write_arrays(path: Path, arrays: dict[str, Any]) -> None:
     with written_whole(path) as partial, partial.open("wb") as file:
         np.savez(file, **arrays)
 
 
-def _read_correction(path: Path) -> Correction | None:
+def _read_arrays(path: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     with np.load(path) as file:
-        return Correction.from_arrays(dict(file))
+        return dict(file)

@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from recurra.pipelines.data.texts.labelled_texts import Split
 from recurra.pipelines.sentiment.config import SentimentConfig
+from recurra.pipelines.sentiment.ensemble import Ensemble
 from recurra.pipelines.sentiment.fit_preprocessing import fit_preprocessing
 from recurra.pipelines.sentiment.integrated_gradients import TOLERANCE
 from recurra.pipelines.sentiment.model import RECURRENT, branch_names, build_model
@@ -110,9 +111,8 @@ def served(request, tmp_path_factory):
     # As calibration leaves them: no ones.
     names = branch_names(configuration, folder)
     branch_weights = [0.7, 0.4, 0.2, 0.3][: len(names)]
-    serving = SentimentServing(
-        model, preprocessing, ratios, CLASSES, names, branch_weights
-    )
+    ensemble = Ensemble(("run",), (model,), tuple(names), np.array([branch_weights]))
+    serving = SentimentServing(ensemble, preprocessing, ratios, CLASSES)
     tf.saved_model.save(serving, str(folder / "model"), serving.signatures())
     loaded = tf.saved_model.load(str(folder / "model"))
     return Served(

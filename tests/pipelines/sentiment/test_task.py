@@ -1,11 +1,16 @@
 """The metrics of a run with n-grams and simple members."""
 
+import shutil
+
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from recurra.pipelines.core import workflow
 from recurra.pipelines.core.configuration import read_yaml
 from recurra.pipelines.core.errors import UserError
+from recurra.pipelines.core.files import read_json, write_json
+from recurra.pipelines.core.runs import Run
 from recurra.pipelines.sentiment.task import SentimentTask
 
 
@@ -60,3 +65,64 @@ def test_a_class_that_there_is_not_is_refused_before_a_run_is_made(
     with pytest.raises(UserError, match="'god' is no class.*did you mean good"):
         workflow.train(SentimentTask, wrong, tmp_path / "run")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture(scope="module")
+def other_run(sentiment_run, tmp_path_factory, change_weights):
+    """As of another seed: other weights, and others of the branches."""
+    path = tmp_path_factory.mktemp("runs") / "other"
+    run = Run(shutil.copytree(sentiment_run.path, path))
+    change_weights(run)
+    file = run.assets / "calibration.json"
+    calibration = read_json(file)
+    calibration["branch_weights"] = [0.9, 0.2, 0.4]
+    write_json(file, calibration)
+    return run
+
+
+def test_several_runs_are_one_model(sentiment_run, other_run):
+    texts = tf.constant(["good food, clean room", "bad and slow", "", "so so " * 40])
+
+    def answers(*runs):
+        task, model = workflow.open_trained(runs)
+        graphs = task.servable(model).signatures
+        return graphs["serving_default"](texts), graphs["explain"](texts)
+
+    (one, _), (other, _) = answers(sentiment_run), answers(other_run)
+    both, explained = answers(sentiment_run, other_run)
+    logs = [np.log(each["probabilities"]) for each in (one, other)]
+    assert np.abs(logs[0] - logs[1]).max() > 0.01
+    mean = np.exp(np.mean(logs, axis=0))
+    mean /= mean.sum(-1, keepdims=True)
+    np.testing.assert_allclose(both["probabilities"], mean, atol=1e-5)
+    # What the tokens add up to: from a text without any to this one.
+    logits = np.log(both["probabilities"])
+    chosen = logits.argmax(-1)
+    rows = np.arange(len(chosen))
+    margins = logits[rows, chosen] - logits[rows, 1 - chosen]
+    from_nothing = logits[2, chosen] - logits[2, 1 - chosen]
+    np.testing.assert_allclose(
+        explained["attributions"].numpy().sum(-1)[:2],
+        (margins - from_nothing)[:2],
+        atol=0.05,
+    )
+
+
+def test_an_evaluation_has_a_row_for_each_of_several_runs(sentiment_run, other_run):
+    runs = [sentiment_run, other_run]
+    metrics = workflow.evaluate(runs).as_json("sentiment")
+    alone = workflow.evaluate([other_run]).as_json("sentiment")
+    assert metrics["baselines"]["other"] == alone["model"]
+    assert list(metrics["baselines"])[:2] == [run.name for run in runs]
+    branches = ["recurrent", "nb_ngrams", "tfidf_ngrams"]
+    names = [f"{branch} of {run.name}" for run in runs for branch in branches]
+    assert list(metrics["branches"]) == names
+
+
+def test_runs_of_other_texts_are_no_one_model(sentiment_run, tmp_path):
+    other = Run(shutil.copytree(sentiment_run.path, tmp_path / "other"))
+    with (other.assets / "vocabulary.txt").open("a") as file:
+        file.write("word\n")
+    task, unlike = map(workflow.open_task, (sentiment_run, other))
+    with pytest.raises(UserError, match=r"other preprocessing \(vocabulary.txt\)"):
+        task.ensemble([], [unlike])

@@ -125,7 +125,7 @@ def test_runs_of_other_pairs_are_no_ensemble(runs, tmp_path):
     changed = metadata.replace('"source": "en"', '"source": "nl"')
     other.metadata_file.write_text(changed, "utf-8")
     task, unlike = (workflow.open_task(run) for run in (runs[0], other))
-    with pytest.raises(UserError, match="other pairs or languages"):
+    with pytest.raises(UserError, match="other data or splits"):
         task.ensemble([], [unlike])
 
 
@@ -134,5 +134,5 @@ def test_runs_with_other_subwords_are_no_ensemble(runs, tmp_path):
     with (other.assets / "source.model").open("ab") as file:
         file.write(b"\0")
     task, unlike = (workflow.open_task(run) for run in (runs[0], other))
-    with pytest.raises(UserError, match="other subwords"):
+    with pytest.raises(UserError, match=r"other preprocessing \(source.model\)"):
         task.ensemble([], [unlike])

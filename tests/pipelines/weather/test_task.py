@@ -1,5 +1,7 @@
 """The task as a whole: from a messy file to metrics, report, export and predictions."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,8 +12,10 @@ from recurra.apps.main import run as recurra
 from recurra.pipelines.cards import ForecastAnswer, read_card
 from recurra.pipelines.core import workflow
 from recurra.pipelines.core.configuration import make_configuration
+from recurra.pipelines.core.errors import UserError
 from recurra.pipelines.core.exporting import export
 from recurra.pipelines.core.files import read_json
+from recurra.pipelines.core.runs import Run
 from recurra.pipelines.weather.config import (
     EvaluationConfig,
     WeatherConfig,
@@ -120,6 +124,35 @@ def test_the_mix_is_not_behind_its_members_where_it_was_fitted(run):
     rows = run.metrics["validation"]
     best = min(row["mae_standardised"] for row in rows["baselines"].values())
     assert rows["model"]["mae_standardised"] < 1.02 * best
+
+
+def test_several_runs_are_one_model(run, folder, change_weights):
+    other = Run(shutil.copytree(run.path, folder / "other"))
+    change_weights(other)
+    example = np.load(run.assets / "example.npz")
+
+    def forecast(*runs):
+        task, model = workflow.open_trained(runs)
+        graph = task.servable(model).signatures["serving_default"]
+        answer = graph(example["history"], example["start"].astype(object))
+        return answer["forecast"].numpy(), answer["quantiles"].numpy()
+
+    alone, changed, both = forecast(run), forecast(other), forecast(run, other)
+    for one, two, mean in zip(alone, changed, both, strict=True):
+        apart = np.abs(one - two).max()
+        assert apart > 1e-3
+        np.testing.assert_allclose(mean, (one + two) / 2, atol=0.1 * apart)
+    metrics = workflow.evaluate([run, other]).as_json("weather")
+    assert metrics["model"]["mae"] == pytest.approx(run.metrics["model"]["mae"], 0.1)
+    assert metrics["combination"] == run.metrics["combination"]
+
+
+def test_runs_that_combine_other_members_are_no_one_model(run, tmp_path):
+    other = Run(shutil.copytree(run.path, tmp_path / "other"))
+    (other.assets / "combination.npz").unlink()
+    task, model = workflow.open_trained([run, other])
+    with pytest.raises(UserError, match="combines other simple forecasts"):
+        task.servable(model)
 
 
 def test_metrics_are_those_of_the_predictions(run):
