@@ -70,6 +70,10 @@ def train(
             "models, processes that train one each.",
         ),
     ] = 1,
+    time: Annotated[
+        str | None,
+        typer.Option(help="Such as 20m or 2h: trains as long as fits into it, about."),
+    ] = None,
     seeds: Annotated[
         int | None,
         typer.Option(
@@ -85,6 +89,9 @@ def train(
     is_grouped = groups is not None and data.pop(groups.option, False)
     if is_grouped and seeds is not None:
         raise UserError("--seeds: a model of each group is asked for; leave one out")
+    seconds = None if time is None else parse_time("--time", time)
+    if seconds is not None and (is_grouped or seeds is not None):
+        raise UserError("--time: is of one model; leave it out, or train one alone")
     import_tensorflow_quietly()
     from recurra.pipelines.core.run_sets import RunSet
 
@@ -118,6 +125,7 @@ def train(
             settings=settings or (),
             resume=resume,
             workers=workers,
+            seconds=seconds,
             progress=progress,
             command=["recurra", *sys.argv[1:]],
             **data,

@@ -42,6 +42,7 @@ def train(
     settings: Settings = (),
     resume: bool = False,
     workers: int = 1,
+    seconds: float | None = None,
     progress: Progress | bool = True,
     command: Sequence[str] = (),
     **options: Any,
@@ -67,6 +68,7 @@ def train(
             what failed.
         workers: Processes of this machine that train the model together, to the result
             of one. Each gets its part of the cores.
+        seconds: That all is to take, about: at most so many epochs as fit.
         progress: Hears of every training step. True shows a bar, False nothing.
         command: The command line, to be written into the run.
         **options: Fields of the section `data`, such as `text_column`.
@@ -111,6 +113,7 @@ def train(
             resume=resume,
             progress=hearer,
             number_of_workers=workers,
+            seconds=seconds,
         )
 
 

@@ -42,6 +42,12 @@ class TrainingConfig(Config):
         description="batches of training data that one epoch is enough of; of B it is "
         "(steps / B)^(3/4) epochs",
     )
+    epoch_steps: int | None = pydantic.Field(
+        None,
+        ge=1,
+        description="batches after which an epoch ends, before all data are seen; all "
+        "if null",
+    )
     patience: int | None = pydantic.Field(
         None,
         ge=1,

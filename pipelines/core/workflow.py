@@ -3,11 +3,13 @@
 import contextlib
 import functools
 import logging
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import keras
+import tensorflow as tf
 
 from ..reporting.frame import write_report
 from .configuration import (
@@ -28,6 +30,7 @@ from .runs import Run
 from .task import Task
 from .task_config import TaskConfig
 from .tensorflow_internals import gradients_forgotten
+from .time_limit import measured_step, within
 from .tracking import refuse_missing, tracked
 from .training import Progress, fit, load_best, read_history, will_end
 
@@ -49,6 +52,7 @@ def train(
     resume: bool = False,
     progress: Progress | None = None,
     number_of_workers: int = 1,
+    seconds: float | None = None,
 ) -> Run:
     """From the data to a trained and evaluated run directory.
 
@@ -67,6 +71,8 @@ def train(
             one. The configuration must be its own, but for more epochs and patience.
         progress: Hears of every training step.
         number_of_workers: Processes of this machine that the model is trained by.
+        seconds: That all is to take, about: there are as many epochs as fit, or a part
+            of one. None for what the configuration says.
 
     Raises:
         UserError: If the data are wrong (then no run directory is made), or the run
@@ -74,6 +80,7 @@ def train(
         Interrupted: If training was asked to stop; its state is saved.
         WorkerLost: If one of several workers has died.
     """
+    end = None if seconds is None else time.monotonic() + seconds
     workers = connect(number_of_workers)
     is_one_of_several = workers.number > 1
     if task_class.carries_state and (is_one_of_several or number_of_workers > 1):
@@ -93,6 +100,7 @@ def train(
             progress=progress,
             workers=workers,
             number_of_workers=number_of_workers,
+            end=end,
         )
         # The others wait for this, so that none is missed before.
         workers.from_first(lambda: "finished")
@@ -109,6 +117,7 @@ def _train(
     progress: Progress | None,
     workers: Workers,
     number_of_workers: int,
+    end: float | None,
 ) -> Run:
     name = task_class.definition.name
     refuse_missing(configuration.training.trackers)
@@ -117,6 +126,11 @@ def _train(
         # Said before the data are read, which may take long.
         Run.refuse_existing(path)
     else:
+        if end is not None and run.metadata_file.is_file():
+            raise UserError(
+                f"{path}: was begun already, so how long it trains is settled; leave "
+                "the time out"
+            )
         configuration = _as_begun(configuration, open_task(run).configuration)
         _take_more_epochs(run, configuration)
         if run.is_finished and not run.failed:
@@ -127,7 +141,7 @@ def _train(
             run.baselines_file.unlink(missing_ok=True)
     task, data = prepare(task_class, configuration, path, run, command)
     data_module = task.data_module(data)
-    _settle_length(task, data_module)
+    _settle_length(task, data_module, end)
     goes_on = not will_end(
         read_history(task.run),
         task.configuration.training,
@@ -194,16 +208,43 @@ def prepare(
     return task, data
 
 
-def _settle_length(task: Task, data_module: Any) -> None:
-    """Writes how long to train into the run's configuration, where a rule has it."""
+def _settle_length(task: Task, data_module: Any, end: float | None) -> None:
+    """Writes how long to train into the run's configuration, where a rule has it.
+
+    Args:
+        task: Bound to the run.
+        data_module: Its data.
+        end: When all is to be done, by `time.monotonic`; None for no such time.
+    """
     configuration = task.configuration
-    if None not in (configuration.training.epochs, configuration.training.patience):
+    training = configuration.training
+    if end is None and None not in (training.epochs, training.patience):
         return
-    steps = int(data_module.training_batches(0).cardinality())
-    training = configuration.training.settled(steps)
+    steps = _steps_of_epoch(task, data_module)
+    reason = f"{steps:,} batches an epoch"
+    if end is not None:
+        logger.info("Measuring a step of training")
+        seconds = measured_step(task, data_module)
+        left = end - time.monotonic()
+        validation = int(data_module.validation_batches().cardinality())
+        training = within(training, steps, validation, seconds, left)
+        reason += f" of {seconds:.3f} s and {max(left, 0):.0f} s"
+    training = training.settled(steps)
     task.configuration = configuration.model_copy(update={"training": training})
     write_text(task.run.config_file, write_yaml(task.configuration))
-    tell_chosen(configuration, task.configuration, f"{steps:,} batches an epoch")
+    tell_chosen(configuration, task.configuration, reason)
+
+
+def _steps_of_epoch(task: Task, data_module: Any) -> int:
+    return int(_training_batches(task, data_module)(0).cardinality())
+
+
+def _training_batches(task: Task, data_module: Any) -> Callable[[int], tf.data.Dataset]:
+    """Those of an epoch, given its number: all, or so many as an epoch has."""
+    steps = task.configuration.training.epoch_steps
+    if steps is None:
+        return data_module.training_batches
+    return lambda epoch: data_module.training_batches(epoch).take(steps)
 
 
 def tell_chosen(before: Config, chosen: Config, reason: str) -> None:
@@ -224,13 +265,13 @@ def _fit(
     configuration = task.configuration
     keras.utils.set_random_seed(configuration.seed)
     model = task.build()
-    task.compile(model, int(data_module.training_batches(0).cardinality()))
+    task.compile(model, _steps_of_epoch(task, data_module))
     logger.info("Training a model of %s weights", f"{model.count_params():,}")
     fit(
         model,
         configuration.training,
         task.run,
-        data_module.training_batches,
+        _training_batches(task, data_module),
         data_module.validation_batches(),
         monitor=task.monitor,
         highest=task.monitors_highest,
