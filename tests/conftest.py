@@ -14,6 +14,10 @@ import signal
 
 import pytest
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # There is a process for each core: threads of one would wait for those of another.
+    os.environ.update(TF_NUM_INTRAOP_THREADS="1", OMP_NUM_THREADS="1")
+
 # Files that take half a minute and more, beside those that share a trained run.
 LONG = {
     *("test_contract.py", "test_drop_in.py", "test_examples.py", "test_processes.py"),

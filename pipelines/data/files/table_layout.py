@@ -62,7 +62,13 @@ class Layout:
 
         A single word may as well be a value.
         """
-        return len(fields) > 1 and _bare(fields) in self.header
+        if len(fields) < 2:
+            return False
+        # Each row is asked, and the first field tells nearly all of them.
+        first = fields[0].strip()
+        return any(
+            line[:1] == [first] and line == _bare(fields) for line in self.header
+        )
 
 
 @dataclass(frozen=True)
