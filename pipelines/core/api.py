@@ -85,6 +85,8 @@ def train(
         raise UserError("resume: name the run to go on with")
     path = Path(run) if run is not None else next_free(Path("runs"), task)
     task_class = definition.load()
+    if workers > 1:
+        workflow.refuse_several(task_class)
     begun = workflow.run_to_resume(task, path) if resume else None
     frame = data if isinstance(data, pd.DataFrame) else None
     if frame is not None:

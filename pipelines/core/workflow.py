@@ -83,11 +83,8 @@ def train(
     end = None if seconds is None else time.monotonic() + seconds
     workers = connect(number_of_workers)
     is_one_of_several = workers.number > 1
-    if task_class.carries_state and (is_one_of_several or number_of_workers > 1):
-        raise UserError(
-            f"{task_class.definition.name}: the model carries its state from batch to "
-            "batch, which one process alone can do; train it by one worker"
-        )
+    if is_one_of_several or number_of_workers > 1:
+        refuse_several(task_class)
     with broken_connections() if is_one_of_several else contextlib.nullcontext():
         if not workers.is_first:
             return _assist(workers)
@@ -105,6 +102,15 @@ def train(
         # The others wait for this, so that none is missed before.
         workers.from_first(lambda: "finished")
         return run
+
+
+def refuse_several(task_class: type[Task]) -> None:
+    """Refuses to train the task's model by several processes, where it cannot be."""
+    if task_class.carries_state:
+        raise UserError(
+            f"{task_class.definition.name}: the model carries its state from batch to "
+            "batch, which one process alone can do; train it by one worker"
+        )
 
 
 def _train(

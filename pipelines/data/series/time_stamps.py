@@ -48,8 +48,8 @@ __all__ = [
     "read_stamps",
 ]
 
-# 1900 and 2200; stamps outside are none of measurements.
-_EARLIEST, _LATEST = -2_208_988_800, 7_258_118_400
+# 1600 and 2200; stamps outside are none of measurements.
+_EARLIEST, _LATEST = -11_676_096_000, 7_258_118_400
 _ENOUGH = 0.8
 _NUMBERS = (*EPOCHS, EXCEL)
 # Directives of strftime that say the date.

@@ -17,7 +17,8 @@ NO_STAMP = np.iinfo(np.int64).min
 
 _DAY = 86_400
 _WIDTH = 48
-_FIRST_YEAR, _LAST_YEAR = 1800, 2200
+# The oldest series of temperature begins in 1659, that of sunspots in 1700.
+_FIRST_YEAR, _LAST_YEAR = 1600, 2200
 #: Two digits say 1969 to 2068, as strptime has it.
 PIVOT = 69
 _LONG = {

@@ -33,7 +33,10 @@ def test_the_contract(tmp_path):
     pandas.testing.assert_frame_equal(found, expected, check_exact=True)
 
 
-def test_several_workers_are_refused_before_anything_is_done(tmp_path):
+@pytest.mark.parametrize(
+    "data", ["sample:30", pandas.DataFrame({"text": ["A text."] * 30})]
+)
+def test_several_workers_are_refused_before_anything_is_done(tmp_path, data):
     with pytest.raises(UserError, match="carries its state.*by one worker"):
-        train("language", "sample:30", run=tmp_path / "run", workers=2)
+        train("language", data, run=tmp_path / "run", workers=2)
     assert not list(tmp_path.iterdir())

@@ -144,6 +144,14 @@ def test_a_year_alone():
     assert (stamps == seconds_of(times)).all()
 
 
+@pytest.mark.parametrize("form", ["%Y-%m-%d", "%d.%m.%Y", "%Y-%m"])
+def test_series_of_former_centuries(form):
+    times = pd.date_range("1659-01-01", periods=600, freq="MS", unit="s")
+    columns, stamps = found({"date": times.strftime(form), "T": 1.5})
+    assert columns == ("date",)
+    assert (stamps == seconds_of(times)).all()
+
+
 def test_a_date_that_says_its_clock_takes_no_other_column():
     columns, _ = found(
         {"date": TIMES.strftime("%Y-%m-%d %H:%M"), "hour": TIMES.hour, "T": 1.5}
