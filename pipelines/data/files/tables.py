@@ -3,7 +3,6 @@
 Where several readings are possible the plan decides, by the keys of `TableConfig`.
 """
 
-import io
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -15,9 +14,9 @@ import pandas as pd
 
 from ...core.errors import UserError
 from ..reading import PlanBuilder
-from .bad_rows import BadRow, Location, Rows, show_location
+from .bad_rows import BadRow, Location, Locations, Rows, show_location
 from .cells import is_figure
-from .compression import inner_name, read_bytes
+from .compression import inner_name
 from .delimited import (
     OTHER_DELIMITERS,
     Record,
@@ -37,6 +36,7 @@ __all__ = [
     "UNDECODABLE",
     "BadRow",
     "Location",
+    "Locations",
     "Table",
     "TextLines",
     "decode_text",
@@ -340,11 +340,10 @@ def _add_record(record: Record, layout: Layout, rescue: _Rescue, rows: Rows) -> 
 
 
 def _read_parquet(path: Path) -> Table:
-    data = read_bytes(path)
-    if not data:
-        raise UserError(f"{path}: the file is empty; rows were expected")
     try:
-        frame = pd.read_parquet(io.BytesIO(data))
+        if not path.stat().st_size:
+            raise UserError(f"{path}: the file is empty; rows were expected")
+        frame = pd.read_parquet(path)
     except (ValueError, OSError, NotImplementedError) as error:
         # pyarrow's errors are kinds of these three.
         reason = str(error).splitlines()[0]
@@ -352,4 +351,4 @@ def _read_parquet(path: Path) -> Table:
     if not len(frame):
         raise UserError(f"{path}: the file has columns and no rows")
     frame = frame.reset_index(drop=True)
-    return Table(frame, np.arange(1, len(frame) + 1), (), str(path))
+    return Table(frame, np.arange(1, len(frame) + 1, dtype=np.int32), (), str(path))
