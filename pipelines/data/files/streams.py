@@ -162,9 +162,14 @@ class FileStream:
                 if data.strip():
                     part.write_bytes(header + data)
                     shift = above - header.count(b"\n")
-                    # Below the first part it is decided.
-                    names = None if above else names_columns
-                    table = self._part(part, shift, plan, names)
+                    table = self._part(
+                        part,
+                        shift,
+                        plan,
+                        # Below the first part it is decided.
+                        names_columns=None if above else names_columns,
+                        is_part=above > 0,
+                    )
                     if header:
                         table = replace(table, encodings=_without(header, table))
                     if has_header and not above:
@@ -180,17 +185,11 @@ class FileStream:
     def _whole(self) -> Table:
         return read_table(self.path, plan=self._plan or PlanBuilder(kept=self.kept))
 
-    def _part(
-        self,
-        part: Path,
-        shift: int,
-        plan: PlanBuilder,
-        names_columns: NamesColumns | None,
-    ) -> Table:
+    def _part(self, part: Path, shift: int, plan: PlanBuilder, **reading: Any) -> Table:
         """The table of a part, as one of the file, ``shift`` lines further down."""
         path = str(self.path)
         try:
-            table = read_table(part, plan=plan, names_columns=names_columns)
+            table = read_table(part, plan=plan, **reading)
         except UserError as error:
             said = str(error).replace(str(part), path)
             raise UserError(

@@ -136,6 +136,7 @@ def read_table(
     rescue: bool = False,
     plan: PlanBuilder | None = None,
     names_columns: NamesColumns | None = None,
+    is_part: bool = False,
 ) -> Table:
     """Reads a table: text with delimiters, JSON, Parquet, or a spreadsheet.
 
@@ -178,6 +179,7 @@ def read_table(
         plan: takes the decisions, and brings those that the user or training took.
         names_columns: says whether the first fields name the columns of the rows below,
             where the reader of the table knows more of their words; None if unsure.
+        is_part: whether the rows are some of a larger file's, so that all may be bad.
 
     Raises:
         UserError: the file is missing, empty, a folder, has no rows below its header,
@@ -198,7 +200,7 @@ def read_table(
             read_json(text.text, text.undecodable, rows, is_one_value=suffix == ".json")
         else:
             columns = _read_delimited(text, suffix, rescue, plan, rows, names_columns)
-    if not rows.values:
+    if not rows.values and not (is_part and rows.bad):
         raise UserError(
             f"{rows.bad[0]}; not one row of the file can be read ({len(rows.bad)} bad)"
             if rows.bad
