@@ -88,11 +88,8 @@ def decide_clock(moments: Sequence[Moments], plan: PlanBuilder, file: str) -> st
 
 def on_clock(moments: Moments, zone: str, log: RepairLog) -> np.ndarray:
     """Seconds since 1970 by the clock `zone`, `int64[rows]`; fractions are rounded."""
-    seconds = np.where(
-        moments.read,
-        moments.seconds + (moments.nanoseconds >= 500_000_000),
-        NO_STAMP,
-    )
+    seconds = moments.seconds.copy()
+    seconds[moments.read & (moments.nanoseconds >= 500_000_000)] += 1
     if zone == STATION:
         return seconds
     stated = moments.read & (moments.offsets != NO_STAMP)
