@@ -154,7 +154,7 @@ def write_series(folder: Path, rows: int) -> Path:
     generator = np.random.default_rng(0)
     path = folder / "series.parquet"
     schema = pa.schema([("time", pa.timestamp("s")), ("value", pa.float32())])
-    start = np.datetime64("1800-01-01T00:00:00").astype(np.int64)
+    start = np.datetime64("1901-01-01T00:00:00").astype(np.int64)
     with pa.parquet.ParquetWriter(path, schema) as writer:
         for begin in range(0, rows, 1_000_000):
             minutes = np.arange(begin, min(begin + 1_000_000, rows))

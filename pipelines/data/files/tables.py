@@ -11,6 +11,7 @@ from pathlib import Path, PurePath
 
 import numpy as np
 import pandas as pd
+import pyarrow
 
 from ...core.errors import UserError
 from ..reading import PlanBuilder
@@ -346,6 +347,8 @@ def _read_parquet(path: Path) -> Table:
         if not path.stat().st_size:
             raise UserError(f"{path}: the file is empty; rows were expected")
         frame = pd.read_parquet(path)
+        # What was read and decompressed would stay with the process.
+        pyarrow.default_memory_pool().release_unused()
     except (ValueError, OSError, NotImplementedError) as error:
         # pyarrow's errors are kinds of these three.
         reason = str(error).splitlines()[0]
