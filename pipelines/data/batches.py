@@ -17,8 +17,8 @@ class ArrayDataModule:
 
     Args:
         data: What the rows are made of, for who evaluates.
-        splits: By split, arrays in step: inputs and targets. "train" and "validation"
-            are among them in training.
+        splits: By split, arrays in step: inputs, which may be `Texts`, and targets.
+            "train" and "validation" are among them in training.
         transform: From a batch of inputs to what the model takes.
         batch_size: Rows of a batch.
         seed: The same seed and epoch give the same batches.
@@ -27,7 +27,7 @@ class ArrayDataModule:
     def __init__(
         self,
         data: Any,
-        splits: Mapping[str, tuple[np.ndarray, np.ndarray]],
+        splits: Mapping[str, tuple[Any, np.ndarray]],
         transform: Callable[[tf.Tensor], Any],
         batch_size: int,
         seed: int,
@@ -52,7 +52,8 @@ class ArrayDataModule:
         """A split in its order."""
         return self._batches(*self._splits[split])
 
-    def _batches(self, inputs: np.ndarray, targets: np.ndarray) -> tf.data.Dataset:
+    def _batches(self, inputs: Any, targets: np.ndarray) -> tf.data.Dataset:
+        inputs = np.asarray(inputs)
         if inputs.dtype == object:
             inputs = inputs.astype(str)
         dataset = tf.data.Dataset.from_tensor_slices((inputs, targets))

@@ -11,7 +11,7 @@ def sha256(*columns: np.ndarray | Iterable[str]) -> str:
     digest = hashlib.sha256()
     for column in columns:
         if isinstance(column, np.ndarray) and column.dtype != object:
-            digest.update(column.tobytes())
+            digest.update(np.ascontiguousarray(column).view(np.uint8).data)
         else:
             for text in column:
                 digest.update(text.encode("utf-8") + b"\0")

@@ -48,6 +48,7 @@ class PlanBuilder:
         }
         self._kept = {} if kept is None else kept.values()
         self._findings: dict[str, Finding] = {}
+        self._latest: dict[str, Any] = {}
         self._columns: dict[str, ColumnFinding] = {}
         self._warnings: list[str] = []
 
@@ -58,6 +59,13 @@ class PlanBuilder:
     def kept(self, key: str) -> Any:
         """What training found for the key, or None."""
         return self._kept.get(key)
+
+    def latest(self) -> dict[str, Any]:
+        """By key what was decided last: where files are read in turn, of the last one.
+
+        Keys that were given are among these, also before they are decided.
+        """
+        return self._given | self._latest
 
     def decide(
         self,
@@ -110,6 +118,7 @@ class PlanBuilder:
         )
 
     def _note(self, key: str, decision: Decision) -> Any:
+        self._latest[key] = decision.value
         # Of several files the first decides what later data are read by.
         self._findings.setdefault(
             key,

@@ -56,18 +56,23 @@ def in_order(splits: Iterable[str]) -> list[str]:
     )
 
 
-def warn_of_split_column(
-    name: str, values: Iterable[Any], file: str, plan: "PlanBuilder"
-) -> None:
-    """Warns where the values of a column that is not read part the rows into splits."""
+def splits_among(values: Iterable[Any]) -> set[str] | None:
+    """The splits that values of a column name; None where one is no split's name."""
     found = set()
     for value in values:
         split = split_called(str(value).strip())
         if split is None:
-            return
+            return None
         found.add(split)
-    if len(found) > 1:
-        splits = in_order(found)
+    return found
+
+
+def warn_of_split_column(
+    name: str, found: Iterable[str], file: str, plan: "PlanBuilder"
+) -> None:
+    """Warns where a column that is not read parts the rows into splits."""
+    splits = in_order(found)
+    if len(splits) > 1:
         plan.warn(
             f"{file}: the column {name} parts the rows into {', '.join(splits)}; they "
             "are read as one. To keep them apart, give a folder with a file of each, "

@@ -5,6 +5,7 @@ once in bounded memory, and a saved baseline holds numbers alone.
 """
 
 import dataclasses
+import logging
 import re
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -33,6 +34,12 @@ _WORD = spaced_word(WITHOUT_SPACES + HANGUL, joiners="'\u2019")
 _TOKEN = regex.compile(rf"{_WORD}|\S", regex.V1)
 _LINE_BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 
+# Of texts, so many bytes in UTF-8 tell as much as all. Their n-grams take some hundred
+# bytes for each, and a gigabyte for all.
+_MOST_BYTES = 50_000_000
+
+logger = logging.getLogger("recurra")
+
 # An n-gram of one training text alone says nothing about others.
 _LEAST_TEXTS = 2
 
@@ -43,6 +50,31 @@ class Baseline(Protocol):
     def probabilities(self, texts: Sequence[str]) -> np.ndarray:
         """The probability of each class for each text: float64 `[N, C]`."""
         ...
+
+
+def rows_for_baselines(sizes: np.ndarray, seed: int) -> np.ndarray:
+    """The texts that baselines are fitted to: of very many some, drawn by the seed.
+
+    A line of the log says so.
+
+    Args:
+        sizes: Bytes of each text, `[N]`.
+        seed: Of the draw.
+
+    Returns:
+        Their numbers in rising order; all where they have at most 50 million bytes.
+    """
+    total = int(sizes.sum())
+    if total <= _MOST_BYTES:
+        return np.arange(len(sizes))
+    drawn = np.random.default_rng(seed).permutation(len(sizes))
+    drawn = drawn[: len(sizes) * _MOST_BYTES // total]
+    logger.info(
+        "The baselines are fitted to %s of the %s texts, drawn by the seed",
+        f"{len(drawn):,}",
+        f"{len(sizes):,}",
+    )
+    return np.sort(drawn)
 
 
 def fit_baselines(

@@ -1,14 +1,15 @@
-"""Batches of a split by tf.data: preprocessed once, cached, bucketed by length."""
+"""Batches of a split by tf.data: preprocessed once, stored, bucketed by length."""
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
 from ..core.autotuning import without_autotuning
+from ..data.ragged_store import RaggedStore, laid_side_by_side
 from ..data.texts.labelled_texts import LabelledTexts, Split
 from .preprocessing import PADDING, Preprocessing, load_ratios, with_ratios
 
@@ -83,8 +84,8 @@ class TrainingBatches:
     """The shuffled batches of the epochs over the training part.
 
     Texts of like length share a batch, so that little of it is padding: the buckets'
-    boundaries are quantiles of the lengths. Preprocessing runs once; its result stays
-    in memory.
+    boundaries are quantiles of the lengths. Preprocessing runs once; see
+    `StoredFeatures`.
 
     Args:
         split: Texts and labels.
@@ -109,35 +110,23 @@ class TrainingBatches:
         self._seed = seed
         # A file often holds one class after the other, and the shuffle buffer of a
         # large split does not reach over it.
-        order = np.random.default_rng(seed).permutation(len(split))
+        self._order = np.random.default_rng(seed).permutation(len(split))
         self._ratios: tf.Tensor | None = None
-        rows = _preprocessed(split, order, preprocessing)
+        begins = None
         if folds is not None and ratios is not None:
             # N-gram g of fold f is row f * (1 + n-grams) + g of the ratios laid flat.
             self._ratios = tf.constant(ratios.reshape(-1, ratios.shape[-1]))
-            begins = tf.data.Dataset.from_tensor_slices(
-                (folds[order] * ratios.shape[1]).astype(np.int32)
-            )
-            rows = tf.data.Dataset.zip(rows, begins).map(_of_fold)
-        self._rows = rows.cache()
-        self._buffer = min(len(split), SHUFFLE_BUFFER)
+            begins = (folds * ratios.shape[1]).astype(np.int32)
+        self._features = StoredFeatures(split, preprocessing, begins)
+        self._lengths = self._features.lengths.astype(np.int32)
 
     def of_epoch(self, epoch: int) -> tf.data.Dataset:
         """The batches of that epoch: the same ones for the same number."""
-        boundaries = self._boundaries
-        batches = self._rows.shuffle(
-            self._buffer,
-            seed=self._seed * 10_007 + epoch,
-            reshuffle_each_iteration=False,
-        ).bucket_by_sequence_length(
-            _length,
-            bucket_boundaries=boundaries,
-            bucket_batch_sizes=[self._batch_size] * (len(boundaries) + 1),
-        )
-        bucket = np.searchsorted(boundaries, self._lengths, side="right")
+        bucket = np.searchsorted(self._boundaries, self._lengths, side="right")
         steps = sum(
             math.ceil(rows / self._batch_size) for rows in np.bincount(bucket).tolist()
         )
+        batches = self._features.of_rows(self._rows_of_epoch(epoch))
         return without_autotuning(
             _with_ratios(batches, self._ratios)
             .apply(tf.data.experimental.assert_cardinality(steps))
@@ -147,15 +136,28 @@ class TrainingBatches:
     def padded_fraction(self) -> float:
         """The part of all token positions of an epoch that is padding."""
         positions = sum(
-            int(tf.size(features["tokens"])) for features, _ in self.of_epoch(0)
+            len(rows) * int(self._lengths[rows].max())
+            for rows in without_autotuning(self._rows_of_epoch(0)).as_numpy_iterator()
         )
         return 1.0 - float(self._lengths.sum()) / positions
 
-    @functools.cached_property
-    def _lengths(self) -> np.ndarray:
-        batches = self._rows.map(_length).batch(4096)
-        return np.concatenate(
-            [lengths.numpy() for lengths in without_autotuning(batches)]
+    def _rows_of_epoch(self, epoch: int) -> tf.data.Dataset:
+        """The numbers of the rows of each batch."""
+        return (
+            tf.data.Dataset.from_tensor_slices(
+                (self._order, self._lengths[self._order])
+            )
+            .shuffle(
+                min(len(self._order), SHUFFLE_BUFFER),
+                seed=self._seed * 10_007 + epoch,
+                reshuffle_each_iteration=False,
+            )
+            .bucket_by_sequence_length(
+                lambda row, length: length,
+                bucket_boundaries=self._boundaries,
+                bucket_batch_sizes=[self._batch_size] * (len(self._boundaries) + 1),
+            )
+            .map(lambda rows, lengths: rows)
         )
 
     @functools.cached_property
@@ -177,14 +179,12 @@ class EvaluationBatches:
         ratios: np.ndarray | None,
         batch_size: int,
     ):
-        self._order = np.argsort([len(text) for text in split.texts], kind="stable")
-        steps = math.ceil(len(split) / batch_size)
-        batches = _preprocessed(split, self._order, preprocessing).padded_batch(
-            batch_size
-        )
+        self._order = np.argsort(split.texts.lengths(), kind="stable")
+        self._features = StoredFeatures(split, preprocessing)
+        rows = tf.data.Dataset.from_tensor_slices(self._order).batch(batch_size)
         self.batches = without_autotuning(
             _with_ratios(
-                batches.apply(tf.data.experimental.assert_cardinality(steps)).cache(),
+                self._features.of_rows(rows),
                 None if ratios is None else tf.constant(ratios[0]),
             ).prefetch(tf.data.AUTOTUNE)
         )
@@ -197,33 +197,74 @@ class EvaluationBatches:
 
     def lengths(self) -> np.ndarray:
         """Tokens that the recurrent branch reads of each text, in the split's order."""
-        return self.in_split_order(
-            np.concatenate(
-                [
-                    np.count_nonzero(features["tokens"].numpy() != PADDING, axis=1)
-                    for features, _ in self.batches
-                ]
-            )
-        )
+        return self._features.lengths
+
+
+class StoredFeatures:
+    """The features of a split's texts, made once and stored in its order.
+
+    Args:
+        split: Texts and labels.
+        preprocessing: Makes the features.
+        ngram_begins: What is added to the ids under `ngram_features` of each row.
+    """
+
+    def __init__(
+        self,
+        split: Split,
+        preprocessing: Preprocessing,
+        ngram_begins: np.ndarray | None = None,
+    ):
+        self._labels = split.labels
+        self._begins = ngram_begins
+        self._stores: dict[str, RaggedStore] = {}
+        for features in _preprocessed(split, preprocessing):
+            for name, rows in features.items():
+                values = rows.flat_values.numpy()
+                width = values.shape[1] if values.ndim > 1 else 0
+                store = self._stores.setdefault(name, RaggedStore(width))
+                store.append(values, rows.row_lengths().numpy())
+
+    @functools.cached_property
+    def lengths(self) -> np.ndarray:
+        """The tokens of each text, int64 `[N]`."""
+        return self._stores["tokens"].lengths()
+
+    def of_rows(self, rows: tf.data.Dataset) -> tf.data.Dataset:
+        """Batches of padded features and labels, given numbers of rows, `[(N)]`."""
+        names = list(self._stores)
+        types = [tf.int32] * len(names) + [self._labels.dtype]
+
+        def gathered(rows: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+            *arrays, labels = tf.numpy_function(self._gather, [rows], types)
+            for name, values in zip(names, arrays, strict=True):
+                width = self._stores[name].width
+                values.set_shape([None, None, width] if width else [None, None])
+            labels.set_shape([None])
+            return dict(zip(names, arrays, strict=True)), labels
+
+        return rows.map(gathered, num_parallel_calls=tf.data.AUTOTUNE)
+
+    def _gather(self, rows: np.ndarray) -> list[np.ndarray]:
+        arrays = []
+        for name, store in self._stores.items():
+            values, lengths = store.gather(rows)
+            if name == "ngram_features" and self._begins is not None:
+                values = values + np.repeat(self._begins[rows], lengths)[:, None]
+            arrays.append(laid_side_by_side(values, lengths, PADDING))
+        return [*arrays, self._labels[rows]]
 
 
 def _preprocessed(
-    split: Split, order: np.ndarray, preprocessing: Preprocessing
-) -> tf.data.Dataset:
-    """Single rows of features and label, in the given order."""
-    texts = tf.constant(split.texts[order], tf.string)
-    features = _graph(preprocessing)
-    return (
-        tf.data.Dataset.from_tensor_slices((texts, split.labels[order]))
-        .batch(PREPROCESSING_BATCH)
-        .map(
-            lambda text, label: (features(text), label),
-            num_parallel_calls=tf.data.AUTOTUNE,
-        )
-        .unbatch()
-        # A single row of a ragged batch is a plain tensor; this makes tf.data see it.
-        .map(lambda features, label: (features, label))
+    split: Split, preprocessing: Preprocessing
+) -> Iterator[dict[str, tf.RaggedTensor]]:
+    """The features of the texts, some together, in their order."""
+    texts = tf.data.Dataset.from_generator(
+        lambda: split.texts.parts(PREPROCESSING_BATCH),
+        output_signature=tf.TensorSpec([None], tf.string),
     )
+    features = texts.map(_graph(preprocessing), num_parallel_calls=tf.data.AUTOTUNE)
+    yield from without_autotuning(features)
 
 
 @functools.lru_cache(maxsize=2)
@@ -236,14 +277,6 @@ def _graph(preprocessing: Preprocessing) -> Callable[[tf.Tensor], dict]:
     )
 
 
-def _of_fold(row: tuple, begin: tf.Tensor) -> tuple:
-    """The row with the ids under `ngram_features` moved to its fold's ratios."""
-    features, label = row
-    if "ngram_features" in features:
-        features = features | {"ngram_features": features["ngram_features"] + begin}
-    return features, label
-
-
 def _with_ratios(batches: tf.data.Dataset, ratios: tf.Tensor | None) -> tf.data.Dataset:
     if ratios is None:
         return batches
@@ -251,7 +284,3 @@ def _with_ratios(batches: tf.data.Dataset, ratios: tf.Tensor | None) -> tf.data.
         lambda features, label: (with_ratios(features, ratios), label),
         num_parallel_calls=tf.data.AUTOTUNE,
     )
-
-
-def _length(features: dict[str, tf.Tensor], label: tf.Tensor) -> tf.Tensor:
-    return tf.size(features["tokens"])

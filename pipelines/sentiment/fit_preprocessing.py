@@ -12,6 +12,7 @@ from scipy import sparse
 from ..core.autotuning import without_autotuning
 from ..core.files import write_json, write_text, written_whole
 from ..data.texts.labelled_texts import Split
+from ..data.texts.stored_texts import Texts
 from .config import NgramsConfig, SentimentConfig, TextConfig
 from .linear_members import fit_linear_members, write_linear_members
 from .preprocessing import (
@@ -92,7 +93,7 @@ def fit_preprocessing(
     _write_array(assets / "word_vectors.npy", vectors)
 
 
-def _vocabulary(text: TextConfig, texts: np.ndarray) -> list[str]:
+def _vocabulary(text: TextConfig, texts: Texts) -> list[str]:
     counter: Counter[bytes] = Counter()
     for tokens in _tokenized(texts, text):
         counter.update(tokens.flat_values.numpy().tolist())
@@ -143,7 +144,7 @@ class _Found:
         return sparse.csr_matrix((ones, (rows, column)), shape), lengths
 
 
-def _find_ngrams(configuration: SentimentConfig, texts: np.ndarray) -> _Found:
+def _find_ngrams(configuration: SentimentConfig, texts: Texts) -> _Found:
     widths = range(1, configuration.ngrams.longest + 1)
     parts: list[tuple[np.ndarray, ...]] = []
     row = 0
@@ -159,7 +160,7 @@ def _find_ngrams(configuration: SentimentConfig, texts: np.ndarray) -> _Found:
 
 def _word_vectors(
     configuration: SentimentConfig,
-    texts: np.ndarray,
+    texts: Texts,
     assets: Path,
     words: int,
 ) -> np.ndarray:
@@ -239,10 +240,12 @@ def _log_count_ratios(
     )
 
 
-def _tokenized(texts: np.ndarray, text: TextConfig) -> Iterator[tf.RaggedTensor]:
+def _tokenized(texts: Texts, text: TextConfig) -> Iterator[tf.RaggedTensor]:
     dataset = (
-        tf.data.Dataset.from_tensor_slices(tf.constant(texts, tf.string))
-        .batch(TOKENIZATION_BATCH)
+        tf.data.Dataset.from_generator(
+            lambda: texts.parts(TOKENIZATION_BATCH),
+            output_signature=tf.TensorSpec([None], tf.string),
+        )
         .map(
             # Plain graph code, which AutoGraph would take seconds to read.
             tf.autograph.experimental.do_not_convert(

@@ -75,6 +75,7 @@ class SentimentResult(EvaluationResult):
         lengths: Gives the numbers of tokens of the texts, int `[N]`.
         padded_fraction: Of the training batches.
         seed: Of the bootstrap.
+        baseline_rows: Training texts that the baselines were fitted to; None: all.
     """
 
     def __init__(
@@ -91,6 +92,7 @@ class SentimentResult(EvaluationResult):
         values: np.ndarray | None = None,
         padded_fraction: float,
         seed: int,
+        baseline_rows: int | None = None,
     ):
         self.data, self.split = texts.spec, split
         self.texts = texts
@@ -112,6 +114,8 @@ class SentimentResult(EvaluationResult):
         self._lengths = lengths
         self._padded_fraction = padded_fraction
         self._seed = seed
+        sampled = {"baseline_rows": baseline_rows}
+        self._sampled = {} if baseline_rows is None else sampled
         metrics = {
             name: self._measured(classification_metrics, name) for name in self._systems
         }
@@ -177,13 +181,14 @@ class SentimentResult(EvaluationResult):
             },
             "uncalibrated": self.uncalibrated_metrics,
             "confusion_matrix": self.confusion.tolist(),
+            **self._sampled,
         }
 
     def predictions(self) -> pandas.DataFrame:
         names = np.array(self.classes, object)
         return pandas.DataFrame(
             {
-                "text": self.rows.texts,
+                "text": np.asarray(self.rows.texts),
                 "label": names[self.labels],
                 "predicted": names[self.predicted],
                 **{
@@ -214,6 +219,7 @@ class SentimentResult(EvaluationResult):
                 "columns": dict(self.texts.columns),
                 "texts that stand in two splits": dict(self.texts.duplicates),
                 "padded fraction": self._padded_fraction,
+                **self._sampled,
             },
             bad_rows=[str(row) for row in self.texts.bad_rows],
         )

@@ -23,7 +23,7 @@ from ..data.texts.labelled_texts import (
     load_evaluation_texts,
     load_labelled_texts,
 )
-from .baselines import Baseline, fit_baselines
+from .baselines import Baseline, fit_baselines, rows_for_baselines
 from .cli import TASK
 from .config import LABEL_COLUMNS, DecisionConfig, SentimentConfig
 from .data import TextDataModule
@@ -56,6 +56,9 @@ _LOADING = {
 # What runs have in common whose models are taken as one.
 _SECTIONS = ("text", "model", "ngrams", "linear", "wide")
 _ASSETS = ("classes.json", "vocabulary.txt", "ngrams.txt", "ngram_ratios.npy")
+
+# Texts that a baseline answers together.
+_TOGETHER = 50_000
 
 #: Of a run, or of several as one.
 Trained: TypeAlias = keras.Model | Ensemble
@@ -174,9 +177,12 @@ class SentimentTask(Task[SentimentConfig, LabelledTexts, TextDataModule]):
 
     def fit_baselines(self, data_module: TextDataModule) -> dict[str, Baseline]:
         train = data_module.data.splits["train"]
+        rows = rows_for_baselines(train.texts.sizes(), self.configuration.seed)
+        if len(rows) < len(train):
+            write_json(self._baseline_rows_file, {"rows": len(rows)})
         return fit_baselines(
-            train.texts.tolist(),
-            train.labels,
+            train.texts[rows].tolist(),
+            train.labels[rows],
             len(data_module.data.classes),
             self.configuration.seed,
             class_weights=self._class_weights,
@@ -195,9 +201,12 @@ class SentimentTask(Task[SentimentConfig, LabelledTexts, TextDataModule]):
             branches = known.branches
         else:
             branches = self._branch_logits(ensemble.models, data_module, split)
-        texts = data.splits[split].texts.tolist()
+        texts = data.splits[split].texts
         baselines = of_baselines(
-            self.kept_baselines(), lambda baseline: baseline.probabilities(texts)
+            self.kept_baselines(),
+            lambda baseline: np.concatenate(
+                [baseline.probabilities(part) for part in texts.parts(_TOGETHER)]
+            ),
         )
         return SentimentResult(
             data,
@@ -211,6 +220,7 @@ class SentimentTask(Task[SentimentConfig, LabelledTexts, TextDataModule]):
             values=ordered_values(data.classes, self.configuration.data.ordered),
             padded_fraction=self.run.padded_fraction,
             seed=self.configuration.seed,
+            baseline_rows=self._baseline_rows,
         )
 
     def ensemble(
@@ -327,6 +337,16 @@ class SentimentTask(Task[SentimentConfig, LabelledTexts, TextDataModule]):
         """What a row of each class counts; runs of before there were such have none."""
         file = self._weights_file
         return read_json(file) if file.is_file() else None
+
+    @property
+    def _baseline_rows(self) -> int | None:
+        """How many training texts the baselines were fitted to, where not to all."""
+        file = self._baseline_rows_file
+        return read_json(file)["rows"] if file.is_file() else None
+
+    @property
+    def _baseline_rows_file(self) -> Path:
+        return self.run.assets / "baseline_rows.json"
 
     @property
     def _weights_file(self) -> Path:

@@ -107,11 +107,12 @@ class LexiconBaseline:
 
 def _drawn(pairs: PairSplit, seed: int) -> tuple[list[str], list[str]]:
     """Of pairs with two sides as many as can be aligned, drawn at random."""
-    lengths = np.array(
+    lengths = np.stack(
         [
-            [len(TOKEN.findall(source)), len(TOKEN.findall(target))]
-            for source, target in zip(pairs.source, pairs.target, strict=True)
-        ]
+            np.fromiter((len(TOKEN.findall(text)) for text in side), np.int64)
+            for side in (pairs.source, pairs.target)
+        ],
+        axis=1,
     )
     links = (lengths[:, 0] + 1) * lengths[:, 1]
     order = np.random.default_rng(seed).permutation(len(pairs))

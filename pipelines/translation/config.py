@@ -119,7 +119,7 @@ class SubwordsConfig(Config):
         "sentences, and its characters; 0 for the pieces of both",
     )
     max_training_sentences: int = Field(
-        1_000_000, ge=1, description="that a vocabulary is fitted to"
+        500_000, ge=1, description="that a vocabulary is fitted to"
     )
     sampling_alpha: float | None = Field(
         None,

@@ -1,13 +1,14 @@
 """Batches of sentence pairs by tf.data: encoded once, of like lengths together."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
 
 from ..core.autotuning import without_autotuning
+from ..data.ragged_store import RaggedStore
 from ..data.texts.sentence_pairs import PairSplit, SentencePairs
 from .subwords import BOS, EOS, PADDING, UNKNOWN, Subwords
 
@@ -94,50 +95,61 @@ class EncodedPairs:
     """Pairs as ids, each side with `EOS` behind it.
 
     Args:
-        source: Ragged int32 `[pairs, (S)]`.
-        target: Ragged int32 `[pairs, (T)]`.
-        lengths: S and T of each, int64 `[pairs, 2]`.
+        source: int32 `[pairs, (S)]`.
+        target: int32 `[pairs, (T)]`.
     """
 
-    source: tf.RaggedTensor
-    target: tf.RaggedTensor
-    lengths: np.ndarray
+    source: RaggedStore
+    target: RaggedStore
+
+    @functools.cached_property
+    def lengths(self) -> np.ndarray:
+        """S and T of each, int64 `[pairs, 2]`."""
+        return np.stack([self.source.lengths(), self.target.lengths()], 1)
+
+    def add(self, source: tf.RaggedTensor, target: tf.RaggedTensor) -> None:
+        """Adds pairs behind the others."""
+        for store, ids in ((self.source, source), (self.target, target)):
+            ids = with_end(ids)
+            store.append(ids.flat_values.numpy(), ids.row_lengths().numpy())
 
 
 def encode_pairs(split: PairSplit, subwords: Subwords) -> EncodedPairs:
     """The ids of a split, as the graph that is served encodes them."""
-    texts = tf.constant(split.source, tf.string), tf.constant(split.target, tf.string)
-    batches = (
-        tf.data.Dataset.from_tensor_slices(texts)
-        .batch(_ENCODED_TOGETHER)
-        .map(
-            lambda source, target: (
-                with_end(subwords.source.encode(source)),
-                with_end(subwords.target.encode(target)),
-            ),
-            num_parallel_calls=tf.data.AUTOTUNE,
-        )
+    texts = tf.TensorSpec([None], tf.string)
+    batches = tf.data.Dataset.from_generator(
+        lambda: zip(*_in_parts(split), strict=True), output_signature=(texts, texts)
+    ).map(
+        lambda source, target: (
+            subwords.source.encode(source),
+            subwords.target.encode(target),
+        ),
+        num_parallel_calls=tf.data.AUTOTUNE,
     )
-    sources, targets = zip(*without_autotuning(batches), strict=True)
-    return _with_lengths(tf.concat(sources, 0), tf.concat(targets, 0))
+    pairs = EncodedPairs(RaggedStore(), RaggedStore())
+    for source, target in without_autotuning(batches):
+        pairs.add(source, target)
+    return pairs
 
 
 def sample_pairs(
     split: PairSplit, subwords: Subwords, alpha: float, seeds: list[int]
 ) -> EncodedPairs:
     """The ids of drawn pieces of a split; one seed for each side."""
-    sides = (subwords.source, split.source), (subwords.target, split.target)
-    return _with_lengths(
-        *(
-            with_end(pieces.sample(texts.tolist(), alpha, seed))
-            for (pieces, texts), seed in zip(sides, seeds, strict=True)
+    drawn = (
+        pieces.sample(texts, alpha, seed)
+        for pieces, texts, seed in zip(
+            (subwords.source, subwords.target), _in_parts(split), seeds, strict=True
         )
     )
+    pairs = EncodedPairs(RaggedStore(), RaggedStore())
+    for source, target in zip(*drawn, strict=True):
+        pairs.add(source, target)
+    return pairs
 
 
-def _with_lengths(source: tf.RaggedTensor, target: tf.RaggedTensor) -> EncodedPairs:
-    lengths = np.stack([side.row_lengths().numpy() for side in (source, target)], 1)
-    return EncodedPairs(source, target, lengths)
+def _in_parts(split: PairSplit) -> Iterator[Iterator[list[str]]]:
+    return (side.parts(_ENCODED_TOGETHER) for side in (split.source, split.target))
 
 
 def with_end(ids: tf.RaggedTensor) -> tf.RaggedTensor:
@@ -224,9 +236,14 @@ def _batches(pairs: EncodedPairs, plan: list[_PlannedBatch]) -> tf.data.Dataset:
     )
     shapes = np.stack([shape for _, shape in plan])
 
+    def gathered(rows: np.ndarray, shape: np.ndarray) -> list[np.ndarray]:
+        sides = zip((pairs.source, pairs.target), shape.tolist(), strict=True)
+        return [store.padded(rows, PADDING, length) for store, length in sides]
+
     def batch(rows: tf.Tensor, shape: tf.Tensor) -> Batch:
-        source = _padded(pairs.source, rows, shape[0])
-        target = _padded(pairs.target, rows, shape[1])
+        source, target = tf.numpy_function(gathered, [rows, shape], [tf.int32] * 2)
+        for side in (source, target):
+            side.set_shape([None, None])
         weights = tf.cast(is_scored(target), tf.float32)
         return {"source": source, "target_in": shifted(target)}, target, weights
 
@@ -235,8 +252,3 @@ def _batches(pairs: EncodedPairs, plan: list[_PlannedBatch]) -> tf.data.Dataset:
         .map(batch, num_parallel_calls=tf.data.AUTOTUNE)
         .prefetch(tf.data.AUTOTUNE)
     )
-
-
-def _padded(ids: tf.RaggedTensor, rows: tf.Tensor, length: tf.Tensor) -> tf.Tensor:
-    chosen = tf.gather(ids, rows)
-    return chosen.to_tensor(PADDING, shape=tf.stack([-1, length]))

@@ -48,9 +48,8 @@ class PieceSampler:
         self._draw = self._draw_cut if is_unigram else self._draw_merges
         self._cuts = functools.lru_cache(_KEPT_WORDS)(self._cuts_of)
 
-    def sample(self, texts: list[str], seed: int) -> list[list[int]]:
+    def sample(self, texts: list[str], generator: random.Random) -> list[list[int]]:
         """Ids of the pieces drawn for each text; texts are normalised."""
-        generator = random.Random(seed)
         drawn = []
         for text in texts:
             words = text.replace(" ", SPACE).split(SPACE) if text else []

@@ -16,7 +16,9 @@ import hashlib
 import io
 import itertools
 import logging
+import random
 import tempfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,7 @@ from tensorflow_text.python.ops import sentencepiece_tokenizer
 from ..core.errors import UserError
 from ..core.files import written_whole
 from ..data.texts.sentence_pairs import PairSplit
+from ..data.texts.stored_texts import Texts
 from ..data.texts.text_description import quantiles
 from ..data.texts.words import INVISIBLE, SPACES, count_words
 from .config import Algorithm, SubwordsConfig
@@ -62,8 +65,8 @@ logger = logging.getLogger("recurra")
 
 def fit_subwords(
     config: SubwordsConfig,
-    source: np.ndarray,
-    target: np.ndarray,
+    source: Texts,
+    target: Texts,
     assets: Path,
     seed: int,
 ) -> None:
@@ -75,8 +78,8 @@ def fit_subwords(
 
     Args:
         config: Kind and size of the vocabularies.
-        source: Strings `[pairs]`.
-        target: Strings `[pairs]`.
+        source: Of the pairs.
+        target: Of the same pairs.
         assets: The folder to write to.
         seed: Of the draw of sentences, where there are too many.
 
@@ -215,7 +218,7 @@ def _model_proto(model: bytes) -> Any:
     return module.ModelProto.FromString(model)
 
 
-def _drawn(texts: np.ndarray, most: int, seed: int) -> list[str]:
+def _drawn(texts: Texts, most: int, seed: int) -> list[str]:
     """At most so many sentences, without empty ones."""
     rows = np.random.default_rng(seed).permutation(len(texts))[:most]
     return [text for text in texts[np.sort(rows)] if text]
@@ -268,22 +271,28 @@ class Pieces(tf.Module):
         """
         return self._tokenizer.tokenize(normalise(text))
 
-    def sample(self, texts: list[str], alpha: float, seed: int) -> tf.RaggedTensor:
+    def sample(
+        self, parts: Iterable[list[str]], alpha: float, seed: int
+    ) -> Iterator[tf.RaggedTensor]:
         """Ids of pieces drawn for each text: the same ones for the same seed.
 
         Args:
-            texts: Normalised, as data sets of this project are.
+            parts: Texts, some together. They are normalised, as data sets of this
+                project are.
             alpha: Of `PieceSampler`.
             seed: Of the draw.
 
-        Returns:
-            Ragged int32 `[N, (pieces)]`.
+        Yields:
+            Of each part ragged int32 `[N, (pieces)]`.
         """
-        ids = PieceSampler(_model_proto(self._model), alpha).sample(texts, seed)
-        return tf.RaggedTensor.from_row_lengths(
-            np.fromiter(itertools.chain.from_iterable(ids), np.int32),
-            [len(row) for row in ids],
-        )
+        sampler = PieceSampler(_model_proto(self._model), alpha)
+        generator = random.Random(seed)
+        for texts in parts:
+            ids = sampler.sample(texts, generator)
+            yield tf.RaggedTensor.from_row_lengths(
+                np.fromiter(itertools.chain.from_iterable(ids), np.int32),
+                np.array([len(row) for row in ids], np.int64),
+            )
 
     def decode(self, ids: tf.Tensor | tf.RaggedTensor) -> tf.Tensor:
         """The texts of ids: up to the first `EOS`, without special tokens.
@@ -367,7 +376,7 @@ def describe_subwords(
     }
 
 
-def _describe_pieces(pieces: Pieces, texts: np.ndarray) -> dict[str, object]:
+def _describe_pieces(pieces: Pieces, texts: Texts) -> dict[str, object]:
     texts = texts[:_MEASURED_SENTENCES]
     ids = pieces.encode(texts.tolist())
     names = pieces.pieces(np.arange(pieces.vocabulary_size, dtype=np.int32)).numpy()

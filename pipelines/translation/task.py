@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import itertools
 import logging
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -26,6 +27,7 @@ from ..data.texts.sentence_pairs import (
     load_sentence_pairs,
     load_test_pairs,
 )
+from ..data.texts.stored_texts import Texts
 from .baselines import Baseline, fit_baselines
 from .cli import TASK
 from .config import (
@@ -56,6 +58,8 @@ _LOWEST = ("val_loss", "ter", "wer")
 _EXAMPLES = 2
 # Pairs that tell as much of lengths as millions would.
 _MEASURED_PAIRS = 20_000
+# Sources whose lengths are measured together.
+_ENCODED_TOGETHER = 10_000
 # Of training targets, before it is said that they could not be.
 _MOST_CUT_OFF = 0.01
 
@@ -107,8 +111,8 @@ class TranslationTask(Task[TranslationConfig, SentencePairs, PairDataModule]):
         if len(parts) > 1:
             logger.info("%s: evaluated as one test: %s", spec, ", ".join(data.splits))
         test = PairSplit(
-            np.concatenate([part.source for part in parts]),
-            np.concatenate([part.target for part in parts]),
+            Texts.of(itertools.chain.from_iterable(part.source for part in parts)),
+            Texts.of(itertools.chain.from_iterable(part.target for part in parts)),
         )
         return dataclasses.replace(data, splits={"test": test})
 
@@ -143,8 +147,12 @@ class TranslationTask(Task[TranslationConfig, SentencePairs, PairDataModule]):
         """Keeps how long sources are, and how texts are to be split by that."""
         rows = np.linspace(0, len(train) - 1, _MEASURED_PAIRS).round().astype(int)
         rows = np.unique(rows)
-        ids = self._subwords.source.encode(train.source.tolist())
-        lengths = ids.row_lengths().numpy()
+        lengths = np.concatenate(
+            [
+                self._subwords.source.encode(part).row_lengths().numpy()
+                for part in train.source.parts(_ENCODED_TOGETHER)
+            ]
+        )
         targets = self._subwords.target.encode(train.target[rows].tolist())
         lengths_of_both = np.stack([lengths[rows], targets.row_lengths().numpy()], 1)
         splitting = usual_splitting(train.source[rows].tolist(), lengths_of_both)

@@ -43,4 +43,4 @@ def rows_of(reviews: LabelledTexts, split: str) -> tuple[np.ndarray, np.ndarray]
     """The texts and the stars of a split, `[N]` each."""
     stars = np.array([float(name) for name in reviews.classes], np.float32)
     rows = reviews.splits[split]
-    return rows.texts, stars[rows.labels]
+    return np.asarray(rows.texts), stars[rows.labels]

@@ -1,11 +1,48 @@
 """Rows of a file: where they stand, and which of them cannot be read."""
 
+from array import array
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 #: A file and the 1-based line of it; None where the whole file is one row.
 Location = tuple[str, int | None]
+
+_NO_LINE = -1
+
+
+class Locations(Sequence[Location]):
+    """Locations to append to, as to a list; each takes sixteen bytes."""
+
+    def __init__(self, locations: Iterable[Location] = ()):
+        self._files: list[str] = []
+        self._lines = array("q")
+        self.extend(locations)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def append(self, location: Location) -> None:
+        """Adds one."""
+        file, line = location
+        self._files.append(file)
+        self._lines.append(_NO_LINE if line is None else line)
+
+    def extend(self, locations: Iterable[Location]) -> None:
+        """Adds some."""
+        for location in locations:
+            self.append(location)
+
+    def __iadd__(self, locations: Iterable[Location]) -> "Locations":
+        self.extend(locations)
+        return self
+
+    def __getitem__(self, row: Any) -> Any:
+        if isinstance(row, slice):
+            return [self[number] for number in range(*row.indices(len(self)))]
+        line = self._lines[row]
+        return self._files[row], None if line == _NO_LINE else line
 
 
 @dataclass(frozen=True)

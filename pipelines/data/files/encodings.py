@@ -14,7 +14,8 @@ from ..reading import Decision
 UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 #: Of a file in one of these each line may be in the other.
 BY_LINE = ("utf-8", "cp1252")
-_JAPANESE_ESCAPE = b"\x1b$"
+#: What text in ISO-2022-JP has, whose bytes are UTF-8 too.
+JAPANESE_ESCAPE = b"\x1b$"
 _UTF_8_MARK = b"\xef\xbb\xbf"
 #: Why a line or file cannot be read.
 UNDECODABLE = (
@@ -155,7 +156,7 @@ def guess_encoding(data: bytes) -> Decision:
     """
     if data.startswith(UTF_16_MARKS):
         return Decision("utf-16", "its byte-order mark")
-    if _JAPANESE_ESCAPE in data and _decoded(data, "iso2022_jp") is not None:
+    if JAPANESE_ESCAPE in data and _decoded(data, "iso2022_jp") is not None:
         return Decision("iso2022_jp", "its escape sequences")
     if _decoded(data, "utf-8") is not None:
         return Decision("utf-8", "all bytes")

@@ -9,6 +9,8 @@ import numpy as np
 
 from ...core.errors import UserError
 from ..reading import PlanBuilder
+from .large_files import is_large_text
+from .streams import FileStream
 from .tables import TextLines, read_lines
 
 #: Endings of files whose sentences stand in `<seg>`, as those of WMT and IWSLT do.
@@ -47,6 +49,18 @@ def read_parallel_lines(
     if not counts[0]:
         raise UserError(f"{source}: the file is empty; sentences were expected")
     return lines
+
+
+def are_large_in_step(source: Path, target: Path, plan: PlanBuilder) -> bool:
+    """Whether two files are read in parts: large, of plain lines, and equally many."""
+    if any(
+        ".tags." in path.name
+        or path.name.lower().removesuffix(".gz").endswith(SEGMENTED)
+        or not is_large_text(path, plan)
+        for path in (source, target)
+    ):
+        return False
+    return FileStream(source).number_of_lines() == FileStream(target).number_of_lines()
 
 
 def _read(path: Path, plan: PlanBuilder | None) -> TextLines:

@@ -5,6 +5,7 @@ value is read as in training, which reads all rows at once, and wherever it stan
 """
 
 import bz2
+import codecs
 import gzip
 import lzma
 import re
@@ -24,7 +25,8 @@ from ...cards import ReadingPlan
 from ...core.errors import UserError
 from ..reading import PlanBuilder
 from .compression import inner_name
-from .encodings import BY_LINE, UTF_16_MARKS
+from .encodings import BY_LINE, JAPANESE_ESCAPE, UTF_16_MARKS
+from .table_layout import NamesColumns
 from .tables import Table, read_lines, read_table
 
 #: Bytes of a part, and rows of one of Parquet.
@@ -59,16 +61,27 @@ class FileStream:
     Args:
         path: the file.
         kept: the plan of training, by which it is read where it fits.
+        plan: takes the decisions on the first part, and brings those that are given;
+            instead of ``kept``.
     """
 
-    def __init__(self, path: Path, kept: ReadingPlan | None = None):
+    def __init__(
+        self,
+        path: Path,
+        kept: ReadingPlan | None = None,
+        plan: PlanBuilder | None = None,
+    ):
         self.path = path
         self.kept = kept
+        self._plan = plan
         self.size = path.stat().st_size if path.is_file() else 0
         self.position = 0
 
-    def tables(self) -> Iterator[Table]:
+    def tables(self, names_columns: NamesColumns | None = None) -> Iterator[Table]:
         """The parts of a table, each with the lines that its rows have in the file.
+
+        Args:
+            names_columns: says of the first part what ``read_table`` asks.
 
         Raises:
             UserError: as ``read_table`` does.
@@ -77,7 +90,7 @@ class FileStream:
         if suffix == ".parquet" and self.path.suffix.lower() == suffix:
             yield from self._parquet()
         elif suffix in (*_DELIMITED, *_JSON_LINES) and self._has_byte_lines():
-            yield from self._parted(has_header=suffix in _DELIMITED)
+            yield from self._parted(suffix in _DELIMITED, names_columns)
         else:
             yield self._whole()
             self.position = self.size
@@ -116,15 +129,49 @@ class FileStream:
                 above += len(lines)
                 yield lines
 
-    def _parted(self, has_header: bool) -> Iterator[Table]:
+    def number_of_lines(self) -> int:
+        """The lines of a text file."""
+        number, last = 0, b"\n"
+        with self._opened() as (file, _):
+            while part := file.read(PART_BYTES):
+                number, last = number + part.count(b"\n"), part[-1:]
+        return number + (last != b"\n")
+
+    def is_utf_8(self) -> bool:
+        """Whether all of it is text in UTF-8, with line feeds at the ends of lines."""
+        if not self._has_byte_lines():
+            return False
+        decoder = codecs.getincrementaldecoder("utf-8")()
+        with self._opened() as (file, _):
+            while part := file.read(PART_BYTES):
+                if JAPANESE_ESCAPE in part:
+                    return False
+                try:
+                    decoder.decode(part)
+                except UnicodeDecodeError:
+                    return False
+        return not decoder.getstate()[0]
+
+    def _parted(
+        self, has_header: bool, names_columns: NamesColumns | None
+    ) -> Iterator[Table]:
         header, above = b"", 0
-        plan = PlanBuilder(kept=self.kept)
+        plan = self._plan or PlanBuilder(kept=self.kept)
         with self._part_file() as part:
             for data in self._parts(is_delimited=has_header):
                 if data.strip():
                     part.write_bytes(header + data)
                     shift = above - header.count(b"\n")
-                    table = self._part(part, shift, plan)
+                    table = self._part(
+                        part,
+                        shift,
+                        plan,
+                        # Below the first part it is decided.
+                        names_columns=None if above else names_columns,
+                        is_part=above > 0,
+                    )
+                    if header:
+                        table = replace(table, encodings=_without(header, table))
                     if has_header and not above:
                         lines = data.splitlines(keepends=True)
                         header = b"".join(lines[: int(table.lines[0]) - 1])
@@ -136,13 +183,13 @@ class FileStream:
             yield self._whole()
 
     def _whole(self) -> Table:
-        return read_table(self.path, plan=PlanBuilder(kept=self.kept))
+        return read_table(self.path, plan=self._plan or PlanBuilder(kept=self.kept))
 
-    def _part(self, part: Path, shift: int, plan: PlanBuilder) -> Table:
+    def _part(self, part: Path, shift: int, plan: PlanBuilder, **reading: Any) -> Table:
         """The table of a part, as one of the file, ``shift`` lines further down."""
         path = str(self.path)
         try:
-            table = read_table(part, plan=plan)
+            table = read_table(part, plan=plan, **reading)
         except UserError as error:
             said = str(error).replace(str(part), path)
             raise UserError(
@@ -177,7 +224,7 @@ class FileStream:
             yield self._whole()
 
     def _read_lines(self, path: Path, above: int) -> list[str]:
-        read = read_lines(path, PlanBuilder(kept=self.kept))
+        read = read_lines(path, self._plan or PlanBuilder(kept=self.kept))
         if read.undecodable:
             raise UserError(
                 f"{self.path}, line {above + min(read.undecodable)}: bytes in no known "
@@ -237,9 +284,16 @@ class FileStream:
             yield Path(folder) / inner_name(self.path)
 
 
+def _without(header: bytes, table: Table) -> dict[str, int]:
+    """The lines by encoding, without those of the header, which stand in all parts."""
+    first, *others = table.encodings
+    lines = table.encodings[first] - header.count(b"\n")
+    return {first: lines, **{name: table.encodings[name] for name in others}}
+
+
 def _settled(plan: PlanBuilder) -> PlanBuilder:
     """The plan for the parts below the first, which has decided on the layout."""
-    values = plan.plan().values()
+    values = plan.latest()
     if values.get("encoding") in BY_LINE:
         # The next part may have lines in the other.
         del values["encoding"]

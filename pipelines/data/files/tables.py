@@ -3,7 +3,6 @@
 Where several readings are possible the plan decides, by the keys of `TableConfig`.
 """
 
-import io
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -12,12 +11,13 @@ from pathlib import Path, PurePath
 
 import numpy as np
 import pandas as pd
+import pyarrow
 
 from ...core.errors import UserError
 from ..reading import PlanBuilder
-from .bad_rows import BadRow, Location, Rows, show_location
+from .bad_rows import BadRow, Location, Locations, Rows, show_location
 from .cells import is_figure
-from .compression import inner_name, read_bytes
+from .compression import inner_name
 from .delimited import (
     OTHER_DELIMITERS,
     Record,
@@ -37,6 +37,7 @@ __all__ = [
     "UNDECODABLE",
     "BadRow",
     "Location",
+    "Locations",
     "Table",
     "TextLines",
     "decode_text",
@@ -136,6 +137,7 @@ def read_table(
     rescue: bool = False,
     plan: PlanBuilder | None = None,
     names_columns: NamesColumns | None = None,
+    is_part: bool = False,
 ) -> Table:
     """Reads a table: text with delimiters, JSON, Parquet, or a spreadsheet.
 
@@ -178,6 +180,7 @@ def read_table(
         plan: takes the decisions, and brings those that the user or training took.
         names_columns: says whether the first fields name the columns of the rows below,
             where the reader of the table knows more of their words; None if unsure.
+        is_part: whether the rows are some of a larger file's, so that all may be bad.
 
     Raises:
         UserError: the file is missing, empty, a folder, has no rows below its header,
@@ -198,7 +201,7 @@ def read_table(
             read_json(text.text, text.undecodable, rows, is_one_value=suffix == ".json")
         else:
             columns = _read_delimited(text, suffix, rescue, plan, rows, names_columns)
-    if not rows.values:
+    if not rows.values and not (is_part and rows.bad):
         raise UserError(
             f"{rows.bad[0]}; not one row of the file can be read ({len(rows.bad)} bad)"
             if rows.bad
@@ -340,11 +343,12 @@ def _add_record(record: Record, layout: Layout, rescue: _Rescue, rows: Rows) -> 
 
 
 def _read_parquet(path: Path) -> Table:
-    data = read_bytes(path)
-    if not data:
-        raise UserError(f"{path}: the file is empty; rows were expected")
     try:
-        frame = pd.read_parquet(io.BytesIO(data))
+        if not path.stat().st_size:
+            raise UserError(f"{path}: the file is empty; rows were expected")
+        frame = pd.read_parquet(path)
+        # What was read and decompressed would stay with the process.
+        pyarrow.default_memory_pool().release_unused()
     except (ValueError, OSError, NotImplementedError) as error:
         # pyarrow's errors are kinds of these three.
         reason = str(error).splitlines()[0]
@@ -352,4 +356,4 @@ def _read_parquet(path: Path) -> Table:
     if not len(frame):
         raise UserError(f"{path}: the file has columns and no rows")
     frame = frame.reset_index(drop=True)
-    return Table(frame, np.arange(1, len(frame) + 1), (), str(path))
+    return Table(frame, np.arange(1, len(frame) + 1, dtype=np.int32), (), str(path))

@@ -51,12 +51,14 @@ def decide_clock(moments: Sequence[Moments], plan: PlanBuilder, file: str) -> st
         UserError: Some stamps state their offset and others do not, or a clock of
             training is another and the two cannot be brought together.
     """
-    stated = np.concatenate([each.offsets[each.read] for each in moments])
-    some = stated[stated != NO_STAMP]
+    times = sum(int(each.read.sum()) for each in moments)
+    some = np.concatenate(
+        [each.offsets[each.read & (each.offsets != NO_STAMP)] for each in moments]
+    )
     distinct = np.unique(some)
     kept = plan.kept("time_zone") if plan.given("time_zone") is None else None
     zone = plan.decide(
-        "time_zone", lambda: _guess(moments, stated, distinct, plan, file), file=file
+        "time_zone", lambda: _guess(moments, times, some, plan, file), file=file
     )
     check_zone(zone)
     if zone == STATION and len(some):
@@ -78,9 +80,9 @@ def decide_clock(moments: Sequence[Moments], plan: PlanBuilder, file: str) -> st
             f"{file}: the times state no offset from UTC; they are taken as the clock "
             f"{zone} of training; data.time_zone chooses"
         )
-    if zone == OFFSETS and len(some) < len(stated):
+    if zone == OFFSETS and len(some) < times:
         raise UserError(
-            f"{file}: {len(stated) - len(some)} of {len(stated)} times state no offset "
+            f"{file}: {times - len(some)} of {times} times state no offset "
             "from UTC; name their zone by data.time_zone"
         )
     return str(zone)
@@ -88,11 +90,8 @@ def decide_clock(moments: Sequence[Moments], plan: PlanBuilder, file: str) -> st
 
 def on_clock(moments: Moments, zone: str, log: RepairLog) -> np.ndarray:
     """Seconds since 1970 by the clock `zone`, `int64[rows]`; fractions are rounded."""
-    seconds = np.where(
-        moments.read,
-        moments.seconds + (moments.nanoseconds >= 500_000_000),
-        NO_STAMP,
-    )
+    seconds = moments.seconds.copy()
+    seconds[moments.read & (moments.nanoseconds >= 500_000_000)] += 1
     if zone == STATION:
         return seconds
     stated = moments.read & (moments.offsets != NO_STAMP)
@@ -150,19 +149,20 @@ def check_zone(zone: str) -> None:
 
 def _guess(
     moments: Sequence[Moments],
+    times: int,
     stated: np.ndarray,
-    distinct: np.ndarray,
     plan: PlanBuilder,
     file: str,
 ) -> Decision:
-    with_offset = int((stated != NO_STAMP).sum())
+    """By the offsets that some of so many times state."""
+    with_offset, distinct = len(stated), np.unique(stated)
     if not with_offset:
         return Decision(STATION, "no time states an offset from UTC")
-    if with_offset == len(stated):
-        evidence = f"the offsets of {with_offset} of {len(stated)} times"
+    if with_offset == times:
+        evidence = f"the offsets of {with_offset} of {times} times"
         value = offset_name(distinct[0]) if len(distinct) == 1 else OFFSETS
         return Decision(value, evidence)
-    line = f"{file}: {with_offset} of {len(stated)} times state an offset from UTC"
+    line = f"{file}: {with_offset} of {times} times state an offset from UTC"
     if len(distinct) > 1:
         raise UserError(
             f"{line}, the others none; name their zone by data.time_zone, or write all "
@@ -182,7 +182,7 @@ def _guess(
         f"{offset_name(clock)}, by which the rows are more regular; data.time_zone "
         "chooses"
     )
-    most_are_bare = 2 * with_offset < len(stated) and clock == offset
+    most_are_bare = 2 * with_offset < times and clock == offset
     return Decision(
         STATION if most_are_bare else offset_name(clock),
         "the more regular reading of those without an offset",

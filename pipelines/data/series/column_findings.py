@@ -168,19 +168,34 @@ def warn_of_values(
 
 def undeclared_sentinels(present: np.ndarray) -> list[float]:
     """Extremes that are repeated, and far from all other values: 999.9, -200."""
-    distinct, counts = np.unique(present, return_counts=True)
+    left = np.sort(present)
     found: list[float] = []
-    while len(distinct) > _FEWEST_OTHERS:
-        for edge, rest in ((-1, slice(None, -1)), (0, slice(1, None))):
-            others = distinct[rest]
-            distance = abs(distinct[edge] - others[edge])
-            if counts[edge] >= _REPEATED and distance > _FAR * np.ptp(others):
-                found.append(float(distinct[edge]))
-                distinct, counts = others, counts[rest]
+    while _has_more_than(_FEWEST_OTHERS, left):
+        most, least = left[-1], left[0]
+        below = left[: np.searchsorted(left, most)]
+        above = left[np.searchsorted(left, least, side="right") :]
+        for edge, others, nearest in (
+            (most, below, below[-1]),
+            (least, above, above[0]),
+        ):
+            is_repeated = len(left) - len(others) >= _REPEATED
+            distance = abs(edge - nearest)
+            if is_repeated and distance > _FAR * (others[-1] - others[0]):
+                found.append(float(edge))
+                left = others
                 break
         else:
             break
     return found
+
+
+def _has_more_than(number: int, ordered: np.ndarray) -> bool:
+    """Whether there are more distinct values."""
+    for _ in range(number):
+        if not len(ordered):
+            return False
+        ordered = ordered[np.searchsorted(ordered, ordered[0], side="right") :]
+    return len(ordered) > 0
 
 
 def _only_rises(present: np.ndarray) -> bool:
@@ -201,9 +216,11 @@ def loses_steps(values: np.ndarray) -> bool:
 
 def _is_rounded(present: np.ndarray) -> bool:
     """Whether float32 loses the changes from row to row."""
-    changes = np.abs(np.diff(present))
+    changes = np.diff(present)
+    np.abs(changes, out=changes)
     changes = changes[changes > 0]
     if not len(changes):
         return False
-    rounding = np.spacing(np.abs(present).max().astype(np.float32))
-    return bool(rounding > _ROUNDED * np.median(changes))
+    largest = max(abs(present.max()), abs(present.min()))
+    rounding = np.spacing(np.float32(largest))
+    return bool(rounding > _ROUNDED * np.median(changes, overwrite_input=True))

@@ -81,7 +81,9 @@ def read_values(
             f"{table.files[0]}: no column of numbers beside the time; the columns are "
             f"{', '.join(table.frame.columns)}"
         )
-    return np.stack(numbers, axis=1), kept
+    # Of one column no copy is made.
+    only = numbers[0][:, np.newaxis]
+    return only if len(numbers) == 1 else np.stack(numbers, axis=1), kept
 
 
 def _numbers(

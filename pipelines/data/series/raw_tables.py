@@ -124,7 +124,7 @@ def _read(path: Path, plan: PlanBuilder) -> RawTable:
         _with_time_names(table.frame),
         table.lines,
         (str(path),),
-        np.zeros(len(table.frame), np.int16),
+        np.broadcast_to(np.int16(0), len(table.frame)),
         table.bad_rows,
         table.rescued,
     )

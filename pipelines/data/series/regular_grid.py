@@ -43,6 +43,8 @@ _FEW_ROWS = 0.05
 # Longer series with fewer rows are a fault of their stamps.
 _LONGEST_EMPTY = 1_000_000
 _MOST_STEPS_PER_ROW = 50
+# Rows that are looked at together.
+_TOGETHER = 65_536
 _USUAL_STEPS = tuple(
     period // parts
     for period in (60, 3600, _DAY)
@@ -133,6 +135,10 @@ def to_grid(
         UserError: there are fewer than two different stamps.
     """
     stamps, values, rows, unreadable = _readable(stamps, values)
+    even = _evenly_apart(stamps)
+    if even and not (step is not None and step.is_calendar):
+        # What all below would come to, in a fraction of its memory.
+        return GridSeries(int(stamps[0]), Step(even), values, None, unreadable)
     stamps, values, rows = _sorted(table, stamps, values, rows, log)
     usual = _checked_step(table, stamps)
     stamps, values, rows, far = _without_far_rows(
@@ -165,6 +171,18 @@ def to_grid(
     start = int(own.add(anchor, first))
     times = own.times(start, steps) if own.is_calendar else None
     return GridSeries(start, own, grid, times, bad + collisions)
+
+
+def _evenly_apart(stamps: np.ndarray) -> int:
+    """Seconds from each stamp to the next, if all are alike and below a day; else 0."""
+    if len(stamps) < 2:
+        return 0
+    step = int(stamps[1] - stamps[0])
+    is_even = 0 < step < _DAY and all(
+        (np.diff(stamps[begin : begin + _TOGETHER + 1]) == step).all()
+        for begin in range(0, len(stamps) - 1, _TOGETHER)
+    )
+    return step if is_even else 0
 
 
 def _readable(

@@ -52,6 +52,8 @@ __all__ = [
 _EARLIEST, _LATEST = -11_676_096_000, 7_258_118_400
 _ENOUGH = 0.8
 _NUMBERS = (*EPOCHS, EXCEL)
+# By unit of NumPy's times.
+_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 # Directives of strftime that say the date.
 _DATE = re.compile(r"%[-#]?([YymbBdejVGq])")
 
@@ -358,19 +360,27 @@ def _no_times(column: _Column, given: str | None) -> str:
 
 
 def _of_datetimes(times: pd.Series) -> Moments:
-    offsets = np.full(len(times), NO_STAMP)
+    offsets = np.broadcast_to(np.int64(NO_STAMP), len(times))
     if isinstance(times.dtype, pd.DatetimeTZDtype):
         wall = times.dt.tz_localize(None)
         utc = times.dt.tz_convert("UTC").dt.tz_localize(None)
         apart = (wall - utc).dt.total_seconds()
         offsets = apart.fillna(0).to_numpy().astype(np.int64)
         times = wall
+    per_second = _PER_SECOND[times.dt.unit]
+    counts = times.to_numpy().view(np.int64)
+    seconds, nanoseconds = counts // per_second, np.zeros(1, np.int64)
+    if per_second > 1:
+        nanoseconds = counts % per_second * (_PER_SECOND["ns"] // per_second)
     missing = times.isna().to_numpy()
-    whole = times.dt.floor("s")
-    seconds = whole.to_numpy().astype("datetime64[s]").astype(np.int64)
-    rest = (times - whole).dt.total_seconds().fillna(0).to_numpy()
-    seconds[missing], offsets[missing] = NO_STAMP, NO_STAMP
-    return Moments(seconds, np.round(rest * 1e9).astype(np.int64), offsets)
+    if missing.any():
+        seconds[missing] = NO_STAMP
+        nanoseconds = np.where(missing, 0, nanoseconds)
+        offsets = np.where(missing, NO_STAMP, offsets)
+    if not nanoseconds.any():
+        # Takes no memory, as the offsets do not where there are none.
+        nanoseconds = np.broadcast_to(np.int64(0), len(times))
+    return Moments(seconds, nanoseconds, offsets)
 
 
 def _assembled(source: TimeSource) -> Moments:

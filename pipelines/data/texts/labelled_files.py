@@ -4,11 +4,13 @@ import itertools
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ...core.errors import UserError
+from ..files.large_files import read_in_parts
 from ..files.tables import (
     UNDECODABLE,
     BadRow,
@@ -19,10 +21,9 @@ from ..files.tables import (
     is_table,
     is_tabular,
     read_lines,
-    read_table,
 )
 from ..sources import Spec
-from ..splits import in_order, split_called, warn_of_split_column
+from ..splits import in_order, split_called, splits_among, warn_of_split_column
 from .labelled_columns import find_columns, find_text_column
 from .labelled_rows import (
     NO_COLUMNS,
@@ -132,34 +133,57 @@ def _read_split_files(paths: dict[str, Path], asked: TextColumns) -> LabelledSou
 def _read_table(
     split: str, path: Path, asked: TextColumns, source: LabelledSource
 ) -> None:
-    table = read_table(path, plan=asked.plan)
-    names = [str(name) for name in table.frame.columns]
-    table.frame.columns = pd.Index(names)
+    tables = read_in_parts(path, asked.plan)
+    first = next(tables)
+    names = [str(name) for name in first.frame.columns]
+    first = _with_text_names(first)
     columns = find_columns(
-        table.frame, path, asked, source.columns if source.splits else None
+        first.frame, path, asked, source.columns if source.splits else None
     )
     if columns["label"] is None:
         source.unlabelled[split] = path
         return
-    for name in names:
-        if name not in columns.values():
-            values = table.frame[name].dropna()
-            warn_of_split_column(name, values, str(path), asked.plan)
     if not source.splits:
         source.columns, source.available_columns = columns, tuple(names)
-    bad_rows = list(table.bad_rows)
-    source.splits[split] = _rows_of_table(table, columns, bad_rows)
+    rows = LabelledRows(groups=None if columns["group"] is None else [])
+    bad_rows: list[BadRow] = []
+    splits: dict[str, set[str]] = {
+        name: set() for name in names if name not in columns.values()
+    }
+    for table in itertools.chain([first], map(_with_text_names, tables)):
+        _note_splits(table.frame, splits)
+        bad_rows += table.bad_rows
+        _add_rows(table, columns, rows, bad_rows)
+        source.encodings.update(table.encodings)
+    for name, found in splits.items():
+        warn_of_split_column(name, found, str(path), asked.plan)
+    source.splits[split] = rows
     source.bad_rows += sorted(bad_rows, key=lambda row: row.line or 0)
-    source.encodings.update(table.encodings)
+
+
+def _with_text_names(table: Table) -> Table:
+    """The table with names of columns that are texts; Parquet can have numbers."""
+    table.frame.columns = pd.Index(map(str, table.frame.columns))
+    return table
+
+
+def _note_splits(frame: pd.DataFrame, splits: dict[str, set[str]]) -> None:
+    """Adds what columns of names of splits hold; leaves out those that are none."""
+    for name in list(splits):
+        found = splits_among(frame[name].dropna()) if name in frame else set()
+        if found is None:
+            del splits[name]
+        else:
+            splits[name] |= found
 
 
 def _rows_of_lines(
     lines: TextLines, path: Path, source: LabelledSource
 ) -> LabelledRows:
     """The rows of lines that begin with their label, as fastText reads them."""
-    rows = LabelledRows()
+    rows, file = LabelledRows(), str(path)
     for number, line in enumerate(lines.lines, start=1):
-        location = (str(path), number)
+        location = (file, number)
         words = line.split()
         labels = list(itertools.takewhile(lambda word: word.startswith(_LABEL), words))
         if not words:
@@ -185,24 +209,29 @@ def _rows_of_lines(
     return rows
 
 
-def _rows_of_table(
-    table: Table, columns: dict[str, str | None], bad_rows: list[BadRow]
-) -> LabelledRows:
-    frame, group_column = table.frame, columns["group"]
-    rows = LabelledRows(groups=None if group_column is None else [])
-    texts = frame[columns["text"]].tolist()
-    labels = frame[columns["label"]].tolist()
-    groups = [None] * len(frame) if group_column is None else frame[group_column]
+def _add_rows(
+    table: Table,
+    columns: dict[str, str | None],
+    rows: LabelledRows,
+    bad_rows: list[BadRow],
+) -> None:
+    texts, labels, groups = (
+        _values(table.frame, columns[role]) for role in ("text", "label", "group")
+    )
     for text, label, group, line in zip(
-        texts, labels, groups, table.lines, strict=True
+        texts, labels, groups, table.lines.tolist(), strict=True
     ):
-        location = (table.source, int(line))
+        location = (table.source, line)
         if isinstance(label, list | dict | np.ndarray):
             reason = f"the label is of type {type(label).__name__}, not one class"
             bad_rows.append(BadRow(*location, reason))
         else:
             add_row(rows, bad_rows, text, normalise_label(label), group, location)
-    return rows
+
+
+def _values(frame: pd.DataFrame, column: str | None) -> list[Any]:
+    """Of a column, which a part of JSON may lack, or of none."""
+    return frame[column].tolist() if column in frame else [None] * len(frame)
 
 
 def _read_class_folders(folder: Path, asked: TextColumns) -> LabelledSource:

@@ -2,6 +2,7 @@
 
 import itertools
 import re
+import sys
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -10,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from ...core.errors import UserError
-from ..files.tables import BadRow, Location, is_missing
+from ..files.tables import BadRow, Location, Locations, is_missing
 from ..reading import PlanBuilder
+from .stored_texts import TextStore
 from .usual_names import LABEL_COLUMNS, TEXT_COLUMNS
 
 __all__ = [
@@ -67,22 +69,22 @@ class TextColumns:
 
 @dataclass
 class LabelledRows:
-    """The usable rows of one split; the lists run in step.
+    """The usable rows of one split; all run in step, and are appended to.
 
     ``groups`` is None where no group column was asked for. ``locations``
     holds the file and the line of each row.
     """
 
-    texts: list[str] = field(default_factory=list)
+    texts: TextStore = field(default_factory=TextStore)
     labels: list[str] = field(default_factory=list)
     groups: list[str] | None = None
-    locations: list[Location] = field(default_factory=list)
+    locations: Locations = field(default_factory=Locations)
 
     def keep(self, is_kept: Sequence[bool]) -> None:
         """Leaves out the rows that are not to be kept."""
-        self.texts = list(itertools.compress(self.texts, is_kept))
+        self.texts = TextStore(itertools.compress(self.texts, is_kept))
         self.labels = list(itertools.compress(self.labels, is_kept))
-        self.locations = list(itertools.compress(self.locations, is_kept))
+        self.locations = Locations(itertools.compress(self.locations, is_kept))
         if self.groups is not None:
             self.groups = list(itertools.compress(self.groups, is_kept))
 
@@ -160,7 +162,8 @@ def add_row(
         bad_rows.append(BadRow(*location, fault or "no label"))
         return
     rows.texts.append(text)
-    rows.labels.append(label)
+    # Of a class there is one string, however many rows have it.
+    rows.labels.append(sys.intern(label))
     rows.locations.append(location)
     if rows.groups is not None:
         # A row without a group is a group by itself.

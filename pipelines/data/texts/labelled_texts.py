@@ -1,6 +1,6 @@
 """Labelled texts from any spec, split and checked: the data of text classification."""
 
-from collections import Counter
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -31,7 +31,9 @@ from .labelled_rows import (
     normalise_label,
     sorted_classes,
 )
+from .normalised_text import comparison_hashes
 from .splitting import hold_out
+from .stored_texts import Texts
 from .text_description import TextDescription, describe_split, example_of
 
 
@@ -40,15 +42,18 @@ class Split:
     """Texts in step with their labels.
 
     Args:
-        texts: strings, an object array of shape ``[rows]``.
+        texts: strings; what is no ``Texts`` becomes one.
         labels: numbers into the classes, ``int64[rows]``.
         groups: the group of each row, an object array ``[rows]``, or None where no
             group column was named.
     """
 
-    texts: np.ndarray
+    texts: Texts
     labels: np.ndarray
     groups: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "texts", Texts.of(self.texts))
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -92,7 +97,7 @@ class LabelledTexts:
         parts = []
         for name, split in self.splits.items():
             labels = np.array(self.classes, object)[split.labels]
-            part = {"split": name, "text": split.texts, "label": labels}
+            part = {"split": name, "text": np.asarray(split.texts), "label": labels}
             if split.groups is not None:
                 part["group"] = split.groups
             parts.append(pd.DataFrame(part))
@@ -252,7 +257,7 @@ def load_evaluation_texts(
         )
     splits = [_split(rows, numbers) for rows in parts]
     test = Split(
-        np.concatenate([split.texts for split in splits]),
+        Texts.of(itertools.chain.from_iterable(split.texts for split in splits)),
         np.concatenate([split.labels for split in splits]),
     )
     return test, tuple(source.bad_rows)
@@ -421,7 +426,7 @@ def _listed(classes: Sequence[str]) -> str:
 
 def _split(rows: LabelledRows, numbers: dict[str, int]) -> Split:
     return Split(
-        np.array(rows.texts, dtype=object),
+        Texts.of(rows.texts),
         np.array([numbers[label] for label in rows.labels], dtype=np.int64),
         None if rows.groups is None else np.array(rows.groups, dtype=object),
     )
@@ -500,20 +505,15 @@ def _take(split: Split, rows: np.ndarray) -> Split:
 
 
 def _count_duplicates(splits: dict[str, Split]) -> dict[str, int]:
-    counts = {
-        name: Counter(" ".join(text.split()).casefold() for text in split.texts)
-        for name, split in splits.items()
-    }
+    keys = {name: comparison_hashes(split.texts) for name, split in splits.items()}
     duplicates = {
-        f"within {name}": sum(texts.values()) - len(texts)
-        for name, texts in counts.items()
+        f"within {name}": len(found) - len(np.unique(found))
+        for name, found in keys.items()
     }
     names = list(splits)
     for position, later in enumerate(names):
         for earlier in names[:position]:
-            duplicates[f"{earlier}/{later}"] = sum(
-                count
-                for text, count in counts[later].items()
-                if text in counts[earlier]
+            duplicates[f"{earlier}/{later}"] = int(
+                np.isin(keys[later], keys[earlier]).sum()
             )
     return duplicates

@@ -12,7 +12,7 @@ import regex
 from ...core.errors import UserError
 from ..files.tables import is_missing
 from ..reading import Decision
-from ..splits import warn_of_split_column
+from ..splits import splits_among, warn_of_split_column
 from .languages import find_languages, language_called, told_apart
 from .pair_rows import Sides
 
@@ -205,7 +205,8 @@ def find_columns(columns: Sequence[Column], sides: Sides, file: str) -> tuple[in
         sides.plan.column(_label(columns, number), role, evidence)
         if role == "ignored":
             label = _label(columns, number)
-            warn_of_split_column(label, column.sample, file, sides.plan)
+            splits = splits_among(column.sample) or ()
+            warn_of_split_column(label, splits, file, sides.plan)
     _warn_of_languages(columns, found, sides, file)
     warn_if_swapped(columns[found[0]].sample, columns[found[1]].sample, sides, file)
     return found[0], found[1]

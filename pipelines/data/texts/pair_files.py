@@ -1,6 +1,7 @@
 """Pairs of sentences in a user's files: parallel text, tables, and TMX."""
 
 import functools
+import itertools
 import logging
 import re
 import zipfile
@@ -10,8 +11,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from ...core.errors import UserError
-from ..files.parallel_text import SEGMENTED, read_parallel_lines
-from ..files.tables import UNDECODABLE, BadRow, is_table, read_lines, read_table
+from ..files.large_files import is_large_text, read_in_parts
+from ..files.parallel_text import SEGMENTED, are_large_in_step, read_parallel_lines
+from ..files.streams import FileStream
+from ..files.tables import UNDECODABLE, BadRow, is_table, read_lines
 from ..files.tmx import is_tmx, languages_of, read_tmx
 from ..reading import Decision
 from ..sources import Spec
@@ -401,6 +404,9 @@ def _read_parallel(
     source: Path, target: Path, sides: Sides, pairs: PairSource, split: str
 ) -> None:
     rows = pairs.splits.setdefault(split, PairRows())
+    if are_large_in_step(source, target, sides.plan):
+        _read_large_parallel(source, target, sides, pairs, rows)
+        return
     lines = read_parallel_lines(source, target, sides.plan)
     for side, path, read in zip(
         ("source", "target"), (source, target), lines, strict=True
@@ -409,16 +415,35 @@ def _read_parallel(
         sides.plan.column(path.name, side, f"{len(read.lines):,} lines")
     samples = [sampled(read.lines, None).sample for read in lines]
     warn_if_swapped(samples[0], samples[1], sides, str(source))
+    file = str(source)
     for number, (one, other) in enumerate(
         zip(lines[0].lines, lines[1].lines, strict=True), start=1
     ):
-        location = (str(source), number)
+        location = (file, number)
         if number in lines[0].undecodable:
             pairs.bad_rows.append(BadRow(*location, UNDECODABLE))
         elif number in lines[1].undecodable:
             pairs.bad_rows.append(BadRow(str(target), number, UNDECODABLE))
         else:
             add_pair(rows, pairs.bad_rows, one, other, location)
+
+
+def _read_large_parallel(
+    source: Path, target: Path, sides: Sides, pairs: PairSource, rows: PairRows
+) -> None:
+    begin, file = len(rows), str(source)
+    lines = (
+        itertools.chain.from_iterable(FileStream(path, plan=sides.plan).lines())
+        for path in (source, target)
+    )
+    number = 0
+    for number, (one, other) in enumerate(zip(*lines, strict=True), start=1):
+        add_pair(rows, pairs.bad_rows, one, other, (file, number))
+    for side, path in (("source", source), ("target", target)):
+        pairs.encodings["utf-8"] += number
+        sides.plan.column(path.name, side, f"{number:,} lines")
+    samples = [spread(side[begin:]) for side in (rows.source, rows.target)]
+    warn_if_swapped(samples[0], samples[1], sides, file)
 
 
 @dataclass(frozen=True)
@@ -489,18 +514,30 @@ def _read_tab_separated(
     path: Path, sides: Sides, pairs: PairSource, rows: PairRows
 ) -> None:
     """Reads the columns that hold the sides, below a header if there is one."""
-    read = read_lines(path, sides.plan)
-    layout = LineLayout.of(read.lines, sides, str(path))
+    undecodable: set[int] = set()
+    encodings: dict[str, int] = {}
+    parts: Iterator[list[str]] = iter(())
+    if is_large_text(path, sides.plan):
+        parts = FileStream(path, plan=sides.plan).lines()
+        first = next(parts)
+    else:
+        read = read_lines(path, sides.plan)
+        first, undecodable = read.lines, read.undecodable
+        encodings = read.encodings
+    layout = LineLayout.of(first, sides, str(path))
     if layout.has_header and is_table(path):
         _read_columns(path, sides, pairs, rows)
         return
-    pairs.encodings.update(read.encodings)
-    width = len(layout.columns)
-    chosen = (0, 1) if width < 2 else find_columns(layout.columns, sides, str(path))
-    for number, line in enumerate(read.lines[layout.begin :], start=layout.begin + 1):
-        location = (str(path), number)
+    width, file = len(layout.columns), str(path)
+    chosen = (0, 1) if width < 2 else find_columns(layout.columns, sides, file)
+    lines = itertools.chain(first, itertools.chain.from_iterable(parts))
+    number = 0
+    for number, line in enumerate(lines, start=1):
+        if number <= layout.begin:
+            continue
+        location = (file, number)
         fields = layout.fields(line)
-        if number in read.undecodable:
+        if number in undecodable:
             pairs.bad_rows.append(BadRow(*location, UNDECODABLE))
         elif len(fields) > max(chosen):
             texts = [fields[column] for column in chosen]
@@ -510,6 +547,7 @@ def _read_tab_separated(
             if len(fields) > 1 or layout.has_header:
                 reason = f"{len(fields)} fields; the header has {width}"
             pairs.bad_rows.append(BadRow(*location, reason))
+    pairs.encodings.update(encodings or {"utf-8": number})
 
 
 def _are_quoted(rows: Sequence[Sequence[str]]) -> bool:
@@ -541,32 +579,35 @@ def _columns(
 
 
 def _read_columns(path: Path, sides: Sides, pairs: PairSource, rows: PairRows) -> None:
-    table = read_table(
-        path,
-        plan=sides.plan,
-        names_columns=functools.partial(_names_columns, sides=sides),
+    tables = read_in_parts(
+        path, sides.plan, functools.partial(_names_columns, sides=sides)
     )
-    frame = table.frame
-    names = [str(name) for name in frame.columns]
-    values = [frame.iloc[:, number].tolist() for number in range(len(names))]
+    first, file = next(tables), str(path)
+    names = [str(name) for name in first.frame.columns]
+    values = [first.frame.iloc[:, number].tolist() for number in range(len(names))]
     has_names = names != [str(number) for number in range(1, len(names) + 1)]
     columns = [
         sampled(column, name if has_names else None)
         for name, column in zip(names, values, strict=True)
     ]
-    pairs.encodings.update(table.encodings)
-    bad_rows = list(table.bad_rows)
     held = _pair_column(names, sides)
-    if held is not None:
-        sides.plan.column(names[held], "source and target", "a text for each language")
-        texts: Iterator[tuple[Any, Any]] = (
-            _texts_of_pair(pair, sides) for pair in values[held]
-        )
+    if held is None:
+        chosen = find_columns(columns, sides, file)
     else:
-        one, other = find_columns(columns, sides, str(path))
-        texts = zip(values[one], values[other], strict=True)
-    for line, both in zip(table.lines, texts, strict=True):
-        add_pair(rows, bad_rows, *both, (str(path), int(line)))
+        sides.plan.column(names[held], "source and target", "a text for each language")
+    bad_rows: list[BadRow] = []
+    for table in itertools.chain([first], tables):
+        frame = table.frame.rename(columns=str).reindex(columns=names)
+        pairs.encodings.update(table.encodings)
+        bad_rows += table.bad_rows
+        texts: Iterator[tuple[Any, Any]]
+        if held is not None:
+            texts = (_texts_of_pair(pair, sides) for pair in frame[names[held]])
+        else:
+            one, other = (frame[names[column]] for column in chosen)
+            texts = zip(one, other, strict=True)
+        for line, both in zip(table.lines.tolist(), texts, strict=True):
+            add_pair(rows, bad_rows, *both, (file, line))
     pairs.bad_rows += sorted(bad_rows, key=lambda row: row.line or 0)
 
 

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..files.tables import BadRow, Location, is_missing
+from ..files.tables import BadRow, Location, Locations, is_missing
 from ..reading import PlanBuilder
 from .normalised_text import normalise_text
+from .stored_texts import TextStore
 
 
 @dataclass(frozen=True)
@@ -33,15 +34,15 @@ class Sides:
 
 @dataclass
 class PairRows:
-    """The usable pairs of one split; the lists run in step.
+    """The usable pairs of one split; all run in step, and are appended to.
 
     ``locations`` holds the file and the line of each; of Parquet the number of the row,
     of TMX that of the unit, beside the file.
     """
 
-    source: list[str] = field(default_factory=list)
-    target: list[str] = field(default_factory=list)
-    locations: list[Location] = field(default_factory=list)
+    source: TextStore = field(default_factory=TextStore)
+    target: TextStore = field(default_factory=TextStore)
+    locations: Locations = field(default_factory=Locations)
 
     def __len__(self) -> int:
         return len(self.source)

@@ -1,7 +1,5 @@
 """Checks of sentence pairs, and the rules by which training pairs are left out."""
 
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,12 +7,15 @@ import numpy as np
 from ..files.tables import show_location
 from .normalised_text import comparison_key
 from .pair_rows import PairRows
-from .pair_rules_config import Duplicates, PairRulesConfig
+from .pair_rules_config import PairRulesConfig
+from .stored_texts import Texts
 
 # Added to the characters of both sides before they are compared, so that of short
 # sentences little is asked.
 _EASE = 10.0
 _EXAMPLES = 5
+# So many pairs are Python strings together.
+_TOGETHER = 10_000
 
 
 @dataclass(frozen=True)
@@ -47,14 +48,14 @@ def check_pairs(
         The checks, and the numbers of the training pairs that stay, in rising order.
         Without a training split there are none.
     """
-    keys = {name: _Keys(rows) for name, rows in splits.items()}
-    usual = usual_length_ratio(splits.get("train") or next(iter(splits.values())))
-    flags = {name: _flags(rows, rules, usual) for name, rows in splits.items()}
+    facts = {name: _Facts.of(rows) for name, rows in splits.items()}
+    usual = _usual_length_ratio(facts.get("train") or next(iter(facts.values())))
+    flags = {name: _flags(of_split, rules, usual) for name, of_split in facts.items()}
     kept = np.zeros(0, np.int64)
     dropped: dict[str, int] = {}
     if "train" in splits:
-        evaluation = [keys[name] for name in splits if name != "train"]
-        leave = _rules(flags["train"], keys["train"], evaluation, rules)
+        evaluation = [facts[name] for name in splits if name != "train"]
+        leave = _rules(flags["train"], facts["train"], evaluation, rules)
         stays = np.ones(len(splits["train"]), bool)
         for rule, flag in leave.items():
             dropped[rule] = int((stays & flag).sum())
@@ -73,39 +74,69 @@ def check_pairs(
             }
             for name, by_check in flags.items()
         },
-        shared=_shared(keys),
+        shared=_shared(facts),
         dropped=dropped,
         usual_length_ratio=usual,
     )
     return checks, kept
 
 
-def usual_length_ratio(rows: PairRows) -> float:
+@dataclass(frozen=True)
+class _Facts:
+    """What pairs are checked by: of each `[N]`.
+
+    Equal texts have equal hashes, and others do not; see `comparison_hashes`.
+
+    Attributes:
+        lengths: characters of source and target, int64 `[2, N]`.
+        are_identical: whether both sides are one text.
+        source: hash of the source as it stands.
+        pair: hash of both sides as they stand.
+        source_key: hash of what the source of another split is compared by: a test
+            must not be known by heart.
+        pair_key: the same of both sides.
+    """
+
+    lengths: np.ndarray
+    are_identical: np.ndarray
+    source: np.ndarray
+    pair: np.ndarray
+    source_key: np.ndarray
+    pair_key: np.ndarray
+
+    @classmethod
+    def of(cls, rows: PairRows) -> "_Facts":
+        source, target = Texts.of(rows.source), Texts.of(rows.target)
+        are_identical, hashes = np.zeros(len(rows), bool), np.zeros((4, len(rows)), int)
+        begin = 0
+        for sources, targets in zip(
+            source.parts(_TOGETHER), target.parts(_TOGETHER), strict=True
+        ):
+            part = slice(begin, begin + len(sources))
+            pairs = list(zip(sources, targets, strict=True))
+            keys = [comparison_key(text) for text in sources]
+            pair_keys = zip(keys, map(comparison_key, targets), strict=True)
+            are_identical[part] = [one == other for one, other in pairs]
+            hashes[0, part] = list(map(hash, sources))
+            hashes[1, part] = list(map(hash, pairs))
+            hashes[2, part] = list(map(hash, keys))
+            hashes[3, part] = list(map(hash, pair_keys))
+            begin += len(sources)
+        return cls(
+            np.stack([source.lengths(), target.lengths()]), are_identical, *hashes
+        )
+
+
+def _usual_length_ratio(facts: _Facts) -> float:
     """The median of the target's characters for each of the source's; 1 if unknown."""
-    ratios = [
-        len(target) / len(source)
-        for source, target in zip(rows.source, rows.target, strict=True)
-        if source and target
-    ]
-    return float(np.median(ratios)) if ratios else 1.0
-
-
-class _Keys:
-    """What pairs of two splits are compared by: a test must not be known by heart."""
-
-    def __init__(self, rows: PairRows):
-        self.source = [comparison_key(text) for text in rows.source]
-        self.target = [comparison_key(text) for text in rows.target]
-        self.pairs = list(zip(self.source, self.target, strict=True))
+    source, target = facts.lengths[:, facts.lengths.min(axis=0) > 0]
+    return float(np.median(target / source)) if len(source) else 1.0
 
 
 def _flags(
-    rows: PairRows, rules: PairRulesConfig, usual: float
+    facts: _Facts, rules: PairRulesConfig, usual: float
 ) -> dict[str, np.ndarray]:
-    pairs = list(zip(rows.source, rows.target, strict=True))
-    lengths = np.array(
-        [[len(text) for text in side] for side in (rows.source, rows.target)], np.int64
-    )
+    lengths = facts.lengths
     shortest, longest = lengths.min(axis=0), lengths.max(axis=0)
     ratio = (lengths[1] + _EASE) / (lengths[0] * usual + _EASE)
     empty = shortest == 0
@@ -113,23 +144,22 @@ def _flags(
         "empty side": empty,
         "too short": ~empty & (shortest < rules.min_characters),
         "too long": longest > rules.max_characters,
-        "identical sides": ~empty
-        & np.array([one == other for one, other in pairs], bool),
+        "identical sides": ~empty & facts.are_identical,
         "length ratio": ~empty
         & (np.maximum(ratio, 1 / ratio) > rules.max_length_ratio),
-        "equal pairs": _repeated(pairs),
-        "equal sources": _repeated(rows.source),
+        "equal pairs": _repeated(facts.pair),
+        "equal sources": _repeated(facts.source),
     }
 
 
 def _rules(
     flags: dict[str, np.ndarray],
-    keys: _Keys,
-    evaluation: list[_Keys],
+    facts: _Facts,
+    evaluation: list[_Facts],
     rules: PairRulesConfig,
 ) -> dict[str, np.ndarray]:
     """By rule the training pairs that it leaves out."""
-    nothing = np.zeros(len(keys.pairs), bool)
+    nothing = np.zeros(len(facts.pair), bool)
     leave = {
         name: flags[name]
         for name in ("empty side", "too short", "too long", "identical sides")
@@ -142,45 +172,34 @@ def _rules(
         "pairs": flags["equal pairs"],
         "sources": flags["equal sources"],
     }[rules.duplicates]
-    seen: set[object] = set()
-    for other in evaluation:
-        seen.update(other.pairs, other.source)
-    by_rule: dict[Duplicates, Sequence[object]] = {
-        "keep": [],
-        "pairs": keys.pairs,
-        "sources": keys.source,
-    }
-    compared = by_rule[rules.seen_in_evaluation]
-    leave["seen in evaluation"] = (
-        np.array([key in seen for key in compared], bool) if compared else nothing
+    compared = {"pairs": "pair_key", "sources": "source_key"}.get(
+        rules.seen_in_evaluation
     )
+    leave["seen in evaluation"] = nothing
+    if compared and evaluation:
+        seen = np.concatenate([getattr(other, compared) for other in evaluation])
+        leave["seen in evaluation"] = np.isin(getattr(facts, compared), seen)
     return leave
 
 
-def _repeated(keys: Sequence[object]) -> np.ndarray:
-    seen: set[object] = set()
-    repeated = np.zeros(len(keys), bool)
-    for number, key in enumerate(keys):
-        repeated[number] = key in seen
-        seen.add(key)
+def _repeated(hashes: np.ndarray) -> np.ndarray:
+    """Which stand behind an equal one."""
+    repeated = np.ones(len(hashes), bool)
+    repeated[np.unique(hashes, return_index=True)[1]] = False
     return repeated
 
 
-def _shared(keys: dict[str, _Keys]) -> dict[str, dict[str, int]]:
+def _shared(facts: dict[str, _Facts]) -> dict[str, dict[str, int]]:
     shared: dict[str, dict[str, int]] = {}
-    names = list(keys)
+    names = list(facts)
     for position, later in enumerate(names):
         for earlier in names[:position]:
+            one, other = facts[earlier], facts[later]
             shared[f"{earlier}/{later}"] = {
-                "pairs": _common(keys[earlier].pairs, keys[later].pairs),
-                "sources": _common(keys[earlier].source, keys[later].source),
+                "pairs": int(np.isin(other.pair_key, one.pair_key).sum()),
+                "sources": int(np.isin(other.source_key, one.source_key).sum()),
             }
     return shared
-
-
-def _common(earlier: Sequence[object], later: Sequence[object]) -> int:
-    known = set(earlier)
-    return sum(count for key, count in Counter(later).items() if key in known)
 
 
 def _locations(rows: PairRows, flag: np.ndarray) -> list[str]:

@@ -15,9 +15,10 @@ from ..files.tables import BadRow
 from ..reading import PlanBuilder
 from ..sources import SENTENCE_PAIRS, read
 from ..splits import check_bad_fraction, check_fractions, in_order, is_test
-from .normalised_text import comparison_key
+from .normalised_text import comparison_hashes
 from .pair_rows import PairRows, PairSource, Sides
 from .pair_rules import PairChecks, PairRulesConfig, check_pairs
+from .stored_texts import Texts
 from .text_description import quantiles
 
 logger = logging.getLogger("recurra")
@@ -30,12 +31,16 @@ class PairSplit:
     """Sources in step with their targets.
 
     Args:
-        source, target: strings in NFC, without control characters, object arrays of
-            shape ``[pairs]``.
+        source, target: strings in NFC, without control characters; what is no
+            ``Texts`` becomes one.
     """
 
-    source: np.ndarray
-    target: np.ndarray
+    source: Texts
+    target: Texts
+
+    def __post_init__(self) -> None:
+        for side in ("source", "target"):
+            object.__setattr__(self, side, Texts.of(getattr(self, side)))
 
     def __len__(self) -> int:
         return len(self.source)
@@ -72,7 +77,13 @@ class SentencePairs:
     def frame(self) -> pd.DataFrame:
         """All pairs: `split`, `source` and `target`."""
         parts = [
-            pd.DataFrame({"split": name, **vars(split)})
+            pd.DataFrame(
+                {
+                    "split": name,
+                    "source": np.asarray(split.source),
+                    "target": np.asarray(split.target),
+                }
+            )
             for name, split in self.splits.items()
         ]
         return pd.concat(parts, ignore_index=True)
@@ -264,10 +275,7 @@ def _read_tests(spec: str, sides: Sides, max_bad_fraction: float) -> PairSource:
 
 
 def _split(rows: PairRows) -> PairSplit:
-    return PairSplit(
-        np.array(rows.source, dtype=object),
-        np.array(rows.target, dtype=object),
-    )
+    return PairSplit(Texts.of(rows.source), Texts.of(rows.target))
 
 
 def _take(split: PairSplit, rows: np.ndarray) -> PairSplit:
@@ -293,7 +301,7 @@ def _carve(
             wanted = max(1, min(round(fraction * len(train)), max_carved))
             sizes = np.cumsum(counts[order[taken:]])
             number = int(np.searchsorted(sizes, wanted)) + 1
-            held = np.isin(groups, order[taken : taken + number])
+            held = _are_among(order[taken : taken + number], len(counts))[groups]
             carved[name] = _take(train, np.flatnonzero(held))
             taken += number
     if taken >= len(counts):
@@ -301,22 +309,27 @@ def _carve(
             f"{spec}: too few pairs to carve {' and '.join(carved)} from; there are "
             f"{len(train):,} with {len(counts):,} different sources"
         )
-    kept = np.isin(groups, order[taken:])
+    kept = _are_among(order[taken:], len(counts))[groups]
     whole = splits | carved | {"train": _take(train, np.flatnonzero(kept))}
     return {name: whole[name] for name in in_order(whole)}
 
 
+def _are_among(numbers: np.ndarray, count: int) -> np.ndarray:
+    """Of each number below the count whether it is one of these."""
+    found = np.zeros(count, bool)
+    found[numbers] = True
+    return found
+
+
 def _source_groups(split: PairSplit) -> np.ndarray:
     """For each pair the number of its source, in order of first appearance."""
-    numbers: dict[str, int] = {}
-    return np.array(
-        [
-            numbers.setdefault(comparison_key(text), len(numbers))
-            for text in split.source
-        ],
-        np.int64,
+    _, first, group = np.unique(
+        comparison_hashes(split.source), return_index=True, return_inverse=True
     )
+    number = np.empty(len(first), np.int64)
+    number[np.argsort(first)] = np.arange(len(first))
+    return number[group]
 
 
-def _lengths(texts: np.ndarray) -> dict[str, int]:
-    return quantiles([len(text) for text in texts])
+def _lengths(texts: Texts) -> dict[str, int]:
+    return quantiles(texts.lengths())

@@ -141,7 +141,7 @@ def _lengths(description: TextDescription) -> DescriptionTable:
 
 
 def describe_split(
-    texts: np.ndarray,
+    texts: Sequence[str],
     labels: np.ndarray,
     groups: np.ndarray | None,
     classes: Sequence[str],
@@ -166,7 +166,7 @@ def example_of(text: str, label: str) -> dict[str, str]:
     return {"label": label, "text": line}
 
 
-def quantiles(lengths: list[int]) -> dict[str, int]:
+def quantiles(lengths: Sequence[int] | np.ndarray) -> dict[str, int]:
     """The lengths at QUANTILES, by key "0", "5", ... "100" per cent."""
     values = np.quantile(lengths, QUANTILES, method="nearest")
     return {

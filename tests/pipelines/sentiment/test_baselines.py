@@ -1,9 +1,11 @@
 import io
+import logging
 
 import joblib
 import numpy as np
 import pytest
 
+from recurra.pipelines.sentiment import baselines
 from recurra.pipelines.sentiment.baselines import fit_baselines
 
 NAMES = ["majority", "tfidf_logistic_regression", "nb_logistic_regression"]
@@ -142,3 +144,16 @@ def test_texts_without_labels_are_refused():
         fit_baselines(["a", "b"], np.array([0]), 2, seed=0)
     with pytest.raises(ValueError, match="0 texts"):
         fit_baselines([], np.array([], int), 2, seed=0)
+
+
+def test_baselines_are_fitted_to_a_drawn_part_of_very_many_texts(monkeypatch, caplog):
+    sizes = np.full(1000, 20)
+    assert baselines.rows_for_baselines(sizes, seed=0).tolist() == list(range(1000))
+    monkeypatch.setattr(baselines, "_MOST_BYTES", 5_000)
+    caplog.set_level(logging.INFO)
+    rows = baselines.rows_for_baselines(sizes, seed=0)
+    assert len(rows) == 250
+    assert rows.tolist() == sorted(set(rows.tolist()))
+    assert "fitted to 250 of the 1,000 texts" in caplog.text
+    again, other = (baselines.rows_for_baselines(sizes, seed) for seed in (0, 1))
+    assert rows.tolist() == again.tolist() != other.tolist()

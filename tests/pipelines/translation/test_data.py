@@ -6,6 +6,7 @@ import pytest
 tf = pytest.importorskip("tensorflow")
 pytest.importorskip("tensorflow_text")
 
+from recurra.pipelines.data.ragged_store import RaggedStore  # noqa: E402
 from recurra.pipelines.data.texts.sentence_pairs import (  # noqa: E402
     load_sentence_pairs,
 )
@@ -30,14 +31,20 @@ def training_batches(pairs, size, seed=0):
 def encoded(lengths):
     """Pairs of these lengths, EOS included, whose pieces tell which pair it is."""
     lengths = np.array(lengths, np.int64)
-    sides = []
-    for side in (0, 1):
-        rows = [
-            [4 + 2 * number + side] * (length - 1) + [EOS]
+    rows = [
+        [
+            [4 + 2 * number + side] * (length - 1)
             for number, length in enumerate(lengths[:, side])
         ]
-        sides.append(tf.ragged.constant(rows, dtype=tf.int32, row_splits_dtype="int64"))
-    return EncodedPairs(*sides, lengths)
+        for side in (0, 1)
+    ]
+    return pairs_of(*rows)
+
+
+def pairs_of(source, target):
+    pairs = EncodedPairs(RaggedStore(), RaggedStore())
+    pairs.add(*(tf.ragged.constant(ids, dtype=tf.int32) for ids in (source, target)))
+    return pairs
 
 
 def random_lengths(number):
@@ -104,11 +111,7 @@ def test_what_a_batch_holds():
 
 
 def test_unknown_pieces_have_no_weight():
-    pairs = encoded([[3, 3]])
-    unknown = tf.ragged.constant(
-        [[UNKNOWN, 5, EOS]], dtype=tf.int32, row_splits_dtype="int64"
-    )
-    pairs = EncodedPairs(pairs.source, unknown, pairs.lengths)
+    pairs = pairs_of([[4, 4]], [[UNKNOWN, 5]])
     (batch,) = training_batches(pairs, BatchSize(20, 2)).of_epoch(0)
     assert batch[2].numpy().tolist() == [[0, 1, 1]]
 

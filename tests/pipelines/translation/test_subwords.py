@@ -3,6 +3,7 @@
 import collections
 import logging
 import os
+import random
 import subprocess
 import sys
 
@@ -101,6 +102,11 @@ def test_the_graph_normalises_as_the_loader_does(text):
     assert normalised.decode() == normalise_text(text)
 
 
+def drawn_by(pieces, texts, alpha, seed):
+    (drawn,) = pieces.sample([texts], alpha, seed)
+    return drawn
+
+
 @pytest.mark.parametrize(
     ("algorithm", "mild", "wild"), [("unigram", 0.9, 0.1), ("bpe", 0.05, 0.5)]
 )
@@ -108,18 +114,20 @@ def test_drawn_pieces_are_other_cuts_of_the_same_texts(fit, algorithm, mild, wil
     pieces = Subwords(fit(algorithm=algorithm)).source
     texts = ["", *ENGLISH[:50], "never seen: 漢字 <s>"]
     best = pieces.encode(tf.constant(texts))
-    drawn = pieces.sample(texts, wild, seed=7)
+    drawn = drawn_by(pieces, texts, wild, seed=7)
     assert drawn.dtype == best.dtype
     assert [text.decode() for text in pieces.decode(drawn).numpy()] == texts
     assert UNKNOWN not in drawn.flat_values
-    assert drawn.to_list() == pieces.sample(texts, wild, seed=7).to_list()
-    assert drawn.to_list() != pieces.sample(texts, wild, seed=8).to_list()
+    assert drawn.to_list() == drawn_by(pieces, texts, wild, seed=7).to_list()
+    assert drawn.to_list() != drawn_by(pieces, texts, wild, seed=8).to_list()
+    parts = pieces.sample([texts[:20], texts[20:]], wild, seed=7)
+    assert tf.concat(list(parts), 0).to_list() == drawn.to_list()
 
     def others(ids):
         return sum(a != b for a, b in zip(ids.to_list(), best.to_list(), strict=True))
 
     assert others(drawn) > 45
-    assert others(pieces.sample(texts, mild, seed=7)) < 40
+    assert others(drawn_by(pieces, texts, mild, seed=7)) < 40
 
 
 @pytest.mark.parametrize(("algorithm", "alpha"), [("unigram", 0.3), ("bpe", 0.2)])
@@ -127,7 +135,9 @@ def test_pieces_are_drawn_as_often_as_sentencepiece_draws_them(fit, algorithm, a
     assets = fit(algorithm=algorithm)
     model = sentencepiece.SentencePieceProcessor(str(assets / "target.model"))
     texts = [text for text in GERMAN[:20] for _ in range(200)]
-    drawn = PieceSampler(proto_of(assets, "target"), alpha).sample(texts, seed=1)
+    drawn = PieceSampler(proto_of(assets, "target"), alpha).sample(
+        texts, random.Random(1)
+    )
     assert [model.decode(ids) for ids in drawn] == texts
     other = model.encode(texts, enable_sampling=True, alpha=alpha, nbest_size=-1)
     lengths, expected = (
@@ -144,17 +154,19 @@ def test_no_merge_is_left_out_and_none_made_at_the_ends_of_alpha(fit):
     assets = fit(algorithm="bpe")
     model = sentencepiece.SentencePieceProcessor(str(assets / "target.model"))
     proto = proto_of(assets, "target")
-    assert PieceSampler(proto, 0.0).sample(GERMAN, 0) == model.encode(GERMAN)
-    characters = PieceSampler(proto, 1.0).sample(["Der Hund"], 0)
+    merged = PieceSampler(proto, 0.0).sample(GERMAN, random.Random(0))
+    assert merged == model.encode(GERMAN)
+    characters = PieceSampler(proto, 1.0).sample(["Der Hund"], random.Random(0))
     assert model.id_to_piece(characters[0]) == list("▁Der▁Hund")
 
 
 DRAW = """
-import sys
+import random, sys
 from sentencepiece import sentencepiece_model_pb2
 from recurra.pipelines.translation.subword_sampling import PieceSampler
 model = sentencepiece_model_pb2.ModelProto.FromString(open(sys.argv[1], "rb").read())
-print(PieceSampler(model, 0.3).sample(["The old sailor sees the small dog."] * 20, 5))
+texts = ["The old sailor sees the small dog."] * 20
+print(PieceSampler(model, 0.3).sample(texts, random.Random(5)))
 """
 
 

@@ -63,7 +63,6 @@ def test_one_file_is_carved(tmp_path: Path) -> None:
     assert sizes(texts) == {"train": 80, "validation": 10, "test": 10}
     assert texts.columns == {"text": "text", "label": "label", "group": None}
     for split in texts.splits.values():
-        assert split.texts.dtype == object
         assert split.labels.dtype == np.int64
         assert split.groups is None
         for text, label in zip(split.texts, split.labels, strict=True):

@@ -85,7 +85,6 @@ def test_folder_of_parallel_files(tmp_path, ending, validation):
     pairs = load(tmp_path)
     assert sizes(pairs) == {"train": 20, "validation": 3, "test": 2}
     assert texts(pairs.splits["validation"]) == made_up(3, 50)
-    assert pairs.splits["train"].source.dtype == object
     assert pairs.encodings == {"utf-8": 50}
 
 
