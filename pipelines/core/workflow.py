@@ -5,7 +5,7 @@ import functools
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import keras
 
@@ -31,6 +31,9 @@ from .tensorflow_internals import gradients_forgotten
 from .tracking import refuse_missing, tracked
 from .training import Progress, fit, load_best, read_history, will_end
 
+if TYPE_CHECKING:
+    from .parallel.nodes import Nodes
+
 logger = logging.getLogger("recurra")
 
 ConfigT = TypeVar("ConfigT", bound=Config)
@@ -49,6 +52,7 @@ def train(
     resume: bool = False,
     progress: Progress | None = None,
     number_of_workers: int = 1,
+    nodes: "Nodes | None" = None,
 ) -> Run:
     """From the data to a trained and evaluated run directory.
 
@@ -66,7 +70,8 @@ def train(
         resume: Go on with a run that was stopped, or repeat what failed of a finished
             one. The configuration must be its own, but for more epochs and patience.
         progress: Hears of every training step.
-        number_of_workers: Processes of this machine that the model is trained by.
+        number_of_workers: Processes that the model is trained by.
+        nodes: Of the cluster that these run on; this machine if None.
 
     Raises:
         UserError: If the data are wrong (then no run directory is made), or the run
@@ -74,7 +79,8 @@ def train(
         Interrupted: If training was asked to stop; its state is saved.
         WorkerLost: If one of several workers has died.
     """
-    workers = connect(number_of_workers)
+    starting = f"--workers {number_of_workers}" if number_of_workers > 1 else ""
+    workers = connect(f"--cluster {nodes.address}" if nodes else starting)
     is_one_of_several = workers.number > 1
     if task_class.carries_state and (is_one_of_several or number_of_workers > 1):
         raise UserError(
@@ -93,6 +99,7 @@ def train(
             progress=progress,
             workers=workers,
             number_of_workers=number_of_workers,
+            nodes=nodes,
         )
         # The others wait for this, so that none is missed before.
         workers.from_first(lambda: "finished")
@@ -109,6 +116,7 @@ def _train(
     progress: Progress | None,
     workers: Workers,
     number_of_workers: int,
+    nodes: "Nodes | None",
 ) -> Run:
     name = task_class.definition.name
     refuse_missing(configuration.training.trackers)
@@ -137,9 +145,14 @@ def _train(
     names = task.configuration.training.trackers
     with tracked(task.run, task.configuration, names) as tracking:
         progress = tracking.hearing(progress)
-        if number_of_workers > 1 and goes_on:
+        if (number_of_workers > 1 or nodes) and goes_on:
             logger.info("Training by %d workers", number_of_workers)
-            train_in_processes(task.run, number_of_workers, progress)
+            if nodes:
+                from .parallel.cluster_training import train_on_cluster
+
+                train_on_cluster(task.run, number_of_workers, nodes, progress)
+            else:
+                train_in_processes(task.run, number_of_workers, progress)
             model = best_model(task)
         else:
             workers.from_first(lambda: [str(path), True])
