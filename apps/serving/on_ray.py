@@ -14,6 +14,7 @@ import contextlib
 import logging
 import signal
 import threading
+import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,10 @@ def application(settings: Settings) -> serve.Application:
     Raises:
         StartError: A setting is for one process alone, or no option of a deployment.
     """
+    return _application(settings, "")
+
+
+def _application(settings: Settings, sign: str) -> serve.Application:
     several = for_several(settings, "--cluster")
     paths = {
         name: value.absolute() for name, value in several if isinstance(value, Path)
@@ -51,10 +56,6 @@ def application(settings: Settings) -> serve.Application:
     def make_app() -> fastapi.FastAPI:
         return _app(Settings.model_validate(given))
 
-    @serve.ingress(make_app)
-    class Models:
-        """A replica."""
-
     options: dict[str, Any] = {
         "name": "models",
         "max_ongoing_requests": settings.limits.connections,
@@ -64,10 +65,20 @@ def application(settings: Settings) -> serve.Application:
     if "autoscaling_config" not in options:
         options.setdefault("num_replicas", settings.processes)
     try:
-        return serve.deployment(Models).options(**options).bind()
+        return serve.deployment(serve.ingress(make_app)(_Models), **options).bind(sign)
     except (TypeError, ValueError) as error:
         said = " ".join(str(error).split())
         raise StartError(f"deployment: Ray Serve does not take it ({said})") from None
+
+
+class _Models:
+    """A replica, which knows who has deployed it."""
+
+    def __init__(self, sign: str):
+        self._sign = sign
+
+    def sign(self) -> str:
+        return self._sign
 
 
 def _app(settings: Settings) -> fastapi.FastAPI:
@@ -95,7 +106,8 @@ def serve_on_cluster(settings: Settings) -> None:
     """
     if not settings.models.is_dir():
         raise StartError(f"--models {settings.models}: no such folder")
-    app = application(settings)
+    sign = uuid.uuid4().hex
+    app = _application(settings, sign)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -104,18 +116,14 @@ def serve_on_cluster(settings: Settings) -> None:
         http_options={"host": settings.host, "port": settings.rest_port},
     )
     try:
-        serve.run(app, name=_NAME, route_prefix="/")
+        replicas = serve.run(app, name=_NAME, route_prefix="/")
     except RuntimeError as error:
         raise StartError(f"--cluster {settings.cluster}: {error}") from None
-    begun = _deployed()
     logger.info("REST on http://%s:%d of each node", settings.host, settings.rest_port)
     stop.wait()
-    if _deployed() == begun:
-        logger.info("Stopping: requests in flight are finished")
-        serve.delete(_NAME)
-
-
-def _deployed() -> float | None:
-    """When what is served was last deployed."""
-    there = serve.status().applications.get(_NAME)
-    return there.last_deployed_time_s if there else None
+    # Where no replica answers, nothing is known of who has deployed them.
+    with contextlib.suppress(TimeoutError):
+        is_there = _NAME in serve.status().applications
+        if is_there and replicas.sign.remote().result(timeout_s=10.0) == sign:
+            logger.info("Stopping: requests in flight are finished")
+            serve.delete(_NAME)

@@ -96,8 +96,8 @@ def test_more_processes_than_cores_share_them(cluster, monkeypatch):
     resources.append({"Alive": False, "Resources": {"CPU": 64.0}})
     monkeypatch.setattr(cluster_nodes.ray, "nodes", lambda: resources)
     nodes = cluster_nodes.Nodes(cluster)
-    shares = {number: nodes.share(number)["CPU"] for number in (1, 2, 3, 5, 10, 20)}
-    assert shares == {1: 8, 2: 4, 3: 2, 5: 2, 10: 1, 20: 0.5}
+    shares = {number: nodes.share(number)["CPU"] for number in (1, 2, 3, 5, 10, 20, 60)}
+    assert shares == {1: 8, 2: 4, 3: 2, 5: 2, 10: 1, 20: 0.5, 60: 0.1666}
     found[0]["GPU"] = 2.0
     assert nodes.share(2)["GPU"] == 1.0 and "GPU" not in nodes.share(3)
 

@@ -98,9 +98,11 @@ def test_a_stopped_run_goes_on(begun, alone, cluster, processes):
 
 def test_what_a_worker_raises_ends_all(begun, cluster, tmp_path, write_reviews):
     run = copy(begun, "changed")
+    own = str(run.path.parent / "reviews.csv")
     text = run.config_file.read_text()
-    other = write_reviews(tmp_path / "other.csv", seed=3)
-    run.config_file.write_text(text.replace("reviews.csv", str(other)))
+    assert own in text
+    other = write_reviews(tmp_path / "other.csv", rows=99)
+    run.config_file.write_text(text.replace(own, str(other)))
     with connected(cluster) as nodes, pytest.raises(UserError, match="have changed"):
         train_on_cluster(run, 2, nodes, None)
 

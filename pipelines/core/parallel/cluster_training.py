@@ -13,7 +13,6 @@ import ray
 import ray.train
 from ray.exceptions import RayError
 from ray.train import FailureConfig, RunConfig, ScalingConfig
-from ray.train.tensorflow import TensorflowTrainer
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from ..errors import Interrupted, UserError, WorkerLost
@@ -106,6 +105,9 @@ def _fitting(
     run: Run, number: int, share: Share, post: Any
 ) -> Iterator[concurrent.futures.Future]:
     """What Ray's trainer comes to, which ends with the context."""
+    # It imports TensorFlow, which the actors of this module do without.
+    from ray.train.tensorflow import TensorflowTrainer
+
     executor = concurrent.futures.ThreadPoolExecutor(1)
     # Ray wants a folder for checkpoints, of which it is given none.
     with tempfile.TemporaryDirectory(prefix=".ray-", dir=run.path) as storage:

@@ -5,14 +5,15 @@ run on this machine, with the same pipe, whose other end an actor of Ray holds t
 """
 
 import contextlib
-import itertools
 import logging
+import math
 import os
 import pickle
 import platform
 import signal
 import threading
 from collections.abc import Iterator
+from fractions import Fraction
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from typing import Any
@@ -79,22 +80,18 @@ class Nodes:
         there; and a graphics card, where there are so many.
         """
         found = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-        cores = [each.get("CPU", 0.0) for each in found]
-        # Of a cluster that has no cores yet, it starts more nodes by itself.
-        most = int(max(cores, default=0)) or 1
-        parts = itertools.chain(
-            map(float, range(most, 0, -1)), (1 / n for n in range(2, number + 1))
+        cores = [int(each.get("CPU", 0)) for each in found]
+        parts = [
+            *(Fraction(whole) for whole in range(max(cores, default=0), 0, -1)),
+            *(Fraction(1, several) for several in range(2, number + 1)),
+        ]
+        fitting = (
+            part for part in parts if sum(each // part for each in cores) >= number
         )
-        share = {
-            "CPU": next(
-                (
-                    part
-                    for part in parts
-                    if sum(each // part for each in cores) >= number
-                ),
-                1.0,
-            )
-        }
+        # A cluster that has no cores yet may start nodes by itself.
+        cores_of_each = next(fitting, Fraction(1))
+        # Ray counts by these.
+        share = {"CPU": math.floor(cores_of_each * 10_000) / 10_000}
         if sum(each.get("GPU", 0.0) for each in found) >= number:
             share["GPU"] = 1.0
         return share

@@ -139,7 +139,8 @@ class Pool(contextlib.AbstractContextManager["Pool"]):
                 self._begin(function, call)
             if not self._at_work:
                 return
-            for connection in wait(list(self._at_work), _SECONDS_BETWEEN_LOOKS):
+            ready: list[Any] = wait(list(self._at_work), _SECONDS_BETWEEN_LOOKS)
+            for connection in ready:
                 call = self._at_work[connection]
                 try:
                     kind, value = connection.recv()
