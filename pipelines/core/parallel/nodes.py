@@ -129,8 +129,8 @@ class RemoteChild:
             )
             .remote()
         )
-        self.connection = _Line(self._reader, self._host)
         started = self._host.start.remote(module, share, Path.cwd(), needs.absolute())
+        self.connection = _Line(self._reader, self._host, started)
         threading.Thread(
             target=_hear, args=(self._host, started, writer), daemon=True
         ).start()
@@ -155,14 +155,14 @@ class RemoteChild:
 class _Line:
     """The pipe to a process on a node."""
 
-    def __init__(self, reader: Connection, host: Any):
-        self._reader, self._host = reader, host
+    def __init__(self, reader: Connection, host: Any, started: Any):
+        self._reader, self._host, self._started = reader, host, started
 
     def fileno(self) -> int:
         return self._reader.fileno()
 
     def send(self, value: Any) -> None:
-        self._host.send.remote(pickle.dumps(value))
+        self._host.send.remote(pickle.dumps(value), self._started)
 
     def recv(self) -> Any:
         return self._reader.recv()
@@ -193,7 +193,8 @@ class _Host:
         refuse_unseen(folder, needs)
         self._child = Child(module, (), (), threads_of(share), folder)
 
-    def send(self, message: bytes) -> None:
+    def send(self, message: bytes, started: None) -> None:
+        """Hands a message to the process; Ray waits for the value of `started`."""
         self._child.connection.send_bytes(message)
 
     def receive(self) -> bytes:
