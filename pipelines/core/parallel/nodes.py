@@ -11,12 +11,14 @@ import os
 import pickle
 import platform
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 from fractions import Fraction
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import ray
 from ray.exceptions import RayError
@@ -24,6 +26,7 @@ from ray.exceptions import RayError
 from ..errors import UserError
 from .children import Child
 
+_SECONDS_TO_KNOCK = 10.0
 # For a process that is lost to be asked how.
 _SECONDS_FOR_WORDS = 10.0
 
@@ -47,8 +50,9 @@ def reached(address: str) -> Iterator["Nodes"]:
     os.environ.setdefault("RAY_TRAIN_V2_ENABLED", "1")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
+        _knock(address)
         ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, RuntimeError, ValueError, RayError) as error:
+    except (OSError, RuntimeError, ValueError, RayError) as error:
         said = str(error).strip().partition("\n")[0]
         raise UserError(
             f"--cluster {address}: cannot be reached ({said}); 'ray start --head' "
@@ -61,6 +65,14 @@ def reached(address: str) -> Iterator["Nodes"]:
         yield Nodes(address)
     finally:
         ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Raises OSError if nobody listens there, for which Ray takes minutes."""
+    parts = urlsplit(address if "://" in address else f"//{address}")
+    if parts.port is not None:
+        there = parts.hostname, parts.port
+        socket.create_connection(there, _SECONDS_TO_KNOCK).close()
 
 
 class Nodes:
