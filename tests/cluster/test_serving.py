@@ -140,3 +140,14 @@ def test_a_killed_replica_and_an_upgrade_fail_no_request(cluster, models, replic
 def test_what_cannot_be_on_a_cluster(given, message):
     with pytest.raises(StartError, match=message):
         application(Settings(**given))
+
+
+def test_options_of_a_deployment_are_those_of_ray(models):
+    scaling = {"min_replicas": 1, "max_replicas": 4}
+    options = {"autoscaling_config": scaling, "ray_actor_options": {"num_cpus": 2}}
+    made = application(Settings(models=models, processes=2, deployment=options))
+    deployment = made._bound_deployment
+    assert deployment._deployment_config.autoscaling_config.max_replicas == 4
+    assert deployment.ray_actor_options == {"num_cpus": 2}
+    plain = application(Settings(models=models, processes=2))._bound_deployment
+    assert plain.num_replicas == 2
