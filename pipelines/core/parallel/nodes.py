@@ -47,7 +47,7 @@ def reached(address: str) -> Iterator["Nodes"]:
     is_main = threading.current_thread() is threading.main_thread()
     # Ray puts one of its own there.
     handler = signal.getsignal(signal.SIGTERM)
-    os.environ.setdefault("RAY_TRAIN_V2_ENABLED", "1")
+    # A cluster that is started here reports to nobody.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         _knock(address)
