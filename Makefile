@@ -12,7 +12,7 @@ UV = UV_SYSTEM_CERTS=1 \
 # 17 seconds more.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-jax test-torch test-trackers test-notebooks test-clients lint bench docs clean
+.PHONY: demo test test-jax test-torch test-trackers test-notebooks test-clients test-ray lint bench docs clean
 .PRECIOUS: .venv/bin/uv .venv-jax/bin/uv .venv-trackers/bin/uv
 
 %/bin/uv:
@@ -69,6 +69,14 @@ test-clients: .venv/with-dev .venv-clients/installed
 		'tritonclient[http,grpc]>=2.73' 'kserve>=0.21'
 	@touch $@
 
+# What runs on a cluster of Ray, with a cluster on this machine.
+test-ray: .venv-ray/installed
+	.venv-ray/bin/python -m pytest tests/cluster
+
+.venv-ray/installed: setup.cfg pyproject.toml | .venv-ray/bin/uv
+	$(UV) pytest pytest-randomly httpx --editable '.[tasks,tune,serve,ray]'
+	@touch $@
+
 # A CPU build of torch, which pip alone finds where it lies in a folder of wheels.
 .venv-torch/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(@D)
@@ -96,4 +104,4 @@ docs: .venv/with-docs build/types
 	PATH="$(CURDIR)/$(BIN):$$PATH" NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 clean:
-	rm -rf .venv .venv-jax .venv-torch .venv-trackers .venv-clients build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .venv-jax .venv-torch .venv-trackers .venv-clients .venv-ray build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -292,6 +292,8 @@ def predict(
 
     if unfinished or not is_portable(model):
         import_tensorflow_quietly()
+    from recurra.pipelines.core.parallel.cluster import connected
+
     from .answers.kinds import handler_of, options_of
 
     with _opened_model(model, unfinished) as loaded:
@@ -302,8 +304,13 @@ def predict(
                 f"--{name.replace('_', '-')}: a model of kind {kind} has no use for "
                 "it; leave it out"
             )
+        cluster = options.pop("cluster", None)
+        if cluster is not None and file is None:
+            raise UserError("--cluster: answers the texts of a --file; give one")
         try:
-            handler_of(kind).predict(loaded, inputs or (), file, as_json, **options)
+            with connected(cluster) as nodes:
+                options |= {"nodes": nodes} if nodes else {}
+                handler_of(kind).predict(loaded, inputs or (), file, as_json, **options)
         except Interrupted as stop:
             say(f"{stop}; go on by --resume")
             raise typer.Exit(130) from None
@@ -521,6 +528,14 @@ def serve(
         int | None,
         typer.Option(min=1, help="That serve on the same ports; 1 if left out."),
     ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Of a cluster of Ray, on which the processes are replicas in Ray "
+            "Serve: auto, HOST:PORT, ray://HOST:PORT or local.",
+        ),
+    ] = None,
     ui: Annotated[
         bool | None,
         typer.Option(
@@ -542,6 +557,7 @@ def serve(
         "model_config_file": model_config_file,
         "api_key_file": api_key_file,
         "processes": processes,
+        "cluster": cluster,
         "ui": ui,
     }
     given = {key: value for key, value in given.items() if value is not None}
@@ -561,6 +577,14 @@ def _serve(file: Path | None, given: dict[str, Any]) -> None:
 
     show_log()
     settings = make_settings(file, given)
+    if settings.cluster is not None:
+        from recurra.pipelines.core.parallel.cluster import connected
+
+        with connected(settings.cluster):
+            from .serving.on_ray import serve_on_cluster
+
+            serve_on_cluster(settings)
+        return
     if settings.processes > 1:
         import asyncio
 

@@ -26,6 +26,16 @@ Settings = Annotated[
 ]
 
 
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Of a cluster of Ray that the workers run on: auto, HOST:PORT, "
+        "ray://HOST:PORT, or local for one of this machine.",
+    ),
+]
+
+
 def option(
     name: str, kind: Any, help: str, *declarations: str, **settings: Any
 ) -> inspect.Parameter:

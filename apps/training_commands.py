@@ -1,6 +1,7 @@
 """The commands that train: one model, several, or many in search of a configuration."""
 
 import inspect
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from recurra.pipelines.core.registry import (
 )
 
 from .console import messages, metrics_table, output, print_members, say, show_log
-from .options import Settings, command, field_options, option, parse_time
+from .options import Cluster, Settings, command, field_options, option, parse_time
 from .tensorflow_import import import_tensorflow_quietly
 
 
@@ -74,6 +75,7 @@ def train(
         str | None,
         typer.Option(help="Such as 20m or 2h: trains as long as fits into it, about."),
     ] = None,
+    cluster: Cluster = None,
     seeds: Annotated[
         int | None,
         typer.Option(
@@ -105,6 +107,7 @@ def train(
             run=run,
             resume=resume,
             workers=workers,
+            cluster=cluster,
             **data,
         )
         return
@@ -126,13 +129,14 @@ def train(
             resume=resume,
             workers=workers,
             seconds=seconds,
+            cluster=cluster,
             progress=progress,
             command=["recurra", *sys.argv[1:]],
             **data,
         )
     except Interrupted as stop:
         again = Run.open(path).resume_command
-        say(f"{stop}. Go on with: {again}{_workers(workers)}")
+        say(f"{stop}. Go on with: {again}{_workers(workers, cluster)}")
         raise typer.Exit(130) from None
     finally:
         progress.close()
@@ -146,7 +150,12 @@ def train(
 
 
 def _train_many(
-    definition: TaskDefinition, *, run: Path | None, workers: int, **options: Any
+    definition: TaskDefinition,
+    *,
+    run: Path | None,
+    workers: int,
+    cluster: str | None,
+    **options: Any,
 ) -> None:
     """Trains several models, and prints a row of each."""
     from recurra.pipelines import train_many
@@ -163,13 +172,14 @@ def _train_many(
             options.pop("spec", None),
             run=path,
             workers=workers,
+            cluster=cluster,
             progress=lambda name: EpochLines(name, messages),
             command=["recurra", *sys.argv[1:]],
             **options,
         )
     except Interrupted as stop:
         again = RunSet.open(path).resume_command
-        say(f"{stop}. Go on with: {again}{_workers(workers)}")
+        say(f"{stop}. Go on with: {again}{_workers(workers, cluster)}")
         raise typer.Exit(130) from None
     failed = failed_of(run_set)
     if run_set.metrics_file.is_file():
@@ -181,7 +191,8 @@ def _train_many(
     if failed:
         for name, reason in failed.items():
             say(f"{name} failed: {reason}")
-        say(f"Repeat what failed with: {run_set.resume_command}{_workers(workers)}")
+        again = f"{run_set.resume_command}{_workers(workers, cluster)}"
+        say(f"Repeat what failed with: {again}")
         raise typer.Exit(1)
 
 
@@ -213,6 +224,7 @@ def tune(
     workers: Annotated[
         int, typer.Option(min=1, help="Processes that train a trial each.")
     ] = 1,
+    cluster: Cluster = None,
     sampler: Annotated[
         str, typer.Option(metavar="tpe|random|qmc", help="Of Optuna.")
     ] = "tpe",
@@ -252,6 +264,7 @@ def tune(
             settings=settings or (),
             resume=resume,
             workers=workers,
+            cluster=cluster,
             sampler=sampler,  # type: ignore[arg-type]
             prune=prune,
             tried=TrialLines(messages, trials),
@@ -260,13 +273,15 @@ def tune(
     except Interrupted:
         tuning = Tuning.open(path)
         print_search(tuning)
-        say(f"stopped. Go on with: {tuning.resume_command}{_workers(workers)}")
+        again = f"{tuning.resume_command}{_workers(workers, cluster)}"
+        say(f"stopped. Go on with: {again}")
         raise typer.Exit(130) from None
     print_search(tuning)
 
 
-def _workers(number: int) -> str:
-    return f" --workers {number}" if number > 1 else ""
+def _workers(number: int, cluster: str | None) -> str:
+    workers = f" --workers {number}" if number > 1 else ""
+    return workers + (f" --cluster {shlex.quote(cluster)}" if cluster else "")
 
 
 def _dashed(name: str) -> str:

@@ -113,10 +113,16 @@ def test_every_module_can_be_imported(installed, tmp_path):
         for name, file in files.items()
         if not Path(file).is_relative_to(installed.environment)
     }
-    # Of trackers whose extras are for `make test-trackers`.
-    needed = {"mlflow_tracker": "mlflow", "wandb_tracker": "wandb"}
-    for name, package in needed.items():
-        module = f"recurra.pipelines.core.tracking.{name}"
+    # Whose extras are for `make test-trackers` and `make test-ray`.
+    core = "recurra.pipelines.core"
+    needed = {
+        f"{core}.tracking.mlflow_tracker": "mlflow",
+        f"{core}.tracking.wandb_tracker": "wandb",
+        f"{core}.parallel.nodes": "ray",
+        f"{core}.parallel.cluster_training": "ray",
+        "recurra.apps.serving.on_ray": "ray",
+    }
+    for module, package in needed.items():
         if importlib.util.find_spec(package) is None:
             assert f"No module named '{package}'" in strangers.pop(module)
     assert not strangers

@@ -13,6 +13,7 @@ from .texts import print_json, refuse_mixed, text_parts, write_answers
 
 if TYPE_CHECKING:
     from recurra.pipelines.core.exported_model import ExportedModel
+    from recurra.pipelines.core.parallel.nodes import Nodes
 
 _FILLINGS = 5
 
@@ -26,6 +27,7 @@ def predict(
     to: Path | None = None,
     resume: bool | None = None,
     workers: int = 1,
+    nodes: "Nodes | None" = None,
     fill: bool | None = None,
     stream: bool | None = None,
     **writing: Any,
@@ -41,13 +43,15 @@ def predict(
     if stream and as_json:
         raise UserError("--json: --stream prints a text as it comes; leave one out")
     refuse_mixed(file, to, resume, workers, as_json)
-    if (fill or stream) and (to is not None or workers > 1):
-        name = "--to" if to is not None else "--workers"
+    if (fill or stream) and (to is not None or workers > 1 or nodes):
+        name = "--to" if to is not None else "--cluster" if nodes else "--workers"
         raise UserError(f"{name}: is for what is written on; leave it out")
     if to is not None:
         if file is None:
             raise UserError("--to: answers the texts of a --file; give one")
-        write_answers(model, file, to, text_column, bool(resume), workers, **given)
+        write_answers(
+            model, file, to, text_column, bool(resume), workers, nodes, **given
+        )
         return
     parts = text_parts(model, inputs, file, text_column)
     texts = (text for part in parts for text in part.texts)
@@ -64,7 +68,7 @@ def predict(
         alone = (part for text in texts for part in in_turn([text]))
         answered = (
             (part.texts[0], answers[0])
-            for part, answers in answers_in_order(model, alone, workers, given)
+            for part, answers in answers_in_order(model, alone, workers, nodes, given)
         )
         if as_json:
             print_json({"text": text, **answer} for text, answer in answered)

@@ -55,6 +55,13 @@ _OF_TEXTS = (
         "--resume",
     ),
     option("workers", int, "Processes that answer FILE; 1 if left out.", min=1),
+    option(
+        "cluster",
+        str,
+        "Address of a cluster of Ray that the workers run on: auto, HOST:PORT, "
+        "ray://HOST:PORT or local.",
+        metavar="ADDRESS",
+    ),
 )
 _OF_SERIES = (
     option("time_column", str, "Column of the times in FILE; found if left out."),

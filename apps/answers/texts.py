@@ -13,6 +13,7 @@ from ..console import RowProgress, messages, output
 
 if TYPE_CHECKING:
     from recurra.pipelines.core.exported_model import ExportedModel
+    from recurra.pipelines.core.parallel.nodes import Nodes
 
 
 def predict(
@@ -24,6 +25,7 @@ def predict(
     to: Path | None = None,
     resume: bool | None = None,
     workers: int = 1,
+    nodes: "Nodes | None" = None,
 ) -> None:
     """Answers texts, or those of files a part at a time, in their order.
 
@@ -32,7 +34,7 @@ def predict(
     """
     refuse_mixed(file, to, resume, workers, as_json)
     if file is not None and to is not None:
-        write_answers(model, file, to, text_column, bool(resume), workers)
+        write_answers(model, file, to, text_column, bool(resume), workers, nodes)
         return
     parts = text_parts(model, inputs, file, text_column)
     answered: Iterator[tuple[TextRows, list[dict[str, Any]]]]
@@ -42,7 +44,7 @@ def predict(
     else:
         from recurra.pipelines.core.file_prediction import answers_in_order
 
-        answered = answers_in_order(model, parts, workers, {})
+        answered = answers_in_order(model, parts, workers, nodes, {})
     if to is not None:
         from recurra.pipelines.data.files.table_writing import written_answers
 
@@ -91,6 +93,7 @@ def write_answers(
     text_column: str | None,
     resume: bool,
     workers: int,
+    nodes: "Nodes | None",
     **options: Any,
 ) -> None:
     """Writes the rows of files with their answers, and shows how far it is."""
@@ -104,6 +107,7 @@ def write_answers(
             text_column=text_column,
             resume=resume,
             workers=workers,
+            nodes=nodes,
             advance=progress.advance,
             **options,
         )

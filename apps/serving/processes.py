@@ -41,7 +41,9 @@ async def serve_by_processes(settings: Settings, command: Sequence[str]) -> int:
     Raises:
         StartError: If a port is taken, or a setting is for one process alone.
     """
-    settings = _for_several(settings)
+    if not hasattr(socket, "SO_REUSEPORT"):
+        raise StartError("--processes: this system shares no port; leave it out")
+    settings = for_several(settings, "--processes")
     with contextlib.ExitStack() as ends:
         ports = {
             f"{api}_port": ends.enter_context(
@@ -54,18 +56,25 @@ async def serve_by_processes(settings: Settings, command: Sequence[str]) -> int:
         return await _Parent(settings, command, folder).run()
 
 
-def _for_several(settings: Settings) -> Settings:
-    if not hasattr(socket, "SO_REUSEPORT"):
-        raise StartError("--processes: this system shares no port; leave it out")
+def for_several(settings: Settings, option: str) -> Settings:
+    """The settings of each of several processes.
+
+    Args:
+        settings: As they were given.
+        option: By which there are several.
+
+    Raises:
+        StartError: A setting is for one process alone.
+    """
     if settings.model_control:
         raise StartError(
             "model_control: such a request would reach one of the processes alone; "
-            "leave it out, or --processes"
+            f"leave it out, or {option}"
         )
     if settings.ui and "ui" in settings.model_fields_set:
         raise StartError(
             "--ui: the page keeps what it is asked in one process; leave it out, or "
-            "--processes"
+            f"{option}"
         )
     if settings.ui:
         logger.info("The page to try models is left out, which needs one process")

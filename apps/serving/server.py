@@ -213,14 +213,14 @@ class Server:
             if self._sibling is not None:
                 await ends.enter_async_context(self._sibling.giving(self.metrics.page))
             grpc_server, grpc_port = self._grpc_server()
-            await self.repository.refresh(at_once=True)
+            app = await ends.enter_async_context(self.mounted())
             page_end = await ends.enter_async_context(self._page())
             await grpc_server.start()
             for service in ("", *SERVICES, INFERENCE_SERVICE):
                 await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
             rest_server = _RestServer(
                 uvicorn.Config(
-                    self._http(),
+                    app,
                     loop="none",
                     http=partial(Connection, settings.limits),  # type: ignore[arg-type]
                     ws="none",
@@ -235,17 +235,25 @@ class Server:
                 )
             )
             rest = asyncio.create_task(rest_server.serve([listener]))
-            watches = [asyncio.create_task(each) for each in self._watches()]
             try:
                 yield listener.getsockname()[1], grpc_port
             finally:
-                for watch in watches:
-                    watch.cancel()
                 page_end.set()
                 rest_server.should_exit = True
                 await self._health.enter_graceful_shutdown()
                 await asyncio.gather(rest, grpc_server.stop(settings.stop_seconds))
-                await self.repository.close()
+
+    @contextlib.asynccontextmanager
+    async def mounted(self) -> AsyncIterator[Callable[..., Awaitable[None]]]:
+        """Loads and watches the models within the context; gives what answers HTTP."""
+        await self.repository.refresh(at_once=True)
+        watches = [asyncio.create_task(each) for each in self._watches()]
+        try:
+            yield self._http()
+        finally:
+            for watch in watches:
+                watch.cancel()
+            await self.repository.close()
 
     def _watches(self) -> Iterator[Coroutine[None, None, None]]:
         yield self.repository.watch()

@@ -145,6 +145,16 @@ class Settings(_Section):
 
     ui: bool = pydantic.Field(True, description="whether there is a page to try models")
     processes: int = pydantic.Field(1, ge=1, description="that serve on the same ports")
+    cluster: str | None = pydantic.Field(
+        None,
+        description="address of a cluster of Ray, on which the processes are replicas "
+        "in Ray Serve",
+    )
+    deployment: dict[str, Any] = pydantic.Field(
+        {},
+        description="there, further options of a deployment of Ray Serve, such as "
+        "autoscaling_config",
+    )
     poll_seconds: float = pydantic.Field(
         1.0, gt=0, description="between two looks at the folder of models"
     )

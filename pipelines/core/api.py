@@ -17,6 +17,7 @@ from .evaluation import EvaluationResult, RowScores
 from .exported_model import ExportedModel, opened
 from .files import written_whole
 from .hub import SCHEME, refuse_wrong_target, upload
+from .parallel.cluster import connected
 from .progress import EpochLines, TrainingProgress
 from .registry import TaskDefinition, find_definition
 from .run_sets import ProgressOf, RunSet, groups_of, runs_at, seeds_of, train_set
@@ -43,6 +44,7 @@ def train(
     resume: bool = False,
     workers: int = 1,
     seconds: float | None = None,
+    cluster: str | None = None,
     progress: Progress | bool = True,
     command: Sequence[str] = (),
     **options: Any,
@@ -66,8 +68,10 @@ def train(
         resume: Go on with a run that was stopped, by its own configuration, or with
             more `training.epochs` or `training.patience`; of a finished run, repeat
             what failed.
-        workers: Processes of this machine that train the model together, to the result
-            of one. Each gets its part of the cores.
+        workers: Processes that train the model together, to the result of one. Each
+            gets its part of the cores.
+        cluster: The address of a cluster of Ray that these run on: "auto",
+            "HOST:PORT", "ray://HOST:PORT", or "local" for one of this machine alone.
         seconds: That all is to take, about: at most so many epochs as fit.
         progress: Hears of every training step. True shows a bar, False nothing.
         command: The command line, to be written into the run.
@@ -76,7 +80,8 @@ def train(
     Raises:
         UserError: For wrong data or configuration, or a run directory that exists.
         Interrupted: If training was asked to stop; its state is saved.
-        WorkerLost: If one of several workers has died; resume the run.
+        WorkerLost: If one of several workers has died, on a cluster again and again;
+            resume the run.
     """
     if workers < 1:
         raise UserError(f"workers: is {workers}; give 1 or more")
@@ -87,26 +92,26 @@ def train(
     task_class = definition.load()
     if workers > 1:
         workflow.refuse_several(task_class)
-    begun = workflow.run_to_resume(task, path) if resume else None
-    frame = data if isinstance(data, pd.DataFrame) else None
-    if frame is not None:
-        data = path / "frame.parquet"
-    configuration = _configuration(
-        definition, begun, recipe, config, settings, data, options
-    )
-    if frame is not None and begun is None:
-        Run.refuse_existing(path)
-        # Read once before anything is made, so that wrong data leave nothing behind.
-        with as_spec(frame) as spec:
-            loaded = task_class.load(_with_spec(configuration, spec))
-        sized = task_class.sized(configuration, loaded)
-        created = Run.create(path, task, sized, command)
-        workflow.tell_chosen(configuration, sized, "the size of the data")
-        configuration = sized
-        with written_whole(created.path / "frame.parquet") as partial:
-            write_frame(frame, partial)
-        resume = True
-    with _shown(progress) as hearer:
+    with connected(cluster) as nodes, _shown(progress) as hearer:
+        begun = workflow.run_to_resume(task, path) if resume else None
+        frame = data if isinstance(data, pd.DataFrame) else None
+        if frame is not None:
+            data = path / "frame.parquet"
+        configuration = _configuration(
+            definition, begun, recipe, config, settings, data, options
+        )
+        if frame is not None and begun is None:
+            Run.refuse_existing(path)
+            # Read once before anything is made, so that wrong data leave nothing.
+            with as_spec(frame) as spec:
+                loaded = task_class.load(_with_spec(configuration, spec))
+            sized = task_class.sized(configuration, loaded)
+            created = Run.create(path, task, sized, command)
+            workflow.tell_chosen(configuration, sized, "the size of the data")
+            configuration = sized
+            with written_whole(created.path / "frame.parquet") as partial:
+                write_frame(frame, partial)
+            resume = True
         return workflow.train(
             task_class,
             configuration,
@@ -116,6 +121,7 @@ def train(
             progress=hearer,
             number_of_workers=workers,
             seconds=seconds,
+            nodes=nodes,
         )
 
 
@@ -130,6 +136,7 @@ def train_many(
     settings: Settings = (),
     resume: bool = False,
     workers: int = 1,
+    cluster: str | None = None,
     progress: ProgressOf | bool = True,
     command: Sequence[str] = (),
     **options: Any,
@@ -150,6 +157,7 @@ def train_many(
         settings: Keys of the configuration.
         resume: Go on with a set that was stopped, and repeat what failed.
         workers: Processes that train a model each, with its part of the cores.
+        cluster: The address of a cluster of Ray that these run on, as for `train`.
         progress: Gives what hears of the run of a name. True shows them, False nothing.
         command: The command line, to be written into the runs.
         **options: Fields of the section `data`.
@@ -167,33 +175,47 @@ def train_many(
         raise UserError("resume: name the set of runs to go on with")
     definition = find_definition(task)
     path = Path(run) if run is not None else next_free(Path("runs"), task)
-    if resume and RunSet.is_at(path):
-        run_set = RunSet.open(path)
-        given = (data, recipe, config, *options.values(), seeds)
-        if run_set.task != task or settings or any(each is not None for each in given):
-            raise UserError(
-                f"{path}: is a set of runs of {run_set.task}; resume it without options"
-            )
-    else:
-        frame = data if isinstance(data, pd.DataFrame) else None
-        if frame is not None:
-            data = path / "frame.parquet"
-        configuration = _configuration(
-            definition, None, recipe, config, settings, data, options
-        )
-        Run.refuse_existing(path)
-        with as_spec(frame) as spec:
-            read = configuration if frame is None else _with_spec(configuration, spec)
-            members = _members(definition, read, seeds)
-        run_set = RunSet.create(
-            path, task, "group" if seeds is None else "seed", configuration, members
-        )
-        if frame is not None:
-            with written_whole(path / "frame.parquet") as partial:
-                write_frame(frame, partial)
     if isinstance(progress, bool):
         progress = EpochLines if progress else _no_progress
-    train_set(run_set, workers=workers, progress=progress, command=command)
+    with connected(cluster) as nodes:
+        if resume and RunSet.is_at(path):
+            run_set = RunSet.open(path)
+            given = (data, recipe, config, *options.values(), seeds)
+            if (
+                run_set.task != task
+                or settings
+                or any(each is not None for each in given)
+            ):
+                raise UserError(
+                    f"{path}: is a set of runs of {run_set.task}; resume it without "
+                    "options"
+                )
+        else:
+            frame = data if isinstance(data, pd.DataFrame) else None
+            if frame is not None:
+                data = path / "frame.parquet"
+            configuration = _configuration(
+                definition, None, recipe, config, settings, data, options
+            )
+            Run.refuse_existing(path)
+            with as_spec(frame) as spec:
+                read = (
+                    configuration if frame is None else _with_spec(configuration, spec)
+                )
+                members = _members(definition, read, seeds)
+            run_set = RunSet.create(
+                path, task, "group" if seeds is None else "seed", configuration, members
+            )
+            if frame is not None:
+                with written_whole(path / "frame.parquet") as partial:
+                    write_frame(frame, partial)
+        train_set(
+            run_set,
+            workers=workers,
+            nodes=nodes,
+            progress=progress,
+            command=command,
+        )
     return run_set
 
 
@@ -226,6 +248,7 @@ def tune(
     settings: Settings = (),
     resume: bool = False,
     workers: int = 1,
+    cluster: str | None = None,
     sampler: Sampler = "tpe",
     prune: bool = True,
     tried: Tried = lambda *_: None,
@@ -249,6 +272,7 @@ def tune(
         settings: Keys of the configuration that is searched around.
         resume: Go on with a search that was stopped.
         workers: Processes that train a trial each, with its part of the cores.
+        cluster: The address of a cluster of Ray that these run on, as for `train`.
         sampler: "tpe", "random" or "qmc".
         prune: Whether a trial ends where it is worse than the median of the others.
         tried: Is told of each trial that has ended.
@@ -269,38 +293,40 @@ def tune(
         raise UserError("resume: name the search to go on with")
     definition = find_definition(task)
     path = Path(run) if run is not None else next_free(Path("runs"), f"{task}-tune")
-    if resume and Tuning.is_at(path):
-        tuning = Tuning.open(path)
-        given = (data, recipe, config, *options.values())
-        if (
-            tuning.task != task
-            or settings
-            or space
-            or any(each is not None for each in given)
-        ):
-            raise UserError(
-                f"{path}: is a search of {tuning.task}; resume it without options"
+    with connected(cluster) as nodes:
+        if resume and Tuning.is_at(path):
+            tuning = Tuning.open(path)
+            given = (data, recipe, config, *options.values())
+            if (
+                tuning.task != task
+                or settings
+                or space
+                or any(each is not None for each in given)
+            ):
+                raise UserError(
+                    f"{path}: is a search of {tuning.task}; resume it without options"
+                )
+        else:
+            configuration = _configuration(
+                definition, None, recipe, config, settings, data, options
             )
-    else:
-        configuration = _configuration(
-            definition, None, recipe, config, settings, data, options
+            asked = given_space(_as_mapping(space)) if space else None
+            tuning = Tuning.create(
+                path,
+                task,
+                configuration,
+                asked or space_of(configuration, definition.search_space),
+            )
+        search(
+            tuning,
+            trials=trials,
+            seconds=seconds,
+            workers=workers,
+            nodes=nodes,
+            sampler=sampler,
+            prune=prune,
+            tried=tried,
         )
-        asked = given_space(_as_mapping(space)) if space else None
-        tuning = Tuning.create(
-            path,
-            task,
-            configuration,
-            asked or space_of(configuration, definition.search_space),
-        )
-    search(
-        tuning,
-        trials=trials,
-        seconds=seconds,
-        workers=workers,
-        sampler=sampler,
-        prune=prune,
-        tried=tried,
-    )
     return tuning
 
 

@@ -155,6 +155,7 @@ class ExportedModel:
         *,
         resume: bool = False,
         workers: int = 1,
+        cluster: str | None = None,
         **options: Any,
     ) -> Path:
         """Writes the answers to what files hold, whole or not at all.
@@ -169,6 +170,7 @@ class ExportedModel:
                 the table that `predict` gives.
             resume: Go on with what was begun and stopped, or killed.
             workers: Processes that answer, each with its part of the cores.
+            cluster: The address of a cluster of Ray that these run on, as for `train`.
             **options: As for `predict`; `text_column` for the column of the texts.
 
         Returns:
@@ -180,17 +182,27 @@ class ExportedModel:
         """
         from ..data.files.table_writing import write_table
         from .file_prediction import predict_file
+        from .parallel.cluster import connected
 
         file, to = Path(file), Path(to)
         if workers < 1:
             raise UserError(f"workers: is {workers}; give 1 or more")
         if not isinstance(self.answer, ForecastAnswer):
-            predict_file(self, file, to, resume=resume, workers=workers, **options)
+            with connected(cluster) as nodes:
+                predict_file(
+                    self,
+                    file,
+                    to,
+                    resume=resume,
+                    workers=workers,
+                    nodes=nodes,
+                    **options,
+                )
             return to
-        if resume or workers > 1:
+        if resume or workers > 1 or cluster is not None:
             raise UserError(
-                f"{self.folder}: forecasts are made at once; leave out resume and "
-                "workers"
+                f"{self.folder}: forecasts are made at once; leave out resume, "
+                "workers and cluster"
             )
         write_table(to, self.predict(file, **options))
         return to

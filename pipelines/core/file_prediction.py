@@ -31,6 +31,7 @@ from .parallel.pool import Pool, Tell
 
 if TYPE_CHECKING:
     from .exported_model import ExportedModel
+    from .parallel.nodes import Nodes
 
 #: Is told of so many rows more, and that `position` of `size` of the input is read.
 Advance = Callable[[int, int, int], None]
@@ -48,6 +49,7 @@ def predict_file(
     text_column: str | None = None,
     resume: bool = False,
     workers: int = 1,
+    nodes: "Nodes | None" = None,
     advance: Advance = lambda *_: None,
     **options: Any,
 ) -> None:
@@ -60,6 +62,7 @@ def predict_file(
         text_column: The column of the texts; found if None.
         resume: Go on with what another process has begun and not ended, if it has.
         workers: Processes that answer; each gets its part of the cores.
+        nodes: Of the cluster that these run on; this machine if None.
         advance: Is told of progress.
         **options: Of `model.predict_texts`.
 
@@ -77,7 +80,7 @@ def predict_file(
         try:
             partial = unfinished.folder / to.name
             with table_writer(partial) as write:
-                answered = _answered(model, source, unfinished, workers, options)
+                answered = _answered(model, source, unfinished, workers, nodes, options)
                 for part, answers in answered:
                     write(part.rows, answers)
                     done += len(answers)
@@ -100,14 +103,15 @@ def answers_in_order(
     model: "ExportedModel",
     parts: Iterator[TextRows],
     workers: int,
+    nodes: "Nodes | None",
     options: Mapping[str, Any],
 ) -> Iterator[tuple[TextRows, Answers]]:
-    """Each part with its answers, by so many processes.
+    """Each part with its answers, by so many processes, of nodes if there are some.
 
     Raises:
         WorkerLost: One of several has died again and again.
     """
-    if workers == 1:
+    if workers == 1 and nodes is None:
         for part in parts:
             yield part, model.predict_texts(part.texts, **options)
         return
@@ -119,7 +123,7 @@ def answers_in_order(
             waiting.append(part)
             yield folder, part.texts, kept
 
-    with Pool(workers, _TRIES) as pool:
+    with Pool(workers, _TRIES, nodes, model.folder) as pool:
         for _, answers in pool.in_order(_answer, asked()):
             yield waiting.pop(0), answers
 
@@ -141,6 +145,7 @@ def _answered(
     source: TextFiles,
     unfinished: "_Unfinished",
     workers: int,
+    nodes: "Nodes | None",
     options: Mapping[str, Any],
 ) -> Iterator[tuple[TextRows, Answers]]:
     """Each part with its answers: the kept ones first, and then new ones."""
@@ -150,7 +155,7 @@ def _answered(
         if part is None or len(part.texts) != len(answers):
             raise UserError(f"{unfinished.folder}: does not fit the input; remove it")
         yield part, answers
-    for part, answers in answers_in_order(model, parts, workers, options):
+    for part, answers in answers_in_order(model, parts, workers, nodes, options):
         unfinished.keep(answers)
         yield part, answers
 

@@ -33,6 +33,8 @@ class TrainingProgress:
 
     def epoch_started(self, epoch: int, epochs: int, step: int, steps: int) -> None:
         """Step `step` of `steps` of the epoch (counted from 0) is the next."""
+        # Of an epoch that workers broke off and begin again.
+        self.close()
         self._epoch, self._epochs, self._step, self._steps = epoch, epochs, step, steps
         if self._console.is_terminal or self._console.is_jupyter:
             self._bar = rich.progress.Progress(

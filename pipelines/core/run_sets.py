@@ -21,7 +21,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
@@ -36,6 +36,9 @@ from .task import Task
 from .task_config import TaskConfig
 from .training import Progress, stop_requests
 from .workflow import evaluate, train
+
+if TYPE_CHECKING:
+    from .parallel.nodes import Nodes
 
 logger = logging.getLogger("recurra")
 
@@ -186,6 +189,7 @@ def train_set(
     run_set: RunSet,
     *,
     workers: int = 1,
+    nodes: "Nodes | None" = None,
     progress: ProgressOf = lambda name: None,
     command: Sequence[str] = (),
 ) -> dict[str, str]:
@@ -196,6 +200,7 @@ def train_set(
     Args:
         run_set: Is left with `results.csv` and, of seeds, `metrics.json`.
         workers: Processes that train a run each; each gets its part of the cores.
+        nodes: Of the cluster that these run on; this machine if None.
         progress: Gives what hears of a run.
         command: The command line, to be written into the runs.
 
@@ -210,7 +215,8 @@ def train_set(
         for name in run_set.members
         if name not in run_set.runs or not run_set.runs[name].is_finished
     ]
-    trained = _trained_here if workers == 1 else _trained_by(workers)
+    is_here = workers == 1 and nodes is None
+    trained = _trained_here if is_here else _trained_by(workers, nodes)
     failed: dict[str, str] = {}
     stopped = False
     for name, error in trained(run_set, names, progress, command):
@@ -258,7 +264,7 @@ def _trained_here(
             yield name, None
 
 
-def _trained_by(workers: int) -> Callable[..., _Ended]:
+def _trained_by(workers: int, nodes: "Nodes | None") -> Callable[..., _Ended]:
     def trained(
         run_set: RunSet,
         names: Sequence[str],
@@ -276,7 +282,9 @@ def _trained_by(workers: int) -> Callable[..., _Ended]:
                 getattr(hearer, heard)(*arguments)
 
         items = [(run_set.path, name, command) for name in names]
-        with stop_requests() as stop, Pool(min(workers, len(names) or 1)) as pool:
+        number = min(workers, len(names) or 1)
+        pool = Pool(number, nodes=nodes, needs=run_set.path)
+        with stop_requests() as stop, pool:
             for item, error in pool.as_completed(_train_member, items, hear, stop):
                 yield item[1], error
             if stop.is_set():

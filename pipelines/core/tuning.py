@@ -44,6 +44,8 @@ from .workflow import train_alone
 if TYPE_CHECKING:
     import optuna
 
+    from .parallel.nodes import Nodes
+
 logger = logging.getLogger("recurra")
 
 Sampler = Literal["tpe", "random", "qmc"]
@@ -155,6 +157,7 @@ def search(
     trials: int,
     seconds: float | None = None,
     workers: int = 1,
+    nodes: "Nodes | None" = None,
     sampler: Sampler = "tpe",
     prune: bool = True,
     tried: Tried = lambda *_: None,
@@ -168,6 +171,7 @@ def search(
         trials: That have come to an end, those of earlier calls among them.
         seconds: Then no trial is begun any more, and those at work end with the epoch.
         workers: Processes that train a trial each, with its part of the cores.
+        nodes: Of the cluster that these run on; this machine if None.
         sampler: Optuna's: tree-structured Parzen estimators, random, or quasi-random.
         prune: Whether a trial that is worse than the median of the others after the
             same epoch ends there.
@@ -187,10 +191,10 @@ def search(
         study.enqueue_trial(usual, user_attrs={_AS_GIVEN: True})
     hub = _Hub(tuning, study, trials, seconds, tried)
     try:
-        if workers == 1:
+        if workers == 1 and nodes is None:
             hub.work_here()
         else:
-            hub.work_by(workers)
+            hub.work_by(workers, nodes)
     finally:
         table = write_results(tuning, study)
     return table
@@ -227,9 +231,10 @@ class _Hub:
             if isinstance(value, Interrupted):
                 raise value
 
-    def work_by(self, workers: int) -> None:
+    def work_by(self, workers: int, nodes: "Nodes | None") -> None:
         is_stopped = False
-        with stop_requests() as stop, Pool(workers) as pool:
+        pool = Pool(workers, nodes=nodes, needs=self._tuning.path)
+        with stop_requests() as stop, pool:
             asked = self._asked()
             ended = pool.as_completed(_train_in_process, asked, self._hear, stop)
             for item, value in ended:

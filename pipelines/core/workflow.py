@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import keras
 import tensorflow as tf
@@ -34,6 +34,9 @@ from .time_limit import measured_step, within
 from .tracking import refuse_missing, tracked
 from .training import Progress, fit, load_best, read_history, will_end
 
+if TYPE_CHECKING:
+    from .parallel.nodes import Nodes
+
 logger = logging.getLogger("recurra")
 
 ConfigT = TypeVar("ConfigT", bound=Config)
@@ -53,6 +56,7 @@ def train(
     progress: Progress | None = None,
     number_of_workers: int = 1,
     seconds: float | None = None,
+    nodes: "Nodes | None" = None,
 ) -> Run:
     """From the data to a trained and evaluated run directory.
 
@@ -70,7 +74,8 @@ def train(
         resume: Go on with a run that was stopped, or repeat what failed of a finished
             one. The configuration must be its own, but for more epochs and patience.
         progress: Hears of every training step.
-        number_of_workers: Processes of this machine that the model is trained by.
+        number_of_workers: Processes that the model is trained by.
+        nodes: Of the cluster that these run on; this machine if None.
         seconds: That all is to take, about: there are as many epochs as fit, or a part
             of one. None for what the configuration says.
 
@@ -81,7 +86,8 @@ def train(
         WorkerLost: If one of several workers has died.
     """
     end = None if seconds is None else time.monotonic() + seconds
-    workers = connect(number_of_workers)
+    starting = f"--workers {number_of_workers}" if number_of_workers > 1 else ""
+    workers = connect(f"--cluster {nodes.address}" if nodes else starting)
     is_one_of_several = workers.number > 1
     if is_one_of_several or number_of_workers > 1:
         refuse_several(task_class)
@@ -98,6 +104,7 @@ def train(
             workers=workers,
             number_of_workers=number_of_workers,
             end=end,
+            nodes=nodes,
         )
         # The others wait for this, so that none is missed before.
         workers.from_first(lambda: "finished")
@@ -124,6 +131,7 @@ def _train(
     workers: Workers,
     number_of_workers: int,
     end: float | None,
+    nodes: "Nodes | None",
 ) -> Run:
     name = task_class.definition.name
     refuse_missing(configuration.training.trackers)
@@ -157,9 +165,14 @@ def _train(
     names = task.configuration.training.trackers
     with tracked(task.run, task.configuration, names) as tracking:
         progress = tracking.hearing(progress)
-        if number_of_workers > 1 and goes_on:
+        if (number_of_workers > 1 or nodes) and goes_on:
             logger.info("Training by %d workers", number_of_workers)
-            train_in_processes(task.run, number_of_workers, progress)
+            if nodes:
+                from .parallel.cluster_training import train_on_cluster
+
+                train_on_cluster(task.run, number_of_workers, nodes, progress)
+            else:
+                train_in_processes(task.run, number_of_workers, progress)
             model = best_model(task)
         else:
             workers.from_first(lambda: [str(path), True])

@@ -10,6 +10,7 @@ import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from multiprocessing.connection import Connection, Pipe
+from pathlib import Path
 
 
 class Child:
@@ -24,6 +25,7 @@ class Child:
         cores: That it may use; all if empty.
         arguments: Of the module, behind the pipe and the cores.
         environment: Further variables.
+        folder: That its relative paths are of; this process's own if None.
     """
 
     def __init__(
@@ -32,6 +34,7 @@ class Child:
         cores: Sequence[int],
         arguments: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
+        folder: Path | None = None,
     ):
         with contextlib.ExitStack() as ends:
             self._log = ends.enter_context(tempfile.TemporaryFile())
@@ -46,6 +49,7 @@ class Child:
                     "KERAS_BACKEND": "tensorflow",
                     **(environment or {}),
                 },
+                cwd=folder,
                 # Closed by whatever ends this process, which the child notices.
                 stdin=subprocess.PIPE,
                 stdout=self._log,
@@ -56,6 +60,10 @@ class Child:
             )
             of_process.close()
             self._ends = ends.pop_all()
+
+    def stop(self) -> None:
+        """Asks the process to stop, by SIGTERM."""
+        self.process.send_signal(signal.SIGTERM)
 
     def end(self) -> None:
         """Ends the process, if it runs."""

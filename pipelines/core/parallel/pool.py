@@ -2,15 +2,19 @@
 
 import contextlib
 import dataclasses
-import signal
+import functools
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from multiprocessing.connection import Connection, wait
-from typing import Any, Generic, TypeVar, cast
+from multiprocessing.connection import wait
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..errors import Interrupted, WorkerLost
 from .children import Child, shares_of_cores
+
+if TYPE_CHECKING:
+    from .nodes import Nodes
 
 Item = TypeVar("Item")
 #: Tells the parent something, and gives what it answers.
@@ -29,7 +33,7 @@ class _Call(Generic[Item]):
 
 
 class Pool(contextlib.AbstractContextManager["Pool"]):
-    """Processes of this machine, each with its part of the cores.
+    """Processes of this machine or of a cluster, each with its part of the cores.
 
     A process that dies is started again. They are ended on leaving the context, and by
     whatever ends this process.
@@ -37,14 +41,28 @@ class Pool(contextlib.AbstractContextManager["Pool"]):
     Args:
         number: Of the processes.
         tries: How often an item is given to a process before its death is an error.
+        nodes: Of the cluster that they run on; this machine if None.
+        needs: What they read and write, which every node has to see.
     """
 
-    def __init__(self, number: int, tries: int = 1):
+    def __init__(
+        self,
+        number: int,
+        tries: int = 1,
+        nodes: "Nodes | None" = None,
+        needs: Path = Path(),
+    ):
         self._number, self._tries = number, tries
-        self._idle: deque[list[int]] = deque(shares_of_cores(number))
-        self._children: dict[Connection, tuple[Child, list[int]]] = {}
-        self._free: list[Connection] = []
-        self._at_work: dict[Connection, _Call] = {}
+        self._start: Callable[[str, Any], Any] = Child
+        shares: list[Any] = shares_of_cores(number)
+        if nodes is not None:
+            self._start = functools.partial(nodes.start, needs)
+            shares = nodes.shares(number)
+        self._idle = deque(shares)
+        # By the pipe to each.
+        self._children: dict[Any, tuple[Any, Any]] = {}
+        self._free: list[Any] = []
+        self._at_work: dict[Any, _Call] = {}
 
     def __exit__(self, *error: object) -> None:
         for child, _ in self._children.values():
@@ -109,7 +127,7 @@ class Pool(contextlib.AbstractContextManager["Pool"]):
             is_stopping = stop is not None and stop.is_set()
             if is_stopping and not is_told:
                 for connection in self._at_work:
-                    self._children[connection][0].process.send_signal(signal.SIGTERM)
+                    self._children[connection][0].stop()
                 is_told = True
             while len(self._at_work) < self._number and not is_stopping:
                 call = waiting.popleft() if waiting else next(calls, None)
@@ -121,8 +139,8 @@ class Pool(contextlib.AbstractContextManager["Pool"]):
                 self._begin(function, call)
             if not self._at_work:
                 return
-            for ready in wait(list(self._at_work), _SECONDS_BETWEEN_LOOKS):
-                connection = cast(Connection, ready)
+            ready: list[Any] = wait(list(self._at_work), _SECONDS_BETWEEN_LOOKS)
+            for connection in ready:
                 call = self._at_work[connection]
                 try:
                     kind, value = connection.recv()
@@ -146,9 +164,9 @@ class Pool(contextlib.AbstractContextManager["Pool"]):
 
     def _begin(self, function: Callable[..., Any], call: _Call) -> None:
         if not self._free:
-            cores = self._idle.popleft()
-            child = Child(f"{__package__}.pool_process", cores)
-            self._children[child.connection] = child, cores
+            share = self._idle.popleft()
+            child = self._start(f"{__package__}.pool_process", share)
+            self._children[child.connection] = child, share
             self._free.append(child.connection)
         connection = self._free.pop()
         self._at_work[connection] = call
@@ -156,11 +174,11 @@ class Pool(contextlib.AbstractContextManager["Pool"]):
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             connection.send((function, call.item))
 
-    def _bury(self, connection: Connection) -> str:
+    def _bury(self, connection: Any) -> str:
         """Forgets a process that has died; gives how."""
         del self._at_work[connection]
-        child, cores = self._children.pop(connection)
+        child, share = self._children.pop(connection)
         words = child.last_words()
         child.end()
-        self._idle.append(cores)
+        self._idle.append(share)
         return words

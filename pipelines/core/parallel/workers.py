@@ -65,14 +65,15 @@ class Workers:
         return make()
 
 
-def connect(number_of_processes: int = 1) -> Workers:
+def connect(starting: str = "") -> Workers:
     """The workers that the variable TF_CONFIG names; without it, this process alone.
 
     To be called before TensorFlow does anything else. It waits until all workers are
     there.
 
     Args:
-        number_of_processes: That this one is to start; then it can be no worker itself.
+        starting: The option by which this process is to start workers; then it can be
+            none itself.
 
     Raises:
         UserError: TF_CONFIG names other jobs than workers, or no task of the cluster,
@@ -92,9 +93,9 @@ def connect(number_of_processes: int = 1) -> Workers:
             f"TF_CONFIG: has the jobs {', '.join(addresses)}; name all processes as "
             "worker, or one of them as chief"
         )
-    if number_of_processes > 1:
+    if starting:
         raise UserError(
-            f"--workers {number_of_processes}: the variable TF_CONFIG makes this "
+            f"{starting}: the variable TF_CONFIG makes this "
             f"process one of {number} workers already; leave out one of the two"
         )
     if index not in range(len(addresses.get(job, ()))):

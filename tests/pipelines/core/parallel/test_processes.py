@@ -1,92 +1,23 @@
 """Several processes come to the weights of one, stopped or killed or not."""
 
 import json
-import math
 import os
-import shutil
 import signal
 import subprocess
 import sys
 
-import h5py
 import numpy as np
 import pandas
 import pytest
 import tensorflow as tf
+from prepared_runs import Recorder, assert_same, copy, prepared
 
 from recurra.pipelines import train
 from recurra.pipelines.core import workflow
-from recurra.pipelines.core.configuration import make_configuration
 from recurra.pipelines.core.errors import Interrupted, UserError, WorkerLost
 from recurra.pipelines.core.parallel import children, processes
 from recurra.pipelines.core.parallel.processes import train_in_processes
 from recurra.pipelines.core.parallel.workers import Workers, connect
-from recurra.pipelines.core.registry import find_definition
-from recurra.pipelines.core.runs import Run
-
-# Clipping at each step, early stopping, a state after each step.
-TRAINING = {"epochs": 2, "patience": 1, "clip_norm": 0.1, "checkpoint_seconds": 1e-9}
-
-
-def _prepared(path, task, **sections):
-    """A run of the task with its preprocessing fitted."""
-    sections["training"] = {**TRAINING, **sections["training"]}
-    definition = find_definition(task)
-    configuration = make_configuration(definition.config_class, [("test", sections)])
-    bound, _ = workflow.prepare(definition.load(), configuration, path, None, ["test"])
-    return bound.run
-
-
-def _copy(run, name):
-    return Run(shutil.copytree(run.path, run.path.parent / name))
-
-
-def _weights(run):
-    """Of the best epoch, with the optimizer's moments, by name."""
-    found = {}
-
-    def keep(name, value):
-        if isinstance(value, h5py.Dataset):
-            found[name] = value[()]
-
-    with h5py.File(run.checkpoints / "best.weights.h5") as file:
-        file.visititems(keep)
-    return found
-
-
-def _assert_same(run, expected, *, broken_epoch=None):
-    """The run came to the same, training columns of a broken epoch aside."""
-    weights, others = _weights(run), _weights(expected)
-    assert weights.keys() == others.keys()
-    for name, value in weights.items():
-        np.testing.assert_allclose(value, others[name], atol=1e-5, err_msg=name)
-    history, other = (pandas.read_csv(each.history_file) for each in (run, expected))
-    assert list(history) == list(other)
-    validation = [name for name in other if name.startswith("val_")]
-    np.testing.assert_allclose(history[validation], other[validation], atol=1e-4)
-    if broken_epoch is None:
-        rows = [name for name in other if name not in ("seconds", *validation)]
-        np.testing.assert_allclose(history[rows], other[rows], atol=1e-4)
-
-
-class Recorder:
-    """Keeps the steps it is told of, and acts at one of them."""
-
-    def __init__(self, at=None, act=None):
-        self.steps, self.epoch = [], None
-        self.at, self.act = at, act
-
-    def epoch_started(self, epoch, epochs, step, steps):
-        self.epoch, self.of_epoch = epoch, steps
-
-    def step_done(self, step, loss):
-        assert math.isfinite(loss)
-        self.steps.append((self.epoch, step))
-        if (self.epoch, step) == self.at:
-            self.act()
-
-    def epoch_ended(self, row, best):
-        """Nothing is to be done then."""
 
 
 @pytest.fixture
@@ -113,7 +44,7 @@ def test_forecasting_by_two_that_are_stopped(tmp_path, started):
         }
     )
     frame.to_csv(tmp_path / "station.csv", index=False)
-    alone = _prepared(
+    alone = prepared(
         tmp_path / "alone",
         "weather",
         data={"spec": str(tmp_path / "station.csv"), "history": 12, "horizon": 3},
@@ -123,7 +54,7 @@ def test_forecasting_by_two_that_are_stopped(tmp_path, started):
         },
         training={"batch_size": 31, "averaged_epochs": 2},
     )
-    run = _copy(alone, "two")
+    run = copy(alone, "two")
     workflow.train_part(alone, Workers())
     stopped = Recorder((1, 2), lambda: signal.raise_signal(signal.SIGINT))
     with pytest.raises(Interrupted, match="the state is saved"):
@@ -136,12 +67,12 @@ def test_forecasting_by_two_that_are_stopped(tmp_path, started):
     ]
     assert stopped.steps[-1] != (1, resumed.of_epoch)
     assert [each.poll() is None for each in started] == 2 * [False]
-    _assert_same(run, alone, broken_epoch=1)
+    assert_same(run, alone, broken_epoch=1)
 
 
 def test_translation_by_two_of_which_one_is_killed(tmp_path, started):
     pytest.importorskip("tensorflow_text")
-    alone = _prepared(
+    alone = prepared(
         tmp_path / "alone",
         "translation",
         data={"spec": "sample:180"},
@@ -154,7 +85,7 @@ def test_translation_by_two_of_which_one_is_killed(tmp_path, started):
         decoding={"max_length_ratio": 1.0, "longest_extra": 3},
         training={"batch_size": 25, "bleu_sentences": 3, "label_smoothing": 0.1},
     )
-    run = _copy(alone, "two")
+    run = copy(alone, "two")
     workflow.train_part(alone, Workers())
     with pytest.raises(WorkerLost) as error:
         train_in_processes(run, 2, Recorder((1, 2), lambda: started[1].kill()))
@@ -165,14 +96,14 @@ def test_translation_by_two_of_which_one_is_killed(tmp_path, started):
     resumed = Recorder()
     workflow.train_part(run, Workers(), resumed)
     assert resumed.steps[0][0] == 1 and resumed.steps[0][1] > 1
-    _assert_same(run, alone, broken_epoch=1)
+    assert_same(run, alone, broken_epoch=1)
 
 
 def test_sentiment_by_one_that_two_of_a_launcher_go_on_with(
     tmp_path, write_reviews, stop_at
 ):
     spec = str(write_reviews(tmp_path / "reviews.csv"))
-    alone = _prepared(
+    alone = prepared(
         tmp_path / "alone",
         "sentiment",
         data={"spec": spec, "validation_fraction": 0.2, "test_fraction": 0.2},
@@ -182,7 +113,7 @@ def test_sentiment_by_one_that_two_of_a_launcher_go_on_with(
         },
         training={"batch_size": 7},
     )
-    run = _copy(alone, "two")
+    run = copy(alone, "two")
     workflow.train_part(alone, Workers())
     with pytest.raises(Interrupted):
         workflow.train_part(run, Workers(), stop_at(0, 3))
@@ -203,7 +134,7 @@ def test_sentiment_by_one_that_two_of_a_launcher_go_on_with(
     said = [worker.communicate()[0] for worker in workers]
     assert [worker.returncode for worker in workers] == [0, 0], said
     assert run.is_finished
-    _assert_same(run, alone, broken_epoch=0)
+    assert_same(run, alone, broken_epoch=0)
     # The first alone shows progress.
     assert ["epoch 2/2" in each for each in said] == [True, False]
 
@@ -243,7 +174,7 @@ def test_other_clusters_are_refused(monkeypatch, value, message):
 def test_a_worker_starts_no_workers(monkeypatch):
     monkeypatch.setenv("TF_CONFIG", _tf_config(0, worker=["a:1", "b:1"]))
     with pytest.raises(UserError, match="--workers 3: .* one of 2 workers already"):
-        connect(3)
+        connect("--workers 3")
 
 
 def test_no_workers_are_refused():
