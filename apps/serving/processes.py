@@ -62,6 +62,10 @@ def _for_several(settings: Settings) -> Settings:
             "model_control: such a request would reach one of the processes alone; "
             "leave it out, or --processes"
         )
+    if settings.grpc_socket:
+        raise StartError(
+            "grpc_socket: one process alone can have it; leave it out, or --processes"
+        )
     if settings.ui and "ui" in settings.model_fields_set:
         raise StartError(
             "--ui: the page keeps what it is asked in one process; leave it out, or "
