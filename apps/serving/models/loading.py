@@ -7,7 +7,6 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +17,11 @@ from recurra.pipelines.cards import CARD_FILE, CardError, ModelCard, read_card
 
 from ..errors import first_line, invalid, timed_out
 from ..settings import ALL_MODELS, Settings
-from . import cancellation, deadlines
+from . import deadlines
 from .batching import QUEUES_OF_SHAPES, join
 from .restoring import fill_by_objects
 from .signatures import DEFAULT_SIGNATURE, Run, Signature, TensorInfo
-from .tensorflow_internals import GraphCall, Stops
+from .tensorflow_internals import make_call
 
 with contextlib.suppress(ImportError):
     # Registers operations that models of texts use, as TensorFlow Serving has them.
@@ -83,7 +82,6 @@ class LoadedModel:
         self.tf_examples: dict[str, Any] = {}
         self._settings = settings
         self._ran = ran
-        self._prepared: list[GraphCall] = []
         graph = tf.Graph()
         self._session = tf.compat.v1.Session(
             graph=graph,
@@ -98,8 +96,6 @@ class LoadedModel:
                 meta_graph = tf.compat.v1.saved_model.load(
                     self._session, [tf.saved_model.SERVING], str(folder)
                 )
-                # As many as there are threads, of which each runs one at a time.
-                self._stops = Stops(self._session, settings.limits.requests)
                 self.definitions = dict(meta_graph.signature_def)
                 runnable = {
                     name: definition
@@ -112,9 +108,6 @@ class LoadedModel:
                     for name, definition in runnable.items()
                 }
             fill_by_objects(self._session, runnable, folder)
-            self._stops.prepare()
-            for call in self._prepared:
-                call.prepare()
         except Exception as error:
             self.close()
             raise LoadError(_reason(error)) from error
@@ -149,8 +142,6 @@ class LoadedModel:
                             ends.rows_of_batch,
                         )
                     ],
-                    # A run of many requests is not ended for one of them.
-                    can_end=False,
                     # Few signatures ever need the further queues.
                     at_once=queue == 0,
                 )
@@ -187,37 +178,10 @@ class LoadedModel:
             or f"{self._name}:{signature}" in named
         )
 
-    def _call(
-        self,
-        feeds: list[str],
-        fetches: list[str],
-        can_end: bool = True,
-        at_once: bool = True,
-    ) -> Run:
-        """Runs part of the graph until the request's deadline.
-
-        Args:
-            feeds: Names of the tensors.
-            fetches: Names of the tensors.
-            can_end: Whether a run ends when nobody waits for it.
-            at_once: Whether that part is prepared with the model, and not at its first
-                run.
-        """
-        stops = self._stops
-        call = GraphCall(self._session, feeds, fetches, stops if can_end else None)
-        if at_once:
-            self._prepared.append(call)
+    def _call(self, feeds: list[str], fetches: list[str], at_once: bool = True) -> Run:
+        """Runs part of the graph until the request's deadline."""
+        call = make_call(self._session, feeds, fetches, at_once)
         most_seconds = self._settings.limits.seconds
-
-        def run(arrays: Sequence[np.ndarray], seconds: float) -> Sequence[np.ndarray]:
-            if not can_end:
-                return call(arrays, seconds)
-            waited_for = cancellation.current.get() or cancellation.Cancellation()
-            with (
-                stops.taken() as stop,
-                waited_for.ended_by(partial(stops.end, stop)),
-            ):
-                return call(arrays, seconds, stop)
 
         def in_time(arrays: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
             deadline = deadlines.current.get()
@@ -226,7 +190,7 @@ class LoadedModel:
                 raise timed_out(deadline.seconds)
             begun = time.monotonic()
             try:
-                return run(arrays, seconds)
+                return call(arrays, seconds)
             # The second of the two comes out of a loop, or of a joined run: that of
             # another request may have ended it.
             except (tf.errors.DeadlineExceededError, tf.errors.CancelledError):

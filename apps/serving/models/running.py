@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from ..errors import timed_out, too_many
 from ..settings import Limits
-from . import cancellation, deadlines
+from . import deadlines
 from .loading import LoadedModel
 from .versions import Version
 
@@ -73,9 +73,8 @@ class Runner:
     ) -> AnswerT:
         """Does the work of an admitted request in a thread.
 
-        When the request's time is up, or its task is cancelled, its thread may still be
-        within TensorFlow, which is told to end. It counts as a request until it comes
-        back.
+        When the request's time is up, its thread may still be within TensorFlow. It
+        counts as a request until it comes back.
         """
         with _counted(version):
             return await self._in_thread(version, work)
@@ -106,9 +105,7 @@ class Runner:
         self, version: Version, work: Callable[[LoadedModel], AnswerT]
     ) -> AnswerT:
         loaded = version.hold()
-        waited_for = cancellation.Cancellation()
         context = contextvars.copy_context()
-        context.run(cancellation.current.set, waited_for)
         future = loaded.threads.submit(context.run, work, loaded)
         try:
             return await asyncio.wrap_future(future)
@@ -116,7 +113,6 @@ class Runner:
             if future.done():
                 version.release()
             else:
-                waited_for.cancel()
                 self._requests[version.model] += 1
                 self._release_later(future, version)
 

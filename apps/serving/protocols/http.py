@@ -25,9 +25,6 @@ JSON = "application/json"
 EVENTS = "text/event-stream; charset=utf-8"
 RETRY_AFTER_SECONDS = 1
 
-# After which it is seen whether a client still waits.
-SECONDS_UNWATCHED = 0.1
-
 
 class Answer(NamedTuple):
     """What is sent back."""
@@ -104,39 +101,25 @@ class Request:
         return body
 
     @contextlib.asynccontextmanager
-    async def watched(self) -> AsyncIterator[None]:
-        """Ends what is done within the context once the client has gone away.
+    async def watched(self) -> AsyncIterator[Callable[[], None]]:
+        """What raises a ServingError once the client has gone away.
 
         It is for the time after the body has been read.
-
-        Raises:
-            ServingError: If the client has gone.
         """
-        loop = asyncio.get_running_loop()
-        task = asyncio.current_task()
-        assert task is not None
-        watches: list[asyncio.Task] = []
 
         async def watch() -> None:
             while (await self._receive())["type"] != "http.disconnect":
                 pass
-            task.cancel()
 
-        # Most answers are there before a watch is worth its while.
-        later = loop.call_later(
-            SECONDS_UNWATCHED, lambda: watches.append(loop.create_task(watch()))
-        )
+        def check() -> None:
+            if watching.done():
+                raise gone()
+
+        watching = asyncio.create_task(watch())
         try:
-            yield
-        except asyncio.CancelledError:
-            if not any(watching.done() for watching in watches):
-                raise
-            task.uncancel()
-            raise gone() from None
+            yield check
         finally:
-            later.cancel()
-            for watching in watches:
-                watching.cancel()
+            watching.cancel()
 
 
 class Events:

@@ -87,7 +87,7 @@ class KServeApi(Api):
     async def _infer(self, request: Request, body: bytes, match: re.Match) -> Answer:
         name, number = _spec(match)
         length = _length_of_json(request.header(LENGTH_HEADER), body)
-        async with self.runner.admitted(name), request.watched():
+        async with self.runner.admitted(name):
             version = self.repository.find(name, number)
             request.model = version.model
             work = partial(_infer, version.model, version.number, body, length)

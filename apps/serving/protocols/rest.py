@@ -57,7 +57,7 @@ class RestApi(Api):
         method: str,
     ) -> Answer:
         spec = _spec(name, number, label)
-        async with self.runner.admitted(spec[0]), request.watched():
+        async with self.runner.admitted(spec[0]):
             version = self.repository.find(*spec)
             request.model = version.model
             work = partial(_METHODS[method.lower()], body)
@@ -73,7 +73,7 @@ class RestApi(Api):
         method: str,
     ) -> Answer | None:
         spec = _spec(name, number, label)
-        async with self.runner.admitted(spec[0]), request.watched():
+        async with self.runner.admitted(spec[0]), request.watched() as check_client:
             version = self.repository.find(*spec)
             request.model = version.model
             asked = _asked_to_write(body)
@@ -82,6 +82,7 @@ class RestApi(Api):
             written = []
             async with contextlib.aclosing(pieces):
                 async for piece in pieces:
+                    check_client()
                     if stream:
                         await request.events.send({"text": piece})
                     else:

@@ -114,50 +114,6 @@ def test_a_deadline_of_a_grpc_client(serving, models):
         assert server.predictions.Predict(request, 30).outputs["y"].float_val == [1.0]
 
 
-def raw_request(path, body):
-    head = b"POST %b HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n"
-    return head % (path.encode(), len(body)) + body
-
-
-INFER = {"inputs": [{"name": "x", "shape": [1], "datatype": "FP32", "data": [1]}]}
-RAW = {
-    "rest": raw_request(SLOW, json.dumps(ONE).encode()),
-    "kserve": raw_request("/v2/models/slow/infer", json.dumps(INFER).encode()),
-}
-
-
-@pytest.fixture(scope="module")
-def lasting(serving, models):
-    """A server whose requests have no end."""
-    with serving(models, limits={"seconds": 300}) as running:
-        yield running
-
-
-@pytest.mark.parametrize("api", [*RAW, "grpc"])
-def test_a_client_that_goes_away_ends_its_run(lasting, api):
-    # More than once, since what ended a run ends another one later.
-    for _ in range(2):
-        with contextlib.ExitStack() as clients:
-            for number in range(1, 4):
-                if api == "grpc":
-                    clients.callback(asked_slowly(lasting).cancel)
-                else:
-                    address = ("127.0.0.1", lasting.rest_port)
-                    connection = socket.create_connection(address, 60)
-                    clients.enter_context(connection).sendall(RAW[api])
-                lasting.until(lambda asked=number: queue_of_slow(lasting) == asked)
-        lasting.until(lambda: queue_of_slow(lasting) == 0)
-    assert lasting.post(FAST, ONE).json() == {"predictions": [1.0]}
-
-
-def asked_slowly(server):
-    """A request over gRPC that is on its way."""
-    request = predict_pb2.PredictRequest()
-    request.model_spec.name = "slow"
-    request.inputs["x"].CopyFrom(tf.make_tensor_proto([1.0]))
-    return server.predictions.Predict.future(request)
-
-
 def test_a_deadline_that_is_over():
     """gRPC gives 0 seconds then, and None where there is no deadline."""
 
