@@ -14,7 +14,7 @@ _WITHOUT_EFFECT = (
     *("allow_version_labels_for_unavailable_models", "enable_batching_per_model"),
     *("enable_model_warmup", "enable_per_model_batching_parameters"),
     *("enable_signature_method_name_check", "flush_filesystem_caches"),
-    *("grpc_channel_arguments", "grpc_max_threads", "grpc_socket_path"),
+    *("grpc_channel_arguments", "grpc_max_threads"),
     *("load_retry_interval_micros", "max_num_load_retries", "monitoring_config_file"),
     *("num_load_threads", "num_request_iterations_for_warmup", "num_unload_threads"),
     *("per_process_gpu_memory_fraction", "platform_config_file", "prefer_tflite_model"),
@@ -43,6 +43,7 @@ def settings_of(arguments: Sequence[str]) -> dict[str, Any]:
     settings: dict[str, Any] = {
         "host": "0.0.0.0",
         "grpc_port": flags.port,
+        "grpc_socket": flags.grpc_socket_path,
         "rest_port": flags.rest_api_port,
         "limits": {"seconds": flags.rest_api_timeout_in_ms / 1000},
         "model_config_poll_seconds": flags.model_config_file_poll_wait_seconds,
@@ -72,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--port", type=int, default=8500, help="of gRPC")
+    add("--grpc_socket_path", type=_path, help="of gRPC too")
     add("--rest_api_port", type=int, default=0, help="of REST; 0 for any")
     add("--rest_api_timeout_in_ms", type=int, default=30000)
     add("--model_name", default="default")
@@ -84,3 +86,8 @@ def _parser() -> argparse.ArgumentParser:
     for name in _WITHOUT_EFFECT:
         add(f"--{name}", nargs="?", const="", help=argparse.SUPPRESS)
     return parser
+
+
+def _path(text: str) -> Path | None:
+    """The path, or None for the empty text that stands for none."""
+    return Path(text) if text else None

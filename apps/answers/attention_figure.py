@@ -34,11 +34,12 @@ def attention(source: list[str], target: list[str], weights: np.ndarray) -> str:
         axes.tick_params(length=0)
         for spine in axes.spines.values():
             spine.set_visible(False)
-        # As large as drawn, so that a long text is scrolled and not shrunk.
+        # At most as wide as the page, so that all of it is seen; it stays sharp where
+        # somebody zooms in.
         return picture(
             _svg(figure),
             f"Attention of {len(target)} pieces to {len(source)}",
-            f"width: {width * 96:.0f}px; max-width: none",
+            f"width: {width * 96:.0f}px; max-width: 100%; height: auto",
         )
 
 

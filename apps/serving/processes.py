@@ -71,6 +71,10 @@ def for_several(settings: Settings, option: str) -> Settings:
             "model_control: such a request would reach one of the processes alone; "
             f"leave it out, or {option}"
         )
+    if settings.grpc_socket:
+        raise StartError(
+            "grpc_socket: one process alone can have it; leave it out, or --processes"
+        )
     if settings.ui and "ui" in settings.model_fields_set:
         raise StartError(
             "--ui: the page keeps what it is asked in one process; leave it out, or "

@@ -299,11 +299,17 @@ class Server:
             (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server
         )
         try:
-            return server, server.add_insecure_port(
-                f"{settings.host}:{settings.grpc_port}"
-            )
+            port = server.add_insecure_port(f"{settings.host}:{settings.grpc_port}")
         except RuntimeError:
             raise port_taken("grpc", settings.host, settings.grpc_port) from None
+        if settings.grpc_socket:
+            try:
+                server.add_insecure_port(f"unix:{settings.grpc_socket}")
+            except RuntimeError:
+                raise StartError(
+                    f"grpc_socket {settings.grpc_socket}: cannot be listened on"
+                ) from None
+        return server, port
 
 
 class _Problem:

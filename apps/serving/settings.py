@@ -103,6 +103,9 @@ class Settings(_Section):
     host: str = "127.0.0.1"
     rest_port: int = pydantic.Field(8501, ge=0, le=65535)
     grpc_port: int = pydantic.Field(8500, ge=0, le=65535)
+    grpc_socket: Path | None = pydantic.Field(
+        None, description="a Unix socket on which gRPC is answered too"
+    )
     model_config_file: Path | None = pydantic.Field(
         None,
         description="a ModelServerConfig as TensorFlow Serving reads it: which models "

@@ -152,7 +152,7 @@ class Repository:
             except Exception:
                 logger.exception("The folder of models could not be looked at")
 
-    async def refresh(self, at_once: bool = False, asked: str | None = None) -> None:
+    async def refresh(self, at_once: bool = False, only: str | None = None) -> None:
         """Brings what is served in step with the folder.
 
         What cannot be read, be it renamed or on a disk that is away, is left as it is.
@@ -161,7 +161,8 @@ class Repository:
             at_once: Load also versions that have not been looked at before. Otherwise
                 a version is loaded once two looks in turn found the same in its
                 folder, since one that is being copied there changes.
-            asked: A model to do this for alone.
+            only: The model that is looked at; all if left out. A look at the others
+                would count as one of their two, however soon it follows the last.
         """
         async with self._refreshing:
             configs = self._configs
@@ -178,11 +179,15 @@ class Repository:
                 if name not in self.unloaded
             }
             for name, config in configs.items():
+                if only not in (None, name):
+                    continue
                 model = self.models.setdefault(name, Model(name, config))
                 model.config = config
                 with self._noting_unreadable(config.folder):
-                    await self._refresh_model(model, at_once or name == asked)
+                    await self._refresh_model(model, at_once)
             for name in set(self.models) - set(configs):
+                if only not in (None, name):
+                    continue
                 model = self.models.pop(name)
                 for version in model.available.values():
                     self._unload(model, version)
@@ -234,11 +239,11 @@ class Repository:
             )
         if load:
             self.unloaded.discard(name)
-            await self.refresh(asked=name)
+            await self.refresh(at_once=True, only=name)
             self.find(name)
         elif name in self.models:
             self.unloaded.add(name)
-            await self.refresh()
+            await self.refresh(only=name)
         else:
             raise not_found(f"Could not find any versions of model {name}")
 

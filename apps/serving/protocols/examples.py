@@ -1,6 +1,7 @@
 """Classify and Regress: tf.Example in, classes or values out."""
 
 import base64
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,6 +24,7 @@ CLASSIFY = tf.compat.v1.saved_model.signature_constants.CLASSIFY_METHOD_NAME
 REGRESS = tf.compat.v1.saved_model.signature_constants.REGRESS_METHOD_NAME
 
 LARGEST_INT64 = 2**63 - 1
+LARGEST_FLOAT = float(np.finfo(np.float32).max)
 
 
 def classify(
@@ -31,13 +33,18 @@ def classify(
     """Answers a ClassificationRequest; the caller fills in name and version."""
     signature = _signature(model, request)
     answers, rows = _run(signature, request.input)
-    labels = _output(answers, "classes", 2, rows)
-    scores = _output(answers, "scores", 2, rows)
+    labels = _output(answers, "classes", "DT_STRING", rows)
+    scores = _output(answers, "scores", "DT_FLOAT", rows)
     if labels is None and scores is None:
         raise ServingError(
             grpc.StatusCode.FAILED_PRECONDITION,
             "Expected classification signature outputs to contain at least one of "
             '"classes" or "scores"',
+        )
+    if labels is not None and scores is not None and labels.shape != scores.shape:
+        raise invalid(
+            "Tensors class and score should match in dim_size(1). Got "
+            f"{labels.shape[1]} vs. {scores.shape[1]}"
         )
     response = classification_pb2.ClassificationResponse()
     response.model_spec.signature_name = signature.name
@@ -49,7 +56,7 @@ def classify(
             if labels is not None:
                 one.label = labels[row, place].decode("utf-8", errors="replace")
             if scores is not None:
-                one.score = scores[row, place]
+                one.score = float(scores[row, place])
     return response
 
 
@@ -65,6 +72,9 @@ def regress(
             grpc.StatusCode.FAILED_PRECONDITION,
             'Expected regression signature outputs to contain "outputs"',
         )
+    _check_type("output", values, "DT_FLOAT")
+    if values.ndim and len(values) != rows:
+        raise invalid(f"Expected output batch size to be {rows}. Got: {len(values)}")
     if values.shape not in ((rows,), (rows, 1)):
         raise invalid(
             "Expected output Tensor shape to be either [batch_size] or [batch_size, 1] "
@@ -73,7 +83,7 @@ def regress(
     response = regression_pb2.RegressionResponse()
     response.model_spec.signature_name = signature.name
     for value in values.ravel():
-        response.result.regressions.add(value=value)
+        response.result.regressions.add(value=float(value))
     return response
 
 
@@ -146,11 +156,13 @@ def _serialized(given: input_pb2.Input) -> list[bytes]:
     return examples
 
 
-def _output(answers: Arrays, name: str, rank: int, rows: int) -> np.ndarray | None:
+def _output(answers: Arrays, name: str, kind: str, rows: int) -> np.ndarray | None:
+    """An output of a row of values for each example; None if there is none."""
     values = answers.get(name)
     if values is None:
         return None
-    if values.ndim != rank:
+    _check_type(name, values, kind)
+    if values.ndim != 2:
         raise invalid(
             "Expected Tensor shape: [batch_size num_classes] but got "
             f"{list(values.shape)}"
@@ -160,6 +172,13 @@ def _output(answers: Arrays, name: str, rank: int, rows: int) -> np.ndarray | No
             f"Expected {name} output batch size of {rows}. Got: {len(values)}"
         )
     return values
+
+
+def _check_type(name: str, values: np.ndarray, kind: str) -> None:
+    """Refuses what are no strings, or no real numbers."""
+    if values.dtype.kind not in ("O" if kind == "DT_STRING" else "biufV"):
+        got = "string" if values.dtype == object else values.dtype
+        raise invalid(f"Expected {name} Tensor of {kind}. Got: {got}")
 
 
 def fill_from_json(request: Any, body: Mapping[str, Any]) -> None:
@@ -172,6 +191,11 @@ def fill_from_json(request: Any, body: Mapping[str, Any]) -> None:
     if not isinstance(name, str):
         raise invalid("'signature_name' key must be a string value.")
     request.model_spec.signature_name = name
+    filled = request.input.example_list.examples
+    if "context" in body:
+        with_context = request.input.example_list_with_context
+        _fill_example(with_context.context, body["context"], "context")
+        filled = with_context.examples
     examples = body.get("examples")
     if "examples" not in body:
         raise invalid("Key 'examples' is expected and was not found")
@@ -179,12 +203,6 @@ def fill_from_json(request: Any, body: Mapping[str, Any]) -> None:
         raise invalid("Expecting 'examples' value to be an list/array")
     if not examples:
         raise invalid("'examples' value is an empty array")
-    if "context" in body:
-        with_context = request.input.example_list_with_context
-        _fill_example(with_context.context, body["context"], "context")
-        filled = with_context.examples
-    else:
-        filled = request.input.example_list.examples
     for number, example in enumerate(examples):
         _fill_example(filled.add(), example, f"examples[{number}]")
 
@@ -224,7 +242,7 @@ def _fill_example(example: tf.train.Example, value: Any, path: str) -> None:
 def _fill_feature(
     feature: tf.train.Feature, values: Sequence[Any], name: str, path: str
 ) -> None:
-    kinds = set()
+    kinds: list[str] = []
     for value in values:
         if isinstance(value, bool | int):
             if value > LARGEST_INT64:
@@ -233,24 +251,29 @@ def _fill_feature(
                 )
             if value < -LARGEST_INT64 - 1:
                 raise invalid(f"Feature: {name} has an element beyond int64 at {path}")
-            kinds.add("int64")
+            kinds.append("int64")
             feature.int64_list.value.append(int(value))
         elif isinstance(value, float):
-            kinds.add("float")
+            kinds.append("float")
+            if LARGEST_FLOAT < abs(value) < math.inf:
+                raise invalid(
+                    f"Cannot convert JSON value: {value} to float without loss of "
+                    f"precision.: {path}"
+                )
             feature.float_list.value.append(value)
         elif isinstance(value, str):
-            kinds.add("bytes")
+            kinds.append("bytes")
             feature.bytes_list.value.append(value.encode())
         elif is_base64(value):
-            kinds.add("bytes")
+            kinds.append("bytes")
             feature.bytes_list.value.append(decoded_base64(value, path))
         else:
             raise invalid(
                 f"Feature: {name} has element with unexpected JSON type: "
                 f"{json_type(value)} at {path}"
             )
-        if len(kinds) > 1:
+        if kinds[-1] != kinds[0]:
             raise invalid(
-                f"Unexpected element type in feature: {name} expecting type: one of "
-                f"{', '.join(sorted(kinds))} at {path}"
+                f"Unexpected element type in feature: {name} expecting type: "
+                f"{kinds[0]} at {path}"
             )

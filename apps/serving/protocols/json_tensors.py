@@ -282,10 +282,18 @@ def _as_floats(
     with np.errstate(over="ignore"):
         array = exact.astype(dtype.as_numpy_dtype)
     lost = np.isinf(array) & np.isfinite(exact)
+    # Whole numbers are taken as they are, or not at all.
+    for large in np.flatnonzero(np.abs(exact) >= _WHOLE.get(dtype, np.inf)):
+        if type(values[large]) is int and np.isfinite(array[large]):
+            lost[large] |= int(array[large]) != values[large]
     if lost.any():
         place = int(np.argmax(lost))
         raise _lossy(values[place], dtype, path_of(place))
     return array
+
+
+# Below which all whole numbers are values of the type.
+_WHOLE = {tf.float32: 2.0**24, tf.float64: 2.0**53}
 
 
 def _is_float64(value: Any) -> bool:

@@ -29,11 +29,14 @@ def write_half_plus(folder, addend):
             serialized,
             {
                 "x": tf.io.FixedLenFeature([1], tf.float32),
+                "x2": tf.io.FixedLenFeature([1], tf.float32, [0.0]),
             },
         )
         x = tf.identity(parsed["x"], name="x")
+        x2 = tf.identity(parsed["x2"], name="x2")
         y = tf.add(tf.multiply(a, x), b, name="y")
         y2 = tf.add(tf.multiply(a, x), c, name="y2")
+        y3 = tf.add(tf.multiply(a, x2), c, name="y3")
         definitions = v1.saved_model.signature_def_utils
         session.run(v1.global_variables_initializer())
         signatures = {
@@ -41,6 +44,13 @@ def write_half_plus(folder, addend):
             "regress_x_to_y2": definitions.regression_signature_def(serialized, y2),
             "tensorflow/serving/regress": definitions.regression_signature_def(
                 serialized, y
+            ),
+            # These take numbers, and not tf.Examples.
+            "regress_x2_to_y3": definitions.predict_signature_def(
+                {"inputs": x2}, {"outputs": y3}
+            ),
+            "classify_x2_to_y3": definitions.predict_signature_def(
+                {"inputs": x2}, {"scores": y3}
             ),
             "classify_x_to_y": definitions.classification_signature_def(
                 serialized, None, y
@@ -183,6 +193,145 @@ class Kinds(tf.Module):
         """Fails where the model itself finds x wrong."""
         with tf.control_dependencies([tf.debugging.assert_none_equal(x, 0.0)]):
             return {"y": 1.0 / x}
+
+
+_EXAMPLES = tf.TensorSpec([None], tf.string, "inputs")
+
+
+class Echo(tf.Module):
+    """Gives back tensors of any shape, as TensorFlow Serving's own tests send them."""
+
+    @tf.function(input_signature=[tf.TensorSpec(None, tf.int32, "x")])
+    def ints(self, x):
+        return {"y": tf.identity(x)}
+
+    @tf.function(input_signature=[tf.TensorSpec(None, tf.float32, "x")])
+    def floats(self, x):
+        return {"y": tf.identity(x)}
+
+    @tf.function(input_signature=[tf.TensorSpec(None, tf.float64, "x")])
+    def doubles(self, x):
+        return {"y": tf.identity(x)}
+
+    @tf.function(input_signature=[tf.TensorSpec(None, tf.string, "x")])
+    def strings(self, x):
+        return {"y_bytes": tf.identity(x)}
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec(None, tf.float64, "dbl"),
+            tf.TensorSpec(None, tf.float32, "flt"),
+            tf.TensorSpec(None, tf.int32, "int"),
+            tf.TensorSpec(None, tf.string, "str"),
+        ]
+    )
+    def several(self, *tensors):
+        return {
+            f"{name}_": tf.identity(tensor)
+            for name, tensor in zip(("dbl", "flt", "int", "str"), tensors, strict=True)
+        }
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, "x")])
+    def complex(self, x):
+        return {"y": tf.complex(x, x)}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, "x")])
+    def total(self, x):
+        return {"y": tf.reduce_sum(x)}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, "x")])
+    def uneven(self, x):
+        return {"y": x, "z": x[1:]}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, "x")])
+    def rest(self, x):
+        return {"y": x[1:]}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, "x")])
+    def rests(self, x):
+        return {"y": x[1:], "z": 2 * x[1:]}
+
+    def _parsed(self, inputs):
+        return tf.io.parse_example(
+            inputs,
+            {
+                name: tf.io.FixedLenSequenceFeature([], dtype, allow_missing=True)
+                for name, dtype in {"class": tf.string, "score": tf.float32}.items()
+            },
+        )
+
+    @tf.function(input_signature=[_EXAMPLES])
+    def classify(self, inputs):
+        parsed = self._parsed(inputs)
+        return {"classes": parsed["class"], "scores": parsed["score"]}
+
+    @tf.function(input_signature=[_EXAMPLES])
+    def classify_plus_one(self, inputs):
+        parsed = self._parsed(inputs)
+        return {"classes": parsed["class"], "scores": parsed["score"] + 1}
+
+    @tf.function(input_signature=[_EXAMPLES])
+    def classes(self, inputs):
+        return {"classes": self._parsed(inputs)["class"]}
+
+    @tf.function(input_signature=[_EXAMPLES])
+    def scores(self, inputs):
+        return {"scores": self._parsed(inputs)["score"]}
+
+    @tf.function(input_signature=[_EXAMPLES])
+    def flat_scores(self, inputs):
+        return {"scores": tf.zeros(tf.shape(inputs))}
+
+    @tf.function(input_signature=[_EXAMPLES])
+    def short_scores(self, inputs):
+        return {"scores": self._parsed(inputs)["score"][1:]}
+
+    @tf.function(input_signature=[_EXAMPLES])
+    def short_classes(self, inputs):
+        return {"classes": self._parsed(inputs)["class"][1:]}
+
+    @tf.function(input_signature=[_EXAMPLES])
+    def scores_of_strings(self, inputs):
+        return {"scores": self._parsed(inputs)["class"]}
+
+    @tf.function(input_signature=[_EXAMPLES])
+    def classes_of_numbers(self, inputs):
+        return {"classes": self._parsed(inputs)["score"]}
+
+    @tf.function(input_signature=[_EXAMPLES])
+    def fewer_classes(self, inputs):
+        parsed = self._parsed(inputs)
+        return {"classes": parsed["class"][:, 1:], "scores": parsed["score"]}
+
+    @tf.function(input_signature=[_EXAMPLES])
+    def regress(self, inputs):
+        return {"outputs": self._parsed(inputs)["score"]}
+
+    @tf.function(input_signature=[_EXAMPLES])
+    def regress_plus_one(self, inputs):
+        return {"outputs": self._parsed(inputs)["score"] + 1}
+
+    @tf.function(input_signature=[_EXAMPLES])
+    def short_outputs(self, inputs):
+        return {"outputs": self._parsed(inputs)["score"][1:]}
+
+    @tf.function(input_signature=[_EXAMPLES])
+    def outputs_of_strings(self, inputs):
+        return {"outputs": self._parsed(inputs)["class"]}
+
+    @tf.function(input_signature=[_EXAMPLES])
+    def failing(self, inputs):
+        with tf.control_dependencies([tf.debugging.assert_less(tf.size(inputs), 0)]):
+            return {"outputs": self._parsed(inputs)["score"]}
+
+
+def write_echo(folder):
+    module = Echo()
+    names = [name for name in vars(Echo) if not name.startswith("_")]
+    tf.saved_model.save(
+        module, str(folder), {name: getattr(module, name) for name in names}
+    )
+    return folder
 
 
 def write_kinds(folder):

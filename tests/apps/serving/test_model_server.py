@@ -3,7 +3,9 @@
 import logging
 import sys
 
+import grpc
 import pytest
+from tensorflow_serving.apis import get_model_status_pb2, model_service_pb2_grpc
 
 from recurra.apps.main import model_server
 from recurra.apps.model_server import settings_of
@@ -74,9 +76,13 @@ def test_batching_parameters_that_are_wrong(tmp_path, text, message):
         with_batching_parameters(Batching(), file)
 
 
-def test_the_command_serves_one_model(serving, documented_models, monkeypatch):
+def test_the_command_serves_one_model(
+    serving, documented_models, monkeypatch, tmp_path
+):
     flags = ["--port=0", "--rest_api_port=0", "--model_name=mine"]
     flags.append(f"--model_base_path={documented_models / 'half_plus_two'}")
+    flags.append("--grpc_channel_arguments=grpc.max_connection_age_ms=2000")
+    flags.append(f"--grpc_socket_path={tmp_path / 'socket'}")
     served = []
 
     async def serve(settings, pages):
@@ -93,4 +99,10 @@ def test_the_command_serves_one_model(serving, documented_models, monkeypatch):
     values = settings_of(flags)
     with serving(values.pop("models"), **values) as running:
         answer = running.post("/v1/models/mine:predict", {"instances": [1.0]})
+        with grpc.insecure_channel(f"unix:{tmp_path / 'socket'}") as channel:
+            request = get_model_status_pb2.GetModelStatusRequest()
+            request.model_spec.name = "mine"
+            models = model_service_pb2_grpc.ModelServiceStub(channel)
+            (status,) = models.GetModelStatus(request, 30).model_version_status
     assert answer.json() == {"predictions": [2.5]}
+    assert status.version == 123

@@ -108,7 +108,7 @@ def test_what_keeps_the_first_from_starting_ends_all(stub):
 
 
 def test_what_is_for_one_process_is_refused(stub):
-    for values in ({"model_control": True}, {"ui": True}):
+    for values in ({"model_control": True}, {"ui": True}, {"grpc_socket": "socket"}):
         with pytest.raises(StartError, match=next(iter(values))):
             asyncio.run(serve_by_processes(settings_of(**values), stub[0]))
 

@@ -100,7 +100,8 @@ def test_a_bad_request_fails_alone(patient):
     wrong = {"signature_name": "divided", "instances": [0.0]}
     answers = at_once(patient, [good, wrong] * 8)
     assert answers[::2] == [{"predictions": [0.5]}] * 8
-    assert all("assertion failed" in answer["error"] for answer in answers[1::2])
+    errors = [answer["error"] for answer in answers[1::2]]
+    assert all("assertion failed" in error for error in errors), errors
 
 
 def test_what_nobody_declares_is_not_joined(patient):

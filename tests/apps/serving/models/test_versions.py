@@ -209,6 +209,8 @@ def test_named_versions_with_labels_that_move(serving, scaled, tmp_path):
                 reload_request(**given), 30
             ).status
 
+        # Without an interval nobody looks at the file again.
+        config.write_text(config.read_text().replace("'scaled'", "'unlisted'"))
         nothing = model_management_pb2.ReloadConfigRequest()
         assert (
             server.models.HandleReloadConfigRequest(nothing, 30).status.error_code == 0
@@ -222,6 +224,7 @@ def test_named_versions_with_labels_that_move(serving, scaled, tmp_path):
         assert labelled("stable") == [2.0]
         assert served_factor(server) == 3.0
         server.until(lambda: server.states("scaled")[1] == "END")
+        assert server.http.get("/v1/models/unlisted").status_code == 404
 
 
 def test_a_changed_file_of_models_is_taken_once_its_versions_are_there(

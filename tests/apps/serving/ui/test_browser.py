@@ -108,10 +108,12 @@ def test_each_kind_of_answer_is_clicked_through(chromium, url, size, tmp_path):
     )
 
     tab.choose("Model", "text")
-    page.get_by_label("Text", exact=True).fill("a dog runs")
+    page.get_by_label("Text", exact=True).fill(" ".join(["a dog runs"] * 12))
     tab.press("Answer")
     tab.see(".ranked", "A DOG RUNS!!", "text")
-    assert page.locator("img[alt^=Attention]").count() == 1
+    drawn = page.locator("img[alt^=Attention]").bounding_box()
+    assert drawn["x"] >= 0
+    assert drawn["x"] + drawn["width"] <= SIZES[size][0]
 
     tab.choose("Model", "stories")
     tab.see(".note", "____ in the text is a word to be found", "stories")
