@@ -55,7 +55,8 @@ _LOADING = {
 }
 # What runs have in common whose models are taken as one.
 _SECTIONS = ("text", "model", "ngrams", "linear", "wide")
-_ASSETS = ("classes.json", "vocabulary.txt", "ngrams.txt", "ngram_ratios.npy")
+# Their ratios of n-grams follow from these, but for those of folds, which the seed draws.
+_ASSETS = ("classes.json", "class_weights.json", "vocabulary.txt", "ngrams.txt")
 
 # Texts that a baseline answers together.
 _TOGETHER = 50_000

@@ -47,14 +47,16 @@ def test_the_short_way_comes_to_the_same(monkeypatch, seconds, rows, asked, begi
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
 def test_datetimes_of_every_unit_are_read_to_the_second(unit):
-    times = ["1899-12-31T23:59:59.500", "1970-01-01T00:00:00.499", "NaT", "2020-02-29"]
-    frame = pd.DataFrame({"t": np.array(times, f"datetime64[{unit}]")})
-    stamps = read_stamps(frame, TimeColumns(("t",)), None, RepairLog(""), "a.parquet")
+    times = ["1599-12-31T23:59:59.500", "1970-01-01T00:00:00.499", "NaT", "2020-02-29"]
     half = 0 if unit == "s" else 1
-    expected = pd.Timestamp("1899-12-31 23:59:59").timestamp() + half
-    # Before 1900 there are no measurements.
-    assert stamps[0] == (expected if half else NO_STAMP)
-    assert stamps[1:].tolist() == [0, NO_STAMP, 1_582_934_400]
+    first = pd.Timestamp("1599-12-31 23:59:59").timestamp() + half
+    # Before 1600 there are no measurements.
+    expected = [first if half else NO_STAMP, 0, NO_STAMP, 1_582_934_400]
+    # Nanoseconds begin in 1677.
+    begin = 1 if unit == "ns" else 0
+    frame = pd.DataFrame({"t": np.array(times[begin:], f"datetime64[{unit}]")})
+    stamps = read_stamps(frame, TimeColumns(("t",)), None, RepairLog(""), "a.parquet")
+    assert stamps.tolist() == expected[begin:]
 
 
 def by_counting(present):
