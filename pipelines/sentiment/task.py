@@ -55,7 +55,7 @@ _LOADING = {
 }
 # What runs have in common whose models are taken as one.
 _SECTIONS = ("text", "model", "ngrams", "linear", "wide")
-# Their ratios of n-grams follow from these, but for those of folds, which the seed draws.
+# Ratios of n-grams follow from these, but for those of folds, which the seed draws.
 _ASSETS = ("classes.json", "class_weights.json", "vocabulary.txt", "ngrams.txt")
 
 # Texts that a baseline answers together.
