@@ -122,7 +122,8 @@ def test_a_killed_replica_and_an_upgrade_fail_no_request(cluster, models, replic
         end(first)
         assert httpx.post(f"{url}:predict", json=ASK).status_code == 200
         end(second)
-        assert httpx.post(f"{url}:predict", json=ASK).status_code == 404
+        # The proxies hear of it a little later.
+        wait_for(lambda: httpx.post(f"{url}:predict", json=ASK).status_code == 404)
     finally:
         serve.shutdown()
         ray.shutdown()

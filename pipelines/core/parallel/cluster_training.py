@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import ray
 import ray.train
-from ray.exceptions import RayError
+from ray.exceptions import ActorDiedError, RayError
 from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -27,6 +27,8 @@ logger = logging.getLogger("recurra")
 
 # How often Ray starts all workers again before the training is given up.
 _RESTARTS = 10
+# How often the actor that they speak by is made anew.
+_TRIES = 5
 _SECONDS_BETWEEN_LOOKS = 0.2
 # For the workers to hear that, and Ray to put an end to them.
 _SECONDS_TO_END = 15.0
@@ -57,11 +59,7 @@ def train_on_cluster(
     """
     from ..training import stop_requests
 
-    # Ray Train has its controller here too.
-    here = NodeAffinitySchedulingStrategy(
-        ray.get_runtime_context().get_node_id(), soft=False
-    )
-    post = ray.remote(_Post).options(num_cpus=0, scheduling_strategy=here).remote()
+    post = _posted()
     lost, is_lost = "", False
     with (
         stop_requests() as stop_requested,
@@ -98,6 +96,22 @@ def train_on_cluster(
                 f"and the last saved state is kept. Go on with: {run.resume_command} "
                 f"--workers {number} --cluster {nodes.address}"
             )
+
+
+def _posted() -> Any:
+    """A post on this node, where Ray Train has its controller too."""
+    here = NodeAffinitySchedulingStrategy(
+        ray.get_runtime_context().get_node_id(), soft=False
+    )
+    maker = ray.remote(_Post).options(num_cpus=0, scheduling_strategy=here)
+    for _ in range(_TRIES):
+        post = maker.remote()
+        # Of a driver that has just connected, Ray now and then takes an actor for one
+        # that nobody refers to.
+        with contextlib.suppress(ActorDiedError):
+            ray.get(post.hear.remote())
+            break
+    return post
 
 
 @contextlib.contextmanager
