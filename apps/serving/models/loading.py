@@ -74,8 +74,11 @@ class LoadedModel:
         name: str = "",
     ):
         self.card = _read_card(folder)
+        # A batch may wait beside those that run. With many more threads each waits
+        # for Python's lock, in no order, and some for seconds.
+        joined = settings.batching.rows * (settings.batching.threads + 1)
         self.threads = ThreadPoolExecutor(
-            settings.limits.requests, thread_name_prefix="request"
+            min(settings.limits.requests, joined), thread_name_prefix="request"
         )
         self._name = name
         self.examples: dict[str, Any] = {}
