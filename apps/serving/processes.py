@@ -73,7 +73,7 @@ def for_several(settings: Settings, option: str) -> Settings:
         )
     if settings.grpc_socket:
         raise StartError(
-            "grpc_socket: one process alone can have it; leave it out, or --processes"
+            f"grpc_socket: one process alone can have it; leave it out, or {option}"
         )
     if settings.ui and "ui" in settings.model_fields_set:
         raise StartError(

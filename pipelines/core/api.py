@@ -70,9 +70,9 @@ def train(
             what failed.
         workers: Processes that train the model together, to the result of one. Each
             gets its part of the cores.
+        seconds: That all is to take, about: at most so many epochs as fit.
         cluster: The address of a cluster of Ray that these run on: "auto",
             "HOST:PORT", "ray://HOST:PORT", or "local" for one of this machine alone.
-        seconds: That all is to take, about: at most so many epochs as fit.
         progress: Hears of every training step. True shows a bar, False nothing.
         command: The command line, to be written into the run.
         **options: Fields of the section `data`, such as `text_column`.

@@ -147,7 +147,7 @@ class SGD(_WholeGradients, keras.optimizers.SGD):
 def make_optimizer(
     training: TrainingConfig,
     steps_per_epoch: int,
-    optimizer: type[keras.optimizers.Optimizer] = Adam,
+    optimizer: type[Adam] | type[SGD] = Adam,
 ) -> keras.optimizers.Optimizer:
     """With the schedule, clipping and, if there is any, decoupled weight decay."""
     made = optimizer(

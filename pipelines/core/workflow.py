@@ -75,9 +75,9 @@ def train(
             one. The configuration must be its own, but for more epochs and patience.
         progress: Hears of every training step.
         number_of_workers: Processes that the model is trained by.
-        nodes: Of the cluster that these run on; this machine if None.
         seconds: That all is to take, about: there are as many epochs as fit, or a part
             of one. None for what the configuration says.
+        nodes: Of the cluster that the workers run on; this machine if None.
 
     Raises:
         UserError: If the data are wrong (then no run directory is made), or the run

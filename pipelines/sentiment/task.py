@@ -40,7 +40,7 @@ from .linear_members import load_linear_members
 from .metrics import fit_branch_weights, softmax
 from .mixing import fit_member_weights
 from .model import branch_names, build_model, compile_model
-from .preprocessing import Preprocessing, load_ratios
+from .preprocessing import RULES_FILE, Preprocessing, load_ratios
 from .report import SentimentResult
 from .serving import SentimentServing, portable
 
@@ -56,7 +56,10 @@ _LOADING = {
 # What runs have in common whose models are taken as one.
 _SECTIONS = ("text", "model", "ngrams", "linear", "wide")
 # Ratios of n-grams follow from these, but for those of folds, which the seed draws.
-_ASSETS = ("classes.json", "class_weights.json", "vocabulary.txt", "ngrams.txt")
+_ASSETS = (
+    *("classes.json", "class_weights.json", RULES_FILE),
+    *("vocabulary.txt", "ngrams.txt"),
+)
 
 # Texts that a baseline answers together.
 _TOGETHER = 50_000

@@ -95,8 +95,8 @@ def connect(starting: str = "") -> Workers:
         )
     if starting:
         raise UserError(
-            f"{starting}: the variable TF_CONFIG makes this "
-            f"process one of {number} workers already; leave out one of the two"
+            f"{starting}: the variable TF_CONFIG makes this process one of {number} "
+            "workers already; leave out one of the two"
         )
     if index not in range(len(addresses.get(job, ()))):
         raise UserError(

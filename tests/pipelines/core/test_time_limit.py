@@ -1,7 +1,5 @@
 """How long a model trains where all is to be done within a time."""
 
-import time
-
 import pytest
 
 from recurra.apps.main import run as run_command
@@ -86,9 +84,7 @@ class Steps:
 def test_a_step_is_measured_without_a_trace_in_the_result(toy, tmp_path):
     settings = [*SETTINGS, "training.epochs=2"]
     plain = train("toy", run=tmp_path / "plain", settings=settings)
-    begun = time.monotonic()
     timed = train("toy", run=tmp_path / "timed", settings=settings, seconds=600)
-    assert time.monotonic() - begun < 600
     assert timed.metrics == plain.metrics
 
 
