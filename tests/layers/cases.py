@@ -193,3 +193,11 @@ def zeros(cell):
 
 def reversed_in_time(values):
     return None if values is None else values[:, ::-1]
+
+
+def assert_close(found, expected, atol=1e-5):
+    found = keras.tree.flatten(found)
+    for each, of_reference in zip(found, keras.tree.flatten(expected), strict=True):
+        np.testing.assert_allclose(
+            to_numpy(each), to_numpy(of_reference), atol=atol, rtol=0
+        )

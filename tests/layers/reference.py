@@ -273,3 +273,24 @@ def run(step, weights, inputs, states, masks, *, padding=None, backwards=False):
         states, output = new, new_output
         outputs.append(output)
     return np.stack(outputs, axis=1), states
+
+
+def tolerance(step, weights, inputs, *rest, **named):
+    """By how much single precision may miss the equations, whatever was drawn.
+
+    A recurrence magnifies rounding by as much as its weights and masks make it, so
+    next to 1e-5 this allows what some nudges of weights and inputs by a millionth,
+    sixteen roundings, change in the equations themselves.
+    """
+    signs = np.random.default_rng(0)
+
+    def outputs(nudge):
+        nudged = [
+            np.asarray(array, "float64")
+            * (1 + nudge * signs.choice([-1, 1], np.shape(array)))
+            for array in (inputs, *weights)
+        ]
+        return run(step, nudged[1:], nudged[0], *rest, **named)[0]
+
+    exact = outputs(0)
+    return 1e-5 + max(np.abs(outputs(1e-6) - exact).max(initial=0) for _ in range(3))

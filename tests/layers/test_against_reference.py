@@ -27,6 +27,7 @@ from .cases import (
     PADDINGS,
     REGULARISED,
     UNITS,
+    assert_close,
     masks_of,
     randomise,
     record_noise,
@@ -44,18 +45,17 @@ def assert_equals_reference(layer, step, padding, initial_states=None):
     arguments = {} if initial_states is None else {"initial_state": initial_states}
     outputs, *states = layer(x, mask=padding, training=True, **arguments)
 
-    expected, expected_states = reference.run(
+    equations = (
         step,
         [np.asarray(w, "float64") for w in layer.get_weights()],
         x.astype("float64"),
         zeros(layer.cell) if initial_states is None else initial_states,
         masks_of(recorded[0]) if recorded else reference.Masks(),
-        padding=padding,
-        backwards=layer.go_backwards,
     )
-    np.testing.assert_allclose(to_numpy(outputs), expected, atol=1e-5, rtol=0)
-    for state, expected_state in zip(states, expected_states, strict=True):
-        np.testing.assert_allclose(to_numpy(state), expected_state, atol=1e-5, rtol=0)
+    order = {"padding": padding, "backwards": layer.go_backwards}
+    expected = reference.run(*equations, **order)
+    atol = reference.tolerance(*equations, **order)
+    assert_close((outputs, states), expected, atol)
 
 
 @pytest.mark.parametrize(

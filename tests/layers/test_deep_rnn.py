@@ -16,6 +16,7 @@ from .cases import (
     PADDINGS,
     TIME,
     UNITS,
+    assert_close,
     masks_of,
     randomise,
     record_noise,
@@ -44,14 +45,6 @@ def built(layer, shape=(BATCH, TIME, FEATURES)):
     layer.build(shape)
     randomise(layer)
     return layer
-
-
-def assert_close(found, expected, atol=1e-5):
-    found = keras.tree.flatten(found)
-    for each, of_reference in zip(found, keras.tree.flatten(expected), strict=True):
-        np.testing.assert_allclose(
-            to_numpy(each), to_numpy(of_reference), atol=atol, rtol=0
-        )
 
 
 def run_layer(layer, recorded, x, padding):

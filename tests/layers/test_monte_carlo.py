@@ -29,6 +29,7 @@ from .cases import (
     PADDINGS,
     TIME,
     UNITS,
+    assert_close,
     masks_of,
     randomise,
     record_noise,
@@ -68,10 +69,6 @@ def last_outputs_of_passes(layer, recorded, initial, padding):
             )
             outputs.append(of_pass[:, -1])
     return np.stack(outputs)
-
-
-def assert_close(found, expected, atol=1e-5):
-    np.testing.assert_allclose(to_numpy(found), expected, atol=atol, rtol=0)
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from .cases import (
     PADDINGS,
     TIME,
     UNITS,
+    assert_close,
     masks_of,
     randomise,
     record_noise,
@@ -93,12 +94,6 @@ def layer_of(cell, **arguments):
 
 def float64(layer):
     return [np.asarray(weight, "float64") for weight in layer.get_weights()]
-
-
-def assert_close(found, expected, atol=1e-5):
-    found = keras.tree.flatten(found)
-    for each, of_reference in zip(found, keras.tree.flatten(expected), strict=True):
-        np.testing.assert_allclose(to_numpy(each), of_reference, atol=atol, rtol=0)
 
 
 @pytest.mark.parametrize(
