@@ -130,6 +130,13 @@ def join_texts(said: tf.Tensor, parts: Parts, number: tf.Tensor, space: str) -> 
     return tf.strings.strip(tf.strings.reduce_join(texts, axis=1, separator="\n"))
 
 
+def sentences_of(texts: Sequence[str]) -> list[list[str]]:
+    """The sentences of each text, as a text that is parted has them."""
+    line = normalise(tf.constant(list(texts), tf.string))
+    parts = tf.strings.split(_sentences(line), "\n")
+    return [[part.decode() for part in row] for row in parts.to_list()]
+
+
 def separator(language: str) -> str:
     """What stands between two sentences of a language, given its code."""
     code = language.replace("_", "-").split("-")[0].lower()

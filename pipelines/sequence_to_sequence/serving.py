@@ -1,5 +1,6 @@
 """What an exported model of text to text answers: signatures from raw strings."""
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -57,4 +58,9 @@ class SequenceToSequenceServing(ServingModule):
                 for name, tensor in found.items()
             }
 
+        # By which names the graph is called.
+        kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+        named.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+            [inspect.Parameter(spec.name, kind) for spec in specs]
+        )
         return graph(named, list(specs))

@@ -267,7 +267,7 @@ def test_a_text_is_translated_line_by_line(one):
 
 def test_as_many_translations_as_texts_are_scored(one):
     for texts, translations in ((["a", "b"], ["x"]), (["a"], ["x", "y"])):
-        with pytest.raises(tf.errors.InvalidArgumentError, match="as many transl"):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="as many outputs"):
             one.score(texts, translations)
 
 
