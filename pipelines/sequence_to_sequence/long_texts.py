@@ -1,4 +1,4 @@
-"""Texts in lines and parts that a model can translate, and back, all in the graph."""
+"""Texts in lines and parts that a model can generate, and back, all in the graph."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -25,7 +25,7 @@ _SENTENCE_ENDS = (
 )
 # What ends in a full stop and no sentence: ordinals, titles and initials.
 _NO_SENTENCE_END = r"\b((?:(?:\p{Lu}\.)*\p{Lu}\p{Ll}?|Mrs|Prof|\d{1,2})\.)\n"
-# Rank correlation of lengths; of translations it is above 0.8.
+# Rank correlation of lengths; of outputs it is above 0.8.
 _IN_STEP = 0.5
 _MOSTLY = 0.5
 _BEGINS_WORD = "▁.*"
@@ -34,7 +34,7 @@ _WITHIN_CHARACTER = "<0x[89AB].>"
 
 
 class Parts(NamedTuple):
-    """Texts in parts that a model can translate.
+    """Texts in parts that a model can generate.
 
     Attributes:
         ids: Of the parts' pieces, int32 `[M, (pieces)]`.
@@ -91,7 +91,7 @@ def split_texts(
 def usual_splitting(source: Sequence[str], lengths: np.ndarray) -> Splitting:
     """How texts are to be split for a model of such pairs.
 
-    Where the lengths of the targets follow those of the sources, as in translation,
+    Where the lengths of the targets follow those of the sources, as in output,
     into sentences. Else into lines if the sources are sentences, since many of them may
     stand in a text; and never if they are longer texts, as of summaries.
 
@@ -128,6 +128,13 @@ def join_texts(said: tf.Tensor, parts: Parts, number: tf.Tensor, space: str) -> 
         line, parts.text, tf.cast(number, tf.int64)
     )
     return tf.strings.strip(tf.strings.reduce_join(texts, axis=1, separator="\n"))
+
+
+def sentences_of(texts: Sequence[str]) -> list[list[str]]:
+    """The sentences of each text, as a text that is parted has them."""
+    line = normalise(tf.constant(list(texts), tf.string))
+    parts = tf.strings.split(_sentences(line), "\n")
+    return [[part.decode() for part in row] for row in parts.to_list()]
 
 
 def separator(language: str) -> str:

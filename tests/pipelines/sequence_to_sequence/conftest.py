@@ -19,8 +19,8 @@ def fit(tmp_path_factory, english_german):
     The same options give the same folder, which is not to be changed.
     """
     pytest.importorskip("tensorflow_text")
-    from recurra.pipelines.translation.config import SubwordsConfig
-    from recurra.pipelines.translation.subwords import fit_subwords
+    from recurra.pipelines.sequence_to_sequence.config import SubwordsConfig
+    from recurra.pipelines.sequence_to_sequence.subwords import fit_subwords
 
     folders = {}
 
@@ -39,6 +39,6 @@ def fit(tmp_path_factory, english_german):
 @pytest.fixture(scope="session")
 def subwords(fit):
     """A joint vocabulary of 400 pieces."""
-    from recurra.pipelines.translation.subwords import Subwords
+    from recurra.pipelines.sequence_to_sequence.subwords import Subwords
 
     return Subwords(fit(vocabulary_size=400))
