@@ -60,21 +60,21 @@ class Alignment:
 
 
 class Generator:
-    """Generates by one model, or by several as one.
+    """Makes texts of texts by one model, or by several as one.
 
     Several models with the same subwords make an ensemble: the probability of a piece
     is the mean of theirs.
 
-    A text is generated line by line, and a line with more pieces than `longest` in
-    parts, as `long_texts` says. Texts of like length are decoded together,
-    whatever order and number they come in.
+    A text is read line by line, and a line with more pieces than `longest` in parts, as
+    `long_texts` says. Texts of like length are decoded together, whatever order and
+    number they come in.
 
     Args:
         models: Trained, one at least.
         subwords: Of all of them.
         decoding: How to search.
-        longest: Pieces of a source that is generated as a whole.
-        language: That is generated to.
+        longest: Pieces of a source that is read as a whole.
+        language: Of the outputs.
         splitting: Of texts, where `decoding` leaves that open.
     """
 

@@ -1,4 +1,4 @@
-"""Texts in lines and parts that a model can generate, and back, all in the graph."""
+"""Texts in lines and parts that a model can read, and back, all in the graph."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -34,7 +34,7 @@ _WITHIN_CHARACTER = "<0x[89AB].>"
 
 
 class Parts(NamedTuple):
-    """Texts in parts that a model can generate.
+    """Texts in parts that a model can read.
 
     Attributes:
         ids: Of the parts' pieces, int32 `[M, (pieces)]`.
@@ -91,8 +91,8 @@ def split_texts(
 def usual_splitting(source: Sequence[str], lengths: np.ndarray) -> Splitting:
     """How texts are to be split for a model of such pairs.
 
-    Where the lengths of the targets follow those of the sources, as in output,
-    into sentences. Else into lines if the sources are sentences, since many of them may
+    Where the lengths of the targets follow those of the sources, as from language to
+    language, into sentences. Else into lines if the sources are sentences, since many of them may
     stand in a text; and never if they are longer texts, as of summaries.
 
     Args:

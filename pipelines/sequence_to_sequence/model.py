@@ -1,4 +1,4 @@
-"""The output model: a recurrent encoder and a decoder that attends to it."""
+"""The model: a recurrent encoder and a decoder that attends to it."""
 
 from __future__ import annotations
 
