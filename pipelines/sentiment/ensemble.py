@@ -6,6 +6,8 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
+from .targets import OneClass, Target
+
 
 @dataclasses.dataclass(frozen=True)
 class Ensemble:
@@ -20,6 +22,7 @@ class Ensemble:
         weights: The factors of a branch's logits in their sum, fitted for each run,
             `[K, B]`.
         thresholds: Of the classes, `[C]`; None where the most probable is taken.
+        target: What a text gets.
     """
 
     runs: tuple[str, ...]
@@ -27,6 +30,7 @@ class Ensemble:
     branches: tuple[str, ...]
     weights: np.ndarray
     thresholds: Sequence[float] | None = None
+    target: Target = OneClass()
 
     @property
     def all_branches(self) -> list[str]:

@@ -20,6 +20,7 @@ from ...cards import (
     ContinuationAnswer,
     ForecastAnswer,
     LabelsAnswer,
+    LabelSetsAnswer,
     ModelCard,
     NumberAnswer,
     TextAnswer,
@@ -136,6 +137,10 @@ def _outputs(answer: Any) -> Iterator[tuple[str, DataType]]:
     if isinstance(answer, LabelsAnswer):
         yield "label", DataType.string
         yield "score", DataType.double
+        for name in answer.classes:
+            yield f"probabilities.{name}", DataType.double
+    elif isinstance(answer, LabelSetsAnswer):
+        yield "labels", Array(DataType.string)
         for name in answer.classes:
             yield f"probabilities.{name}", DataType.double
     elif isinstance(answer, NumberAnswer):
