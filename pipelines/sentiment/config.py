@@ -40,7 +40,7 @@ class SentimentDataConfig(TableConfig):
     )
     label_columns: list[str] | None = Field(
         None,
-        description="columns of 0 and 1, a label each, of which a text may have several",
+        description="columns of 0 and 1, one for each label; a text may have several",
     )
     label_separator: str | None = Field(
         None,

@@ -21,6 +21,9 @@ from .report_figures import numbered_name, percent
 from .targets import AnyLabels, Target
 
 
+_SCORES = ("threshold", "precision", "recall", "f1", "average_precision", "roc_auc")
+
+
 class LabelSetResult(SentimentResult):
     """How a classifier that gives a text any of the labels did on a split.
 
@@ -42,6 +45,10 @@ class LabelSetResult(SentimentResult):
     points: ClassVar[str] = (
         "Points: fraction of texts that have a label, by its probability, of all "
         "labels together. Bars: fraction of these answers."
+    )
+    calibrated: ClassVar[str] = (
+        "and adding a bias to those of each label, makes the stated probabilities as "
+        "likely as can be"
     )
     right: ClassVar[str] = "Right is a text that gets exactly its labels."
 
@@ -90,9 +97,8 @@ class LabelSetResult(SentimentResult):
 
     def add_meaning_of_metrics(self, report: Report) -> None:
         report.text(
-            "Each text has an answer for each label. Micro F1 is that of all answers, "
-            "macro F1 the mean of those of the labels, as are average precision and ROC "
-            "AUC. Subset accuracy is the fraction of texts that get exactly their "
+            "Each text has an answer for each label. Micro F1 is that of all answers; "
+            "macro F1, average precision and ROC AUC are means over the labels. Subset accuracy is the fraction of texts that get exactly their "
             "labels, Hamming loss that of wrong answers. NLL is the mean negative "
             "log-likelihood of the answers, in nats, and ECE how far, on average, the "
             "stated probability of a label is from the fraction of texts that have it."
@@ -110,15 +116,10 @@ class LabelSetResult(SentimentResult):
             [
                 [
                     numbered_name(index, self.classes),
-                    int(row.rows),
-                    f"{row.threshold:.3f}",
-                    f"{row.precision:.3f}",
-                    f"{row.recall:.3f}",
-                    f"{row.f1:.3f}",
-                    _area(row.average_precision),
-                    _area(row.roc_auc),
+                    int(row["rows"]),
+                    *(_number(row[key]) for key in _SCORES),
                 ]
-                for index, row in enumerate(self.scores.itertuples())
+                for index, row in enumerate(self.scores.to_dict("records"))
             ],
         )
 
@@ -151,5 +152,5 @@ class LabelSetResult(SentimentResult):
         report.excerpts("", entries)
 
 
-def _area(value: float) -> str:
+def _number(value: float) -> str:
     return "" if np.isnan(value) else f"{value:.3f}"

@@ -208,6 +208,36 @@ def fit_branch_weights(
     return found.x
 
 
+def fit_label_biases(
+    logits: np.ndarray,
+    labels: np.ndarray,
+    *,
+    counts: Sequence[float] | None = None,
+    nats: float = 1.0,
+) -> np.ndarray:
+    """What is added to the logits of each label, so that they are most likely.
+
+    A label that few rows have comes out too improbable of regularised members, which a
+    weight that all labels share cannot mend.
+
+    Args:
+        logits: `[N, L]`.
+        labels: bool `[N, L]`.
+        counts: As `fit_branch_weights`.
+        nats: What the likelihood of all rows has to gain for a bias of 1.
+
+    Returns:
+        `[L]`.
+    """
+    likelihood = _of_any(labels, counts)
+
+    def loss(bias: np.ndarray) -> tuple[float, np.ndarray]:
+        value, errors = likelihood(logits + bias)
+        return value + nats * float(bias @ bias), errors.sum(axis=0) + 2 * nats * bias
+
+    return minimize(loss, np.zeros(labels.shape[1]), jac=True, method="L-BFGS-B").x
+
+
 def _of_one(
     labels: np.ndarray, number_of_classes: int, counts: Sequence[float] | None
 ) -> Likelihood:

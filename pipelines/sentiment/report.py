@@ -76,6 +76,7 @@ class SentimentResult(EvaluationResult):
         padded_fraction: Of the training batches.
         seed: Of the bootstrap.
         baseline_rows: Training texts that the baselines were fitted to; None: all.
+        bias: What is added to the sum of the logits, `[C]`; nothing if None.
     """
 
     target: ClassVar[Target] = OneClass()
@@ -85,6 +86,11 @@ class SentimentResult(EvaluationResult):
     axes: ClassVar[tuple[str, str]] = ("Confidence", "Accuracy")
     points: ClassVar[str] = (
         "Points: accuracy by confidence. Bars: fraction of the rows."
+    )
+    #: What temperature scaling does.
+    calibrated: ClassVar[str] = (
+        "makes the stated probabilities as likely as can be. It changes no predicted "
+        "class"
     )
     #: What is said of the accuracy by length.
     right: ClassVar[str] = ""
@@ -104,6 +110,7 @@ class SentimentResult(EvaluationResult):
         padded_fraction: float,
         seed: int,
         baseline_rows: int | None = None,
+        bias: np.ndarray | None = None,
     ):
         self.data, self.split = texts.spec, split
         self.texts = texts
@@ -117,7 +124,8 @@ class SentimentResult(EvaluationResult):
         self._logits = np.einsum(
             "bnc,b->nc", np.stack(list(branches.values())), branch_weights
         )
-        self.probabilities = self.target.probabilities(self._logits)
+        calibrated = self._logits if bias is None else self._logits + bias
+        self.probabilities = self.target.probabilities(calibrated)
         self._systems = {"model": self.probabilities, **members, **baselines}
         self.predicted = self.target.decide(self.probabilities, thresholds)
         self.thresholds = thresholds
@@ -351,8 +359,7 @@ def _add_calibration(result: SentimentResult, report: Report) -> None:
     report.section("Calibration")
     report.text(
         f"Dividing the logits by the temperature {result.temperature:.3f}, fitted on "
-        "the validation rows, makes the stated probabilities as likely as can be. It "
-        "changes no predicted class. Points on the diagonal are as often right as "
+        f"the validation rows, {result.calibrated}. Points on the diagonal are as often right as "
         "they claim; below it the model is too sure of itself, above it not sure "
         "enough."
     )

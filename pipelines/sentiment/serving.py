@@ -51,6 +51,7 @@ class SentimentServing(ServingModule):
         self._branch_weights = tf.constant(
             np.reshape(ensemble.all_weights, ensemble.weights.shape), tf.float32
         )
+        self._bias = ensemble.bias
 
     def signatures(self) -> dict[str, Any]:
         """Of `serving_default`, which classifies, and `explain`, which attributes."""
@@ -81,12 +82,13 @@ class SentimentServing(ServingModule):
 
         The attributed quantity is the calibrated logit of that class less the mean of
         the other classes' logits; where a text may have several labels, the logit of
-        the label that is furthest above its threshold, or least below it. An n-gram's part of it is shared equally by its
-        tokens, and by its occurrences where it stands more than once. The recurrent
-        branch's part comes from integrated gradients, from zero vectors to what the
-        tokens bring: word vectors and ratios of the n-grams that begin there. The
-        attributions of a text add up to the quantity, less its value at those zero
-        vectors and without known n-grams, up to what `integrated_gradients` tolerates.
+        the label that is furthest above its threshold, or least below it. An n-gram's
+        part of it is shared equally by its tokens, and by its occurrences where it
+        stands more than once. The recurrent branch's part comes from integrated
+        gradients, from zero vectors to what the tokens bring: word vectors and ratios
+        of the n-grams that begin there. The attributions of a text add up to the
+        quantity, less its value at those zero vectors and without known n-grams, up to
+        what `integrated_gradients` tolerates.
 
         Args:
             text: string `[N]`; any bytes.
@@ -128,9 +130,10 @@ class SentimentServing(ServingModule):
         return padded if self._ratios is None else with_ratios(padded, self._ratios)
 
     def _logits(self, features: dict[str, tf.Tensor]) -> tf.Tensor:
-        """The branches' logits in their weighted sum, `[N, C]`."""
+        """The branches' logits in their weighted sum, with the bias, `[N, C]`."""
         branches = [model(features, training=False) for model in self.untracked.models]
-        return tf.einsum("knbc,kb->nc", tf.stack(branches), self._branch_weights)
+        logits = tf.einsum("knbc,kb->nc", tf.stack(branches), self._branch_weights)
+        return _with_bias(logits, self._bias)
 
     def _recurrent_attributions(
         self,
@@ -206,6 +209,7 @@ def portable(
         )
         weights = tf.constant(ensemble.all_weights, tf.float32)
         logits = tf.einsum("nbc,b->nc", branches, weights)
+        logits = _with_bias(logits, ensemble.bias)
         return {"probabilities": ensemble.target.probabilities_in_graph(logits)}
 
     settings["classes"] = list(classes)
@@ -214,6 +218,10 @@ def portable(
         settings["thresholds"] = ensemble.thresholds or [HALF] * len(classes)
         settings["several"] = True
     return Portable(probabilities, signature, settings, arrays)
+
+
+def _with_bias(logits: tf.Tensor, bias: np.ndarray | None) -> tf.Tensor:
+    return logits if bias is None else logits + tf.constant(bias, tf.float32)
 
 
 def _at_least_one(text: tf.Tensor) -> tf.Tensor:

@@ -31,7 +31,7 @@ from .ensemble import Ensemble
 from .fit_preprocessing import fit_preprocessing
 from .label_set_report import LabelSetResult
 from .linear_members import load_linear_members
-from .metrics import fit_branch_weights
+from .metrics import fit_branch_weights, fit_label_biases
 from .mixing import fit_member_weights
 from .model import branch_names, build_model, compile_model
 from .preprocessing import RULES_FILE, Preprocessing, load_ratios
@@ -167,13 +167,25 @@ class SentimentTask(Task[SentimentConfig, LabelledTexts, TextDataModule]):
             class_weights=counts,
         )
         logits = np.einsum("nbc,b->nc", branches, weights)
-        probabilities = self.target.probabilities(logits)
-        calibration = {
-            "branch_weights": weights.tolist(),
-            "weights_alone": [
+        alone = np.array(
+            [
                 float(fit_branch_weights(branches[:, [b]], labels, counts=counts)[0])
                 for b in range(branches.shape[1])
-            ],
+            ]
+        )
+        calibration: dict[str, Any] = {
+            "branch_weights": weights.tolist(),
+            "weights_alone": alone.tolist(),
+        }
+        if self.target.several:
+            fit = functools.partial(fit_label_biases, labels=labels, counts=counts)
+            bias = fit(logits)
+            logits = logits + bias
+            each = (alone[:, None] * branches).swapaxes(0, 1)
+            calibration["label_biases"] = bias.tolist()
+            calibration["biases_alone"] = [fit(of).tolist() for of in each]
+        probabilities = self.target.probabilities(logits)
+        calibration |= {
             "thresholds": {
                 objective: self.target.tune_thresholds(labels, probabilities, objective)
                 for objective in OBJECTIVES
@@ -232,6 +244,7 @@ class SentimentTask(Task[SentimentConfig, LabelledTexts, TextDataModule]):
             padded_fraction=self.run.padded_fraction,
             seed=self.configuration.seed,
             baseline_rows=self._baseline_rows,
+            bias=ensemble.bias,
         )
 
     def ensemble(
@@ -251,6 +264,9 @@ class SentimentTask(Task[SentimentConfig, LabelledTexts, TextDataModule]):
             np.array([task.branch_weights for task in tasks]),
             thresholds or None,
             self.target,
+            np.array([task._label_biases for task in tasks])
+            if self.target.several
+            else None,
         )
 
     def servable(self, model: Trained) -> Servable:
@@ -304,6 +320,11 @@ class SentimentTask(Task[SentimentConfig, LabelledTexts, TextDataModule]):
         return read_json(self._calibration_file)["branch_weights"]
 
     @property
+    def _label_biases(self) -> list[float]:
+        """What is added to the sum for each label, fitted on validation."""
+        return read_json(self._calibration_file)["label_biases"]
+
+    @property
     def thresholds(self) -> list[float] | None:
         """The thresholds of the classes, `[C]`; None where the most probable is taken.
 
@@ -333,18 +354,21 @@ class SentimentTask(Task[SentimentConfig, LabelledTexts, TextDataModule]):
         if runs > 1:
             logits = np.split(branches, runs, axis=1)
             mixes = map(np.einsum, ["nbc,b->nc"] * runs, logits, ensemble.weights)
+            if ensemble.biases is not None:
+                mixes = map(np.add, mixes, ensemble.biases)
             answers = map(self.target.probabilities, mixes)
             return dict(zip(ensemble.runs, answers, strict=True))
         names = self._branch_names
         if len(names) == 1:
             return {}
         # Runs of before there were simple members calibrated none by itself.
-        weights = read_json(self._calibration_file).get("weights_alone")
-        weights = weights or [1.0] * len(names)
+        calibration = read_json(self._calibration_file)
+        weights = calibration.get("weights_alone") or [1.0] * len(names)
+        biases = calibration.get("biases_alone") or [0.0] * len(names)
         return {
-            name: self.target.probabilities(weight * logits)
-            for name, weight, logits in zip(
-                names, weights, branches.swapaxes(0, 1), strict=True
+            name: self.target.probabilities(weight * logits + np.asarray(bias))
+            for name, weight, bias, logits in zip(
+                names, weights, biases, branches.swapaxes(0, 1), strict=True
             )
         }
 

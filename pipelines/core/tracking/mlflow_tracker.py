@@ -15,6 +15,7 @@ import mlflow.pyfunc
 from mlflow.entities import Metric, Param
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
+from mlflow.types.schema import Array
 
 from ...cards import (
     ContinuationAnswer,
@@ -132,7 +133,7 @@ def signature(card: ModelCard) -> ModelSignature | None:
     return ModelSignature(Schema(inputs), Schema(outputs) if outputs else None, params)
 
 
-def _outputs(answer: Any) -> Iterator[tuple[str, DataType]]:
+def _outputs(answer: Any) -> Iterator[tuple[str, Any]]:
     """The columns of what `mlflow_model` answers with."""
     if isinstance(answer, LabelsAnswer):
         yield "label", DataType.string

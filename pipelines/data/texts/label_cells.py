@@ -98,6 +98,9 @@ def find_label_columns(
         UserError: a column is not there, or there are fewer than two, or keys do not go
             together.
     """
+    others = plan.given("label_column") or plan.given("label_separator")
+    if others and plan.given("label_columns") is None:
+        return None
     asked = settled(plan, "label_columns")
     if asked is None:
         return None

@@ -48,7 +48,6 @@ from .splitting import hold_out
 from .stored_texts import Texts
 from .text_description import TextDescription, describe_split, example_of
 
-
 # Of the fields of `data`, those that say how test data are read too.
 _READING_OF_TEST = ("text_column", "label_column", *LABEL_SET_KEYS)
 
@@ -442,9 +441,9 @@ def _with_classes(
     hint = f" (is {column!r} the label? --label-column)" if column else ""
     if source.multi_label and (len(there) < 2 or len(set(train.labels)) == 1):
         raise UserError(
-            f"{spec}: every row has the same labels, or there is one alone "
-            f"({_listed(sorted(there)) or 'none'}); two or more that some rows have are "
-            f"needed{hint}"
+            f"{spec}: all rows have the same labels, or there is but one "
+            f"({_listed(sorted(there)) or 'none'}); two or more are needed, each of "
+            f"some rows{hint}"
         )
     if len(there) == 1:
         raise UserError(
