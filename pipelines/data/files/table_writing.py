@@ -176,8 +176,12 @@ def _schema(frame: pd.DataFrame) -> pyarrow.Schema:
     """That of the first rows; a column without a value is one of texts."""
     schema = pyarrow.Schema.from_pandas(frame, preserve_index=False)
     for number, column in enumerate(schema):
-        if pyarrow.types.is_null(column.type):
+        kind = column.type
+        if pyarrow.types.is_null(kind):
             schema = schema.set(number, column.with_type(pyarrow.string()))
+        elif pyarrow.types.is_list(kind) and pyarrow.types.is_null(kind.value_type):
+            lists = pyarrow.list_(pyarrow.string())
+            schema = schema.set(number, column.with_type(lists))
     return schema
 
 
