@@ -52,7 +52,7 @@ TASK = TaskDefinition(
     data_specs=_SPECS,
     reading_options=(
         *("text_column", "label_column", "label_columns", "label_separator"),
-        *TABLE_KEYS,
+        *("multi_label", *TABLE_KEYS),
     ),
     shown_options=(
         *("text_column", "label_column", "label_columns", "label_separator"),
@@ -83,6 +83,7 @@ def describe(data: SentimentDataConfig) -> DataDescription:
         usual_labels=LABEL_COLUMNS,
         min_class_rows=data.min_class_rows,
         label_case=data.label_case,
+        takes_several=True,
         count_tokens=count_tokens,
         plan=PlanBuilder(data.model_dump()),
     ).shown()

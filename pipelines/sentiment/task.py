@@ -77,6 +77,7 @@ class SentimentTask(Task[SentimentConfig, LabelledTexts, TextDataModule]):
         texts = load_labelled_texts(
             data.spec,
             usual_labels=LABEL_COLUMNS,
+            takes_several=True,
             seed=configuration.split_seed,
             plan=PlanBuilder(data.model_dump()),
             **data.model_dump(include=_LOADING),
@@ -97,9 +98,11 @@ class SentimentTask(Task[SentimentConfig, LabelledTexts, TextDataModule]):
 
     def load_test(self, spec: str, **options: Any) -> LabelledTexts:
         trained, kept = self.configuration.data, self.run.reading_plan
-        # A run of before there were plans has the columns that it was given.
-        given = trained.model_dump(include={"text_column", "label_column"})
-        plan = PlanBuilder(options if kept else given | options, kept)
+        given = {"multi_label": trained.multi_label}
+        if not kept:
+            # A run of before there were plans has the columns that it was given.
+            given |= trained.model_dump(include={"text_column", "label_column"})
+        plan = PlanBuilder(given | options, kept)
         split, bad_rows = load_evaluation_texts(
             spec,
             classes=self.classes,

@@ -28,12 +28,15 @@ def all_names(labels: Iterable[Label]) -> list[str]:
 def renamed(labels: Sequence[Label], names: Sequence[str]) -> list[Label]:
     """The labels with other names, given in the order of `all_names`."""
     given = iter(names)
+    # Of rows with the same labels there is one tuple.
+    known: dict[tuple[str, ...], tuple[str, ...]] = {}
     found: list[Label] = []
     for label in labels:
         if isinstance(label, str):
             found.append(next(given))
         else:
-            found.append(tuple(dict.fromkeys(itertools.islice(given, len(label)))))
+            several = tuple(dict.fromkeys(itertools.islice(given, len(label))))
+            found.append(known.setdefault(several, several))
     return found
 
 

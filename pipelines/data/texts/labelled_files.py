@@ -29,7 +29,6 @@ from .label_cells import (
     find_label_columns,
     found_several,
     label_reader,
-    settled,
 )
 from .label_sets import Label
 from .labelled_columns import find_columns, find_text_column, no_labels
@@ -212,7 +211,7 @@ def _rows_of_lines(
     """The rows of lines that begin with their labels, as fastText reads them."""
     rows, file = LabelledRows(), str(path)
     asks_for_one = asked.plan.given("multi_label") is False
-    takes_none = bool(settled(asked.plan, "multi_label"))
+    takes_none = bool(asked.plan.given("multi_label"))
     several = 0
     for number, line in enumerate(lines.lines, start=1):
         location = (file, number)
@@ -242,10 +241,10 @@ def _rows_of_lines(
                 None,
                 location,
             )
-    if several and not takes_none:
+    if several or takes_none:
         evidence = f"{several:,} of {len(rows.labels):,} lines have several labels"
         found_several(asked.plan, path, evidence)
-        if several < _FEW * len(rows.labels):
+        if several < _FEW * len(rows.labels) and not takes_none:
             asked.plan.warn(
                 f"{path.name}: {evidence}, so each text may; data.multi_label=false "
                 "takes these lines for bad rows"

@@ -165,6 +165,7 @@ def load_labelled_texts(
     max_bad_fraction: float = 0.01,
     min_class_rows: int = 1,
     label_case: LabelCase = "keep",
+    takes_several: bool = False,
     seed: int = 0,
     plan: PlanBuilder | None = None,
 ) -> LabelledTexts:
@@ -199,6 +200,9 @@ def load_labelled_texts(
         min_class_rows: classes with fewer rows to train on are left out.
         label_case: "fold": labels that differ by case alone are one class, by the name
             that is most frequent.
+        takes_several: whether rows may have several labels, or none: where their cells
+            are lists, and as the keys ``label_columns``, ``label_separator`` and
+            ``multi_label`` of the plan say.
         seed: the same seed carves the same splits.
         plan: takes the decisions on the files, and brings those that are given;
             instead of the columns above.
@@ -212,6 +216,7 @@ def load_labelled_texts(
     check_fractions(validation_fraction, test_fraction)
     plan = plan or _plan(text_column, label_column, group_column)
     source = _read(spec, _columns(plan, usual_labels), max_bad_fraction)
+    _refuse_several(spec, source, takes_several)
     if test_data is not None:
         source.splits.pop("test", None)
     _tell_unlabelled(source, plan, test_data)
@@ -286,10 +291,7 @@ def load_evaluation_texts(
     numbers = {
         normalise_label(name) or name: number for number, name in enumerate(classes)
     }
-    if source.multi_label and not multi_label:
-        raise UserError(
-            f"{spec}: its rows have several labels, and the model gives each one class"
-        )
+    _refuse_several(spec, source, multi_label)
     for rows in parts:
         names = join_cases(all_names(rows.labels), list(numbers))
         rows.labels = renamed(rows.labels, names)
@@ -313,6 +315,7 @@ def describe_labelled_texts(
     usual_labels: Sequence[str] = LABEL_COLUMNS,
     min_class_rows: int = 1,
     label_case: LabelCase = "keep",
+    takes_several: bool = False,
     count_tokens: Callable[[str], int],
     examples: int = 3,
     plan: PlanBuilder | None = None,
@@ -324,12 +327,13 @@ def describe_labelled_texts(
 
     Args:
         spec, text_column, label_column, group_column, usual_labels, min_class_rows,
-            label_case, plan: as in ``load_labelled_texts``.
+            label_case, takes_several, plan: as in ``load_labelled_texts``.
         count_tokens: the number of tokens that the model reads of a text.
         examples: how many texts of each class of train to show.
     """
     plan = plan or _plan(text_column, label_column, group_column)
     source = _read(spec, _columns(plan, usual_labels), max_bad_fraction=1.0)
+    _refuse_several(spec, source, takes_several)
     _tell_unlabelled(source, plan, None)
     texts = _with_classes(spec, source, plan, min_class_rows, label_case)
     train = texts.splits["train"]
@@ -362,6 +366,13 @@ def describe_labelled_texts(
     )
 
 
+def _refuse_several(spec: str, source: LabelledSource, takes_several: bool) -> None:
+    if source.multi_label and not takes_several:
+        raise UserError(
+            f"{spec}: its rows have several labels, where one class for each is needed"
+        )
+
+
 def _examples(
     labels: np.ndarray, classes: Sequence[str], number: int
 ) -> Iterator[tuple[int, str]]:
@@ -374,7 +385,11 @@ def _examples(
 
 def _with_names(plan: ReadingPlan, columns: Mapping[str, str | None]) -> ReadingPlan:
     """The plan with columns by their headers, where numbers were asked for."""
-    names = {f"{role}_column": name for role, name in columns.items() if name}
+    names: dict[str, Any] = {f"{role}_column": columns[role] for role in columns}
+    names = {key: name for key, name in names.items() if name}
+    if any(finding.key == "label_columns" for finding in plan.findings):
+        of_labels = [each.column for each in plan.columns if each.role == "label"]
+        names["label_columns"] = of_labels
     findings = [
         finding.model_copy(update={"value": names.get(finding.key, finding.value)})
         for finding in plan.findings

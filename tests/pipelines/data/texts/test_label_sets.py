@@ -32,8 +32,12 @@ def rows(number: int = 60) -> pd.DataFrame:
 
 
 def load(spec: object, **given: object) -> LabelledTexts:
-    fractions = {"validation_fraction": 0.2, "test_fraction": 0.2}
-    return load_labelled_texts(str(spec), plan=PlanBuilder(given), **fractions)
+    how = {"validation_fraction": 0.2, "test_fraction": 0.2, "takes_several": True}
+    return load_labelled_texts(str(spec), plan=PlanBuilder(given), **how)
+
+
+def describe(spec: str) -> object:
+    return describe_labelled_texts(spec, count_tokens=len)
 
 
 def sets_of(texts: LabelledTexts) -> dict[str, list[str]]:
@@ -179,12 +183,22 @@ def test_a_list_among_names_is_still_a_bad_row(tmp_path: Path) -> None:
         load(tmp_path / "a.jsonl")
 
 
+def test_who_needs_one_class_refuses_several(tmp_path: Path) -> None:
+    rows().to_parquet(tmp_path / "a.parquet")
+    spec = str(tmp_path / "a.parquet")
+    for call in (load_labelled_texts, describe):
+        with pytest.raises(UserError, match="several labels, where one class for each"):
+            call(spec)
+
+
 def test_what_a_list_cannot_hold(tmp_path: Path) -> None:
     lines = [{"text": f"text {n}", "label": [*"ab"[: n % 3]]} for n in range(60)]
     lines[7]["label"] = ["a", ["b"]]
     lines[8]["label"] = None
     (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, lines)))
-    texts = load_labelled_texts(str(tmp_path / "a.jsonl"), max_bad_fraction=0.1)
+    texts = load_labelled_texts(
+        str(tmp_path / "a.jsonl"), max_bad_fraction=0.1, takes_several=True
+    )
     assert [(row.line, row.reason) for row in texts.bad_rows] == [
         (8, "the list of labels holds another list or object"),
         (9, "no label"),
@@ -239,7 +253,9 @@ def test_rare_labels_are_left_out_and_their_rows_stay(tmp_path: Path) -> None:
     frame = rows()
     frame.at[2, "label"] = ["a", "rare"]
     frame.to_parquet(tmp_path / "a.parquet")
-    texts = load_labelled_texts(str(tmp_path / "a.parquet"), min_class_rows=2)
+    texts = load_labelled_texts(
+        str(tmp_path / "a.parquet"), min_class_rows=2, takes_several=True
+    )
     assert texts.classes == NAMES
     assert sets_of(texts)["text 2"] == ["a"]
 
@@ -248,7 +264,9 @@ def test_labels_that_differ_by_case_can_be_one(tmp_path: Path) -> None:
     frame = rows()
     frame.at[2, "label"] = ["A", "a", "b"]
     frame.to_parquet(tmp_path / "a.parquet")
-    texts = load_labelled_texts(str(tmp_path / "a.parquet"), label_case="fold")
+    texts = load_labelled_texts(
+        str(tmp_path / "a.parquet"), label_case="fold", takes_several=True
+    )
     assert texts.classes == NAMES
     assert sets_of(texts) == EXPECTED
 
@@ -287,7 +305,7 @@ def test_splits_hold_the_labels_in_like_parts(tmp_path: Path) -> None:
 def test_a_description_counts_labels_and_rows_without(tmp_path: Path) -> None:
     rows().to_parquet(tmp_path / "a.parquet")
     spec = str(tmp_path / "a.parquet")
-    described = describe_labelled_texts(spec, count_tokens=len)
+    described = describe_labelled_texts(spec, count_tokens=len, takes_several=True)
     values = described.as_dict()
     assert values["splits"]["train"]["class_balance"] == {"a": 36, "b": 24, "c": 12}
     assert values["label_sets"] == {
@@ -324,6 +342,40 @@ def test_evaluation_reads_by_the_plan_of_training(tmp_path: Path) -> None:
         plan=PlanBuilder({}, plan),
     )
     assert split.labels.tolist() == [[True, False, True], [False, True, False]]
+
+
+def test_columns_of_labels_are_kept_by_name(tmp_path: Path) -> None:
+    frame = rows().drop(columns="label").assign(a=[0, 1] * 30, b=[0, 0, 1] * 20)
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    plan = load(tmp_path / "a.csv", label_columns=["3", "2"]).reading_plan
+    assert plan is not None
+    assert set(plan.values()["label_columns"]) == {"a", "b"}
+    frame[["b", "text", "a"]].to_csv(tmp_path / "b.csv", index=False)
+    split, _ = load_evaluation_texts(
+        str(tmp_path / "b.csv"),
+        classes=("b", "a"),
+        multi_label=True,
+        plan=PlanBuilder({}, plan),
+    )
+    np.testing.assert_array_equal(split.labels, frame[["b", "a"]] == 1)
+    frame[["text"]].to_csv(tmp_path / "c.csv", index=False)
+    with pytest.raises(UserError, match="no labels to judge by"):
+        load_evaluation_texts(
+            str(tmp_path / "c.csv"),
+            classes=("b", "a"),
+            multi_label=True,
+            plan=PlanBuilder({}, plan),
+        )
+
+
+def test_a_file_of_test_rows_without_the_columns_is_set_aside(tmp_path: Path) -> None:
+    frame = rows().drop(columns="label").assign(a=[0, 1] * 30, b=[0, 0, 1] * 20)
+    frame.to_csv(tmp_path / "train.csv", index=False)
+    frame[["text"]].to_csv(tmp_path / "test.csv", index=False)
+    texts = load(tmp_path, label_columns=["a", "b"])
+    assert sum(map(len, texts.splits.values())) == 60
+    assert texts.reading_plan is not None
+    assert "test.csv has no labels, and is set aside" in texts.reading_plan.warnings[0]
 
 
 def test_joined_names_are_told_apart() -> None:
