@@ -20,7 +20,6 @@ from .report import MISTAKES, SentimentResult, excerpt, summary_by
 from .report_figures import numbered_name, percent
 from .targets import AnyLabels, Target
 
-
 _SCORES = ("threshold", "precision", "recall", "f1", "average_precision", "roc_auc")
 
 
@@ -98,10 +97,11 @@ class LabelSetResult(SentimentResult):
     def add_meaning_of_metrics(self, report: Report) -> None:
         report.text(
             "Each text has an answer for each label. Micro F1 is that of all answers; "
-            "macro F1, average precision and ROC AUC are means over the labels. Subset accuracy is the fraction of texts that get exactly their "
-            "labels, Hamming loss that of wrong answers. NLL is the mean negative "
-            "log-likelihood of the answers, in nats, and ECE how far, on average, the "
-            "stated probability of a label is from the fraction of texts that have it."
+            "macro F1, average precision and ROC AUC are means over the labels. Subset "
+            "accuracy is the fraction of texts that get exactly their labels, Hamming "
+            "loss that of wrong answers. NLL is the mean negative log-likelihood of "
+            "the answers, in nats, and ECE how far, on average, the stated probability "
+            "of a label is from the fraction of texts that have it."
         )
 
     def add_classes(self, report: Report) -> None:

@@ -359,9 +359,9 @@ def _add_calibration(result: SentimentResult, report: Report) -> None:
     report.section("Calibration")
     report.text(
         f"Dividing the logits by the temperature {result.temperature:.3f}, fitted on "
-        f"the validation rows, {result.calibrated}. Points on the diagonal are as often right as "
-        "they claim; below it the model is too sure of itself, above it not sure "
-        "enough."
+        f"the validation rows, {result.calibrated}. Points on the diagonal are as "
+        "often right as they claim; below it the model is too sure of itself, above it "
+        "not sure enough."
     )
     for stage, probabilities in (
         ("Before", result.uncalibrated),

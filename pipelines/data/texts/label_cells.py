@@ -40,10 +40,14 @@ def label_reader(
         column: of the labels.
         path: of the file, for messages.
         plan: brings what is given, and takes what is found.
+
+    Raises:
+        UserError: keys do not go together.
     """
     separator = settled(plan, "label_separator")
     cells = [cell for cell in frame[column] if not is_missing(cell)]
     if separator is not None:
+        _refuse_one_class(plan, "--label-separator")
         return _Shared(_split_by(separator)), True
     if plan.given("multi_label") is False:
         return read_one, False
@@ -110,11 +114,7 @@ def find_label_columns(
                 f"data.{key}: --label-columns names the columns of the labels; leave "
                 "one out"
             )
-    if plan.given("multi_label") is False:
-        raise UserError(
-            "data.multi_label=false: --label-columns makes the labels several; leave "
-            "one out"
-        )
+    _refuse_one_class(plan, "--label-columns")
     if len(asked) < 2:
         raise UserError(
             f"--label-columns {','.join(asked)}: a single column of yes and no has two "
@@ -133,6 +133,13 @@ def find_label_columns(
     if len(set(found)) < len(found):
         raise UserError(f"{path}: --label-columns names a column twice")
     return [str(name) for name in found]
+
+
+def _refuse_one_class(plan: PlanBuilder, option: str) -> None:
+    if plan.given("multi_label") is False:
+        raise UserError(
+            f"data.multi_label=false: {option} makes the labels several; leave one out"
+        )
 
 
 class ColumnsOfLabels:

@@ -36,7 +36,7 @@ SETTINGS = (
 
 
 def generate(rows=160, seed=0):
-    """Texts with the words of their labels among others, and with other words denied."""
+    """Texts with words of their labels, and words of other labels that are denied."""
     generator = random.Random(seed)
     found = []
     for _ in range(rows):

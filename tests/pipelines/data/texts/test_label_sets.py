@@ -215,6 +215,10 @@ def test_what_a_list_cannot_hold(tmp_path: Path) -> None:
         ({"label_columns": ["a", "b"], "label_column": "c"}, "data.label_column: "),
         ({"label_columns": ["a", "b"], "label_separator": ";"}, "data.label_separator"),
         ({"label_columns": ["a", "b"], "multi_label": False}, "data.multi_label=false"),
+        (
+            {"label_column": "a", "label_separator": ",", "multi_label": False},
+            "data.multi_label=false: --label-separator",
+        ),
     ],
 )
 def test_columns_of_labels_that_are_refused(
