@@ -42,7 +42,7 @@ TASK = TaskDefinition(
         "their labels."
     ),
     limits=(
-        "It answers with the classes of its labels alone, also a text in another "
+        "It answers with the classes of its labels alone, also to a text in another "
         "language or about nothing that they mean; look at the probability.",
         "It sees words and their order, and knows nothing of who wrote or of what "
         "they allude to.",

@@ -521,30 +521,37 @@ class RankedScores:
 
     def areas(self, weights: np.ndarray) -> np.ndarray:
         """The areas, `[R]`, of weights `[N, R]`; NaN where a class has no weight."""
-        positive, negative = self._by_score(weights)
-        # A positive beats the negatives below it, and half of those it ties with.
-        beaten = np.cumsum(negative, axis=0) - negative / 2
-        pairs = positive.sum(axis=0) * negative.sum(axis=0)
-        won = (positive * beaten).sum(axis=0)
-        return np.divide(won, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0)
+        return self.areas_and_precisions(weights)[0]
 
-    def average_precisions(self, weights: np.ndarray) -> np.ndarray:
-        """The mean precision over the positives, `[R]`; NaN where they have no weight.
+    def areas_and_precisions(
+        self, weights: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The areas, and the mean precisions over the positives: `[R]` each.
 
-        The precision of one is that of all rows with its score or a higher one.
+        The precision of a positive is that of all rows with its score or a higher one.
+        An area is NaN where a class has no weight, a mean where positives have none.
         """
-        positive, negative = self._by_score(weights)
-        right = np.cumsum(positive[::-1], axis=0)
-        reached = right + np.cumsum(negative[::-1], axis=0)
+        positive, negative = (part[::-1] for part in self._by_score(weights))
+        right, wrong = np.cumsum(positive, axis=0), np.cumsum(negative, axis=0)
+        # A positive beats the negatives below it, and half of those it ties with.
+        won = np.einsum("nr,nr->r", positive, wrong[-1] - wrong + negative / 2)
+        reached = right + wrong
         precision = np.divide(right, reached, out=np.zeros_like(right), where=right > 0)
-        found = (positive[::-1] * precision).sum(axis=0)
-        total = right[-1]
-        return np.divide(found, total, out=np.full(len(total), np.nan), where=total > 0)
+        precise = np.einsum("nr,nr->r", positive, precision)
+        return _ratio(won, right[-1] * wrong[-1]), _ratio(precise, right[-1])
 
     def _by_score(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The weights of positives and of negatives by score, `[scores, R]`."""
         ordered = weights[self._order]
-        return (
-            np.add.reduceat(ordered * self._positive, self._ties_begin, axis=0),
-            np.add.reduceat(ordered * ~self._positive, self._ties_begin, axis=0),
+        parts = ordered * self._positive, ordered * ~self._positive
+        if len(self._ties_begin) == len(ordered):
+            return parts
+        positive, negative = (
+            np.add.reduceat(part, self._ties_begin, axis=0) for part in parts
         )
+        return positive, negative
+
+
+def _ratio(values: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """In parts of the whole; NaN where that is nothing."""
+    return np.divide(values, whole, out=np.full(len(whole), np.nan), where=whole > 0)
