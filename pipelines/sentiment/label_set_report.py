@@ -1,7 +1,7 @@
 """The report of a model whose texts may have several labels, or none."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,7 +16,7 @@ from .label_set_metrics import (
     label_set_metrics,
     scores_by_label,
 )
-from .report import MISTAKES, SentimentResult, excerpt, summary_by
+from .report import MISTAKES, SYSTEM_NAMES, SentimentResult, excerpt, summary_by
 from .report_figures import numbered_name, percent
 from .targets import AnyLabels, Target
 
@@ -40,6 +40,10 @@ class LabelSetResult(SentimentResult):
         Metric("nll", "NLL", higher_is_better=False),
         Metric("ece", "ECE", higher_is_better=False),
     )
+    systems: ClassVar[Mapping[str, str]] = {
+        **SYSTEM_NAMES,
+        "majority": "Frequency of each label",
+    }
     axes: ClassVar[tuple[str, str]] = ("Probability of a label", "Texts that have it")
     points: ClassVar[str] = (
         "Points: fraction of texts that have a label, by its probability, of all "

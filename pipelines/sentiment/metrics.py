@@ -213,7 +213,7 @@ def fit_label_biases(
     labels: np.ndarray,
     *,
     counts: Sequence[float] | None = None,
-    nats: float = 1.0,
+    nats: float = 0.25,
 ) -> np.ndarray:
     """What is added to the logits of each label, so that they are most likely.
 

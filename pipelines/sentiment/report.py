@@ -82,6 +82,8 @@ class SentimentResult(EvaluationResult):
     target: ClassVar[Target] = OneClass()
     #: The columns of the table of results, the first the one of the summary.
     columns: ClassVar[Sequence[Metric]] = METRICS
+    #: For people, of the members and baselines.
+    systems: ClassVar[Mapping[str, str]] = SYSTEM_NAMES
     #: The axes of a reliability diagram, and what stands below it.
     axes: ClassVar[tuple[str, str]] = ("Confidence", "Accuracy")
     points: ClassVar[str] = (
@@ -255,7 +257,7 @@ class SentimentResult(EvaluationResult):
             title=f"Sentiment: {self.data}",
             summary=self.summary(),
             metrics=self.columns,
-            names=SYSTEM_NAMES,
+            names=self.systems,
             intervals=self.intervals,
             sections=sections,
             learning_curves=_LEARNING_CURVES,
@@ -300,7 +302,7 @@ def summary_by(result: SentimentResult, metric: str, verb: str, joined: str) -> 
     name, best = max(result.baselines.items(), key=lambda item: item[1][metric])
     difference = 100 * (value - best[metric])
     return (
-        f"{summary}; the best baseline, {SYSTEM_NAMES.get(name, name)}, "
+        f"{summary}; the best baseline, {result.systems.get(name, name)}, "
         f"{joined}{percent(best[metric])}: {abs(difference):.1f} percentage points "
         f"{'above' if difference >= 0 else 'below'} it."
     )
