@@ -44,7 +44,7 @@ from .labelled_rows import (
     sorted_classes,
 )
 from .normalised_text import comparison_hashes
-from .splitting import hold_out
+from .splitting import give_back, hold_out
 from .stored_texts import Texts
 from .text_description import TextDescription, describe_split, example_of
 
@@ -538,6 +538,8 @@ def _carve(
             )
         except UserError as error:
             raise UserError(f"{spec}: {error}") from error
+        if train.labels.ndim == 2:
+            kept, held = give_back(kept, held, train.labels, train.groups)
         carved["train"], carved[name] = _take(train, kept), _take(train, held)
         left -= fraction
     _tell_rare_classes(carved, set(carved) - set(splits), classes, plan)

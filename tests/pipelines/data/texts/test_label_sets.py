@@ -20,6 +20,7 @@ from recurra.pipelines.data.texts.labelled_texts import (
     load_evaluation_texts,
     load_labelled_texts,
 )
+from recurra.pipelines.data.texts.splitting import give_back
 
 NAMES = ("a", "b", "c")
 SETS = ([], ["a"], ["a", "b"], ["c", "a"], ["b"])
@@ -304,6 +305,29 @@ def test_splits_hold_the_labels_in_like_parts(tmp_path: Path) -> None:
     groups = [set(split.groups.tolist()) for split in grouped.splits.values()]
     assert not (groups[0] & groups[1] or groups[0] & groups[2] or groups[1] & groups[2])
     assert all(split.labels.any(axis=0).all() for split in grouped.splits.values())
+
+
+def test_no_label_has_all_of_its_rows_held_out(tmp_path: Path) -> None:
+    """The rows of one label go by rarer ones, of which half of the rows are held."""
+    frame = rows()
+    for row, name in enumerate("def"):
+        frame.at[row, "label"] = ["common", name]
+        frame.at[row + 10, "label"] = [name]
+    frame.to_parquet(tmp_path / "a.parquet")
+    how = {"takes_several": True, "test_fraction": 0}
+    for seed in range(40):
+        texts = load_labelled_texts(str(tmp_path / "a.parquet"), seed=seed, **how)
+        assert texts.splits["train"].labels.any(axis=0).all()
+
+
+def test_what_is_given_back_is_whole_groups() -> None:
+    labels = np.array([[1, 0], [1, 0], [0, 1], [0, 1], [1, 0]], bool)
+    kept, held = np.array([0]), np.array([1, 2, 3, 4])
+    back = give_back(kept, held, labels, None)
+    assert [part.tolist() for part in back] == [[0, 2, 3], [1, 4]]
+    groups = np.array(["a", "b", "b", "c", "d"], object)
+    back = give_back(kept, held, labels, groups)
+    assert [part.tolist() for part in back] == [[0, 1, 2, 3], [4]]
 
 
 def test_a_description_counts_labels_and_rows_without(tmp_path: Path) -> None:
