@@ -87,6 +87,7 @@ _OF_CONTINUATIONS = (
 _TEXTS = _Kind("texts", _OF_TEXTS)
 _KINDS = {
     "labels": _TEXTS,
+    "label_sets": _TEXTS,
     "number": _TEXTS,
     "text": _TEXTS,
     "continuation": _Kind("continuations", _OF_CONTINUATIONS),

@@ -24,6 +24,7 @@ class LabelsPage:
     """A text in, its class out."""
 
     kind = "labels"
+    api_name = "classify"
 
     def fits(self, model: LoadedModel) -> bool:
         """Whether the model classifies texts."""
@@ -39,16 +40,20 @@ class LabelsPage:
 
         @with_errors_shown
         async def classify(name: str, text: str) -> str:
-            return await asker.ask(name, lambda model: answer_html(model, text or ""))
+            return await asker.ask(name, lambda model: self.html(model, text or ""))
 
         button.click(
             classify,
             [choice.model, self._text],
             self._answer,
-            api_name="classify",
+            api_name=self.api_name,
             **PRIVATE,
         )
         return [self._text, self._answer]
+
+    def html(self, model: LoadedModel, text: str) -> str:
+        """The answer to a text."""
+        return answer_html(model, text)
 
     def filled(self, model: LoadedModel) -> Updates:
         """The text that warmed the model up, and no answer."""
@@ -61,16 +66,21 @@ def answer_html(model: LoadedModel, text: str) -> str:
     Raises:
         ServingError: If there is no text.
     """
-    if not text.strip():
-        raise invalid("Write a text first.")
-    texts = {"text": np.array([text.encode()], object)}
+    texts = asked(text)
     found = model.signature("").run(texts)
     html = _classes(model, found)
     if has(model, _INPUTS, {"tokens", "attributions"}, "explain"):
-        html += _explanation(
+        html += explanation(
             model.signature("explain").run(texts), as_text(found["label"][0])
         )
     return html
+
+
+def asked(text: str) -> dict[str, np.ndarray]:
+    """The input of the model. Raises ServingError if there is no text."""
+    if not text.strip():
+        raise invalid("Write a text first.")
+    return {"text": np.array([text.encode()], object)}
 
 
 def _classes(model: LoadedModel, found: Arrays) -> str:
@@ -87,7 +97,8 @@ def _classes(model: LoadedModel, found: Arrays) -> str:
     )
 
 
-def _explanation(found: Arrays, label: str) -> str:
+def explanation(found: Arrays, label: str) -> str:
+    """What speaks for a label, as the signature `explain` has it."""
     tokens = [as_text(token) for token in found["tokens"][0]]
     parts = found["attributions"][0]
     largest = max(float(np.abs(parts).max(initial=0.0)), 1e-6)

@@ -1,7 +1,7 @@
 """Pieces of HTML that answers are made of. What comes from outside is escaped."""
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from html import escape
 
 
@@ -15,14 +15,32 @@ def percent(fraction: float, digits: int = 1) -> str:
     return f"{100 * fraction:.{digits}f} %"
 
 
-def bars(shares: Iterable[tuple[str, float]], chosen: str) -> str:
-    """A bar for each share of 1, by its name; that of one name stands out."""
+def bars(
+    shares: Iterable[tuple[str, float]],
+    *chosen: str,
+    marks: Mapping[str, float] | None = None,
+) -> str:
+    """A bar for each share of 1, by its name.
+
+    Args:
+        shares: Names with their shares.
+        *chosen: The names that stand out.
+        marks: By name a share that has a line across the bar.
+    """
     return "".join(
-        f'<div class="bar{" chosen" if name == chosen else ""}">'
+        f'<div class="bar{" chosen" if name in chosen else ""}">'
         f"<span>{escape(name)}</span>"
-        f'<div><i style="width: {share:.2%}"></i></div>'
+        f'<div><i style="width: {share:.2%}"></i>{_mark(name, marks)}</div>'
         f"<b>{careful_percent(share)}</b></div>"
         for name, share in shares
+    )
+
+
+def _mark(name: str, marks: Mapping[str, float] | None) -> str:
+    if not marks:
+        return ""
+    return (
+        f'<s style="left: {marks[name]:.2%}" title="threshold {marks[name]:.3g}"></s>'
     )
 
 

@@ -5,7 +5,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recurra.pipelines.cards import LabelsAnswer, NumberAnswer, TextAnswer
+from recurra.pipelines.cards import (
+    LabelsAnswer,
+    LabelSetsAnswer,
+    NumberAnswer,
+    TextAnswer,
+)
 from recurra.pipelines.core.errors import UserError
 from recurra.pipelines.data.texts.text_rows import TextRows, in_turn
 
@@ -14,6 +19,9 @@ from ..console import RowProgress, messages, output
 if TYPE_CHECKING:
     from recurra.pipelines.core.exported_model import ExportedModel
     from recurra.pipelines.core.parallel.nodes import Nodes
+
+# The kinds whose answers have a line each on the screen.
+_OF_A_LINE = (LabelsAnswer, LabelSetsAnswer, NumberAnswer, TextAnswer)
 
 
 def predict(
@@ -58,12 +66,14 @@ def predict(
         for part, answers in answered
         for text, answer in zip(part.texts, answers, strict=True)
     )
-    if as_json or not isinstance(kind, LabelsAnswer | NumberAnswer | TextAnswer):
+    if as_json or not isinstance(kind, _OF_A_LINE):
         print_json({"text": text, **answer} for text, answer in pairs)
         return
     for text, answer in pairs:
         if isinstance(kind, LabelsAnswer):
             print(f"{answer['label']}\t{answer['score']:.4f}\t{_on_one_line(text)}")
+        elif isinstance(kind, LabelSetsAnswer):
+            print(f"{_with_probabilities(answer)}\t{_on_one_line(text)}")
         elif isinstance(kind, NumberAnswer):
             print(f"{answer['value']:.4g}\t{_on_one_line(text)}")
         else:
@@ -141,6 +151,8 @@ def demonstrate(model: "ExportedModel", examples: Sequence[str], folder: Path) -
     for text, answer in zip(examples, model.predict_texts(examples), strict=True):
         if isinstance(kind, LabelsAnswer):
             line = f"{answer['label']:>10} {answer['score']:.3f}  {text}"
+        elif isinstance(kind, LabelSetsAnswer):
+            line = f"{_with_probabilities(answer)}  {text}"
         elif isinstance(kind, NumberAnswer):
             line = f"{answer['value']:>10.4g}  {text}"
         elif isinstance(kind, TextAnswer):
@@ -148,6 +160,13 @@ def demonstrate(model: "ExportedModel", examples: Sequence[str], folder: Path) -
         else:
             line = f"{text}\n  {answer}"
         output.print(line, markup=False)
+
+
+def _with_probabilities(answer: Mapping[str, Any]) -> str:
+    """The labels that a text gets, each with its probability."""
+    probabilities = answer["probabilities"]
+    shown = [f"{name} {probabilities[name]:.4f}" for name in answer["labels"]]
+    return ", ".join(shown) or "(no label)"
 
 
 def print_json(rows: Iterable[Mapping[Any, Any]]) -> None:

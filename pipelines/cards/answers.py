@@ -74,6 +74,40 @@ class LabelsAnswer(Answer):
         ]
 
 
+class LabelSetsAnswer(Answer):
+    """Any of some labels, or none, with the probability of each.
+
+    Outputs: `labels` string `[N, most]`, "" behind the last one of a row with fewer;
+    `chosen` bool `[N, C]`; `probabilities` `[N, C]`, which do not add up to one. Of a
+    text that is explained, `label` string `[N]` says which of them is.
+
+    Attributes:
+        classes: The names of the labels, in the order of `probabilities`.
+        thresholds: In the same order: a row has the labels whose probability reaches
+            theirs.
+    """
+
+    kind: Literal["label_sets"] = "label_sets"
+    classes: list[str]
+    thresholds: list[float]
+
+    def decode(self, outputs: Outputs) -> list[dict[str, Any]]:
+        """`labels`, a list, and `probabilities` by label, for each row."""
+        return [
+            {
+                "labels": [
+                    name for name, has in zip(self.classes, chosen, strict=True) if has
+                ],
+                "probabilities": dict(
+                    zip(self.classes, map(float, probabilities), strict=True)
+                ),
+            }
+            for chosen, probabilities in zip(
+                outputs["chosen"], outputs["probabilities"], strict=True
+            )
+        ]
+
+
 class NumberAnswer(Answer):
     """A number.
 
@@ -324,6 +358,7 @@ class ForecastAnswer(Answer):
 
 _KINDS: Sequence[type[Answer]] = (
     LabelsAnswer,
+    LabelSetsAnswer,
     NumberAnswer,
     TextAnswer,
     ContinuationAnswer,
@@ -340,6 +375,7 @@ def _tag(value: Any) -> str:
 #: Any kind; one that this version does not know is a plain `Answer`.
 AnyAnswer = Annotated[
     Annotated[LabelsAnswer, pydantic.Tag("labels")]
+    | Annotated[LabelSetsAnswer, pydantic.Tag("label_sets")]
     | Annotated[NumberAnswer, pydantic.Tag("number")]
     | Annotated[TextAnswer, pydantic.Tag("text")]
     | Annotated[ContinuationAnswer, pydantic.Tag("continuation")]

@@ -10,6 +10,7 @@ from ..cards import (
     ContinuationAnswer,
     ForecastAnswer,
     LabelsAnswer,
+    LabelSetsAnswer,
     ModelCard,
     TextAnswer,
 )
@@ -56,7 +57,7 @@ def _header(card: ModelCard) -> dict[str, Any]:
 def _hub_task(card: ModelCard) -> str | None:
     """What the Hub calls such a task."""
     answer = card.answer
-    if isinstance(answer, LabelsAnswer):
+    if isinstance(answer, LabelsAnswer | LabelSetsAnswer):
         return "text-classification"
     if isinstance(answer, ContinuationAnswer):
         return "text-generation"

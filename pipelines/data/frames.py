@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pandas.api.types import is_object_dtype
 
 from ..core.errors import UserError
 
@@ -21,6 +22,8 @@ def write_frame(frame: pd.DataFrame, path: Path) -> None:
     if not len(frame):
         raise UserError("the DataFrame has no rows")
     frame = frame.rename(columns=str)
+    for name in filter(lambda name: is_object_dtype(frame[name]), frame):
+        frame[name] = frame[name].map(_without_sets)
     try:
         frame.to_parquet(path)
     except (ValueError, TypeError) as error:
@@ -28,6 +31,11 @@ def write_frame(frame: pd.DataFrame, path: Path) -> None:
         raise UserError(
             f"the DataFrame cannot be written as Parquet: {reason}"
         ) from None
+
+
+def _without_sets(cell: Any) -> Any:
+    """Parquet has lists, in whatever order."""
+    return sorted(cell, key=str) if isinstance(cell, set | frozenset) else cell
 
 
 @contextlib.contextmanager

@@ -33,6 +33,7 @@ def read_reviews(spec: Spec, columns: TextColumns) -> LabelledSource:
         UserError: The number is none, or too small or large, or a column is asked for.
     """
     columns.refuse(str(spec), "text", "label", "group")
+    columns.refuse_label_sets(str(spec), "multi_label")
     sample = sample_reviews(_number(spec, DEFAULT_NUMBER_OF_TEXTS))
     source = LabelledSource(classes=sample.classes, columns=NO_COLUMNS)
     for split, (texts, labels) in sample.splits.items():

@@ -17,6 +17,7 @@ from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.preprocessing import normalize
 
 from ..core.optional import of_baselines
+from ..data.texts.label_sets import rows_by_class
 from ..data.texts.words import HANGUL, WITHOUT_SPACES, spaced_word
 from .logistic_regression import (
     ClassWeights,
@@ -96,12 +97,12 @@ def fit_baselines(
       Topic Classification", there with a linear support vector machine).
 
     The strength of the regularisation is chosen by likelihood on a held-out part of
-    the texts, then all of them are fitted. More than two classes are one against the
-    rest. Texts in any language serve; see `_TOKEN`.
+    the texts, then all of them are fitted. More than two classes, and several labels
+    of a text, are one against the rest. Texts in any language serve; see `_TOKEN`.
 
     Args:
         texts: `N` training texts, HTML line breaks and all.
-        labels: int `[N]`, classes from 0.
+        labels: int `[N]`, classes from 0; or bool `[N, C]`.
         number_of_classes: At least 2; a class may be without rows.
         seed: Of the held-out part and of the optimizer.
         progress: Called with the name of each baseline before it is fitted.
@@ -140,7 +141,8 @@ class MajorityBaseline:
 
     Attributes:
         shares: float64 `[C]`, with one row added to each class (add-one smoothing), so
-            that none is impossible.
+            that none is impossible; where rows may have several labels, one with and
+            one without each.
     """
 
     shares: np.ndarray
@@ -155,10 +157,11 @@ class MajorityBaseline:
         class_weights: ClassWeights = None,
     ) -> "MajorityBaseline":
         """Counts the labels; neither texts nor seed matter."""
-        counts = np.bincount(labels, minlength=number_of_classes) + 1.0
+        counts = rows_by_class(labels, number_of_classes) + 1.0
         if class_weights is not None:
             counts *= class_weights
-        return cls(counts / counts.sum())
+        others = len(labels) + 1.0 - rows_by_class(labels, number_of_classes)
+        return cls(counts / (counts.sum() if labels.ndim == 1 else counts + others))
 
     def probabilities(self, texts: Sequence[str]) -> np.ndarray:
         """The same for every text: float64 `[N, C]`."""

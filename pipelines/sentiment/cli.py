@@ -32,7 +32,7 @@ _SPECS = (
 
 TASK = TaskDefinition(
     name="sentiment",
-    summary="Texts in two or more classes, in any language.",
+    summary="Texts in two or more classes, one or several each, in any language.",
     config_class=SentimentConfig,
     implementation="recurra.pipelines.sentiment.task:SentimentTask",
     description="recurra.pipelines.sentiment.cli:describe",
@@ -42,17 +42,21 @@ TASK = TaskDefinition(
         "their labels."
     ),
     limits=(
-        "It gives every text one of its classes, also one in another language or "
-        "about nothing that they mean; look at the probability.",
+        "It answers with the classes of its labels alone, also to a text in another "
+        "language or about nothing that they mean; look at the probability.",
         "It sees words and their order, and knows nothing of who wrote or of what "
         "they allude to.",
     ),
     recipes=Path(__file__).parent / "recipes",
     content=LABELLED_TEXTS,
     data_specs=_SPECS,
-    reading_options=("text_column", "label_column", *TABLE_KEYS),
+    reading_options=(
+        *("text_column", "label_column", "label_columns", "label_separator"),
+        *("multi_label", *TABLE_KEYS),
+    ),
     shown_options=(
-        *("text_column", "label_column", "group_column"),
+        *("text_column", "label_column", "label_columns", "label_separator"),
+        *("multi_label", "group_column"),
         *("min_class_rows", "label_case", *TABLE_KEYS),
     ),
     is_shown_first=True,
@@ -79,6 +83,7 @@ def describe(data: SentimentDataConfig) -> DataDescription:
         usual_labels=LABEL_COLUMNS,
         min_class_rows=data.min_class_rows,
         label_case=data.label_case,
+        takes_several=True,
         count_tokens=count_tokens,
         plan=PlanBuilder(data.model_dump()),
     ).shown()

@@ -38,6 +38,21 @@ class SentimentDataConfig(TableConfig):
     label_column: str | None = Field(
         None, description="column of the labels, by name or number; found if null"
     )
+    label_columns: list[str] | None = Field(
+        None,
+        description="columns of 0 and 1, one for each label; a text may have several",
+    )
+    label_separator: str | None = Field(
+        None,
+        min_length=1,
+        description="sign between the labels of a cell, of which a text may have "
+        "several; no sign is one if null",
+    )
+    multi_label: bool | None = Field(
+        None,
+        description="texts may have several labels, or none; if null, where cells are "
+        "lists, lines have several, or the two keys above are given",
+    )
     group_column: str | None = Field(
         None, description="column; rows with the same value stay in one split"
     )
@@ -64,6 +79,21 @@ class SentimentDataConfig(TableConfig):
         None,
         description="labels are in order, as stars are; three or more numbers if null",
     )
+
+    @pydantic.field_validator("label_columns", mode="before")
+    @classmethod
+    def _columns_in_a_line(cls, value: Any) -> Any:
+        if isinstance(value, list) and len(value) == 1:
+            (value,) = value
+        if isinstance(value, str):
+            return [name.strip() for name in value.split(",") if name.strip()]
+        return value
+
+    @pydantic.model_validator(mode="after")
+    def _several_labels_have_no_order(self) -> Self:
+        if self.ordered and (self.label_columns or self.label_separator):
+            raise ValueError("ordered: several labels of a text have no order")
+        return self
 
 
 class TextConfig(Config):
@@ -179,7 +209,8 @@ class SentimentTrainingConfig(TrainingConfig):
     class_weight: Literal["none", "balanced"] | dict[str, PositiveFloat] = Field(
         "none",
         description="what a row counts: balanced, classes by the inverse of their "
-        "rows; or a number by class, one where it names none",
+        "rows; or a number by class, one where it names none. Of several labels, what "
+        "a row that has one counts beside a row that has it not",
     )
 
     @pydantic.field_validator("class_weight", mode="before")
@@ -192,7 +223,9 @@ class DecisionConfig(Config):
     """Which class a text gets by its probabilities.
 
     It is the one whose probability is largest beside the class's threshold; of two
-    classes whose thresholds add up to one, the one that is above its threshold.
+    classes whose thresholds add up to one, the one that is above its threshold. Where a
+    text may have several labels, it gets those whose probability reaches the label's
+    threshold, 0.5 if no other is said.
     """
 
     thresholds: Literal["none", "tuned"] | dict[str, PositiveFloat] = Field(

@@ -240,7 +240,7 @@ class StoredFeatures:
             for name, values in zip(names, arrays, strict=True):
                 width = self._stores[name].width
                 values.set_shape([None, None, width] if width else [None, None])
-            labels.set_shape([None])
+            labels.set_shape([None, *self._labels.shape[1:]])
             return dict(zip(names, arrays, strict=True)), labels
 
         return rows.map(gathered, num_parallel_calls=tf.data.AUTOTUNE)

@@ -1,9 +1,13 @@
-"""What classes count in training, and which class a text gets by its probabilities."""
+"""What classes count in training, and which ones a text gets by its probabilities.
+
+Where a text may have several labels, each is decided by itself.
+"""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas
+from scipy.special import expit
 
 from ..core.configuration import nearest
 from ..core.errors import UserError
@@ -13,6 +17,10 @@ OBJECTIVES = ("macro_f1", "balanced_accuracy", "accuracy")
 # Logarithms of the factors that a class's probability is tried with.
 _OFFSETS = np.linspace(-3.0, 3.0, 61)
 _ROUNDS = 3
+#: The threshold of a label, if no other is said.
+HALF = 0.5
+# Those that a label is tried with, the nearest to one half first.
+_THRESHOLDS = expit(sorted(np.linspace(-5.0, 5.0, 101), key=abs))
 
 
 def class_weights(
@@ -130,6 +138,95 @@ def tune_thresholds(
             break
     thresholds = np.exp(-offsets)
     return (thresholds / thresholds.sum()).tolist()
+
+
+def label_weights(
+    given: str | Mapping[str, float], names: Sequence[str], labels: np.ndarray
+) -> list[float] | None:
+    """What a row that has a label counts beside one that has it not, `[L]`.
+
+    Args:
+        given: "none"; "balanced", so that both kinds of rows count the same; or numbers
+            by label, one where it names none.
+        names: Their names.
+        labels: bool `[N, L]`, of the training rows.
+
+    Returns:
+        The weights; None where all rows count the same.
+
+    Raises:
+        UserError: A label is not one of these.
+    """
+    if given == "none":
+        return None
+    if isinstance(given, str):
+        has = labels.sum(axis=0)
+        return (np.maximum(len(labels) - has, 1) / np.maximum(has, 1)).tolist()
+    return _of_classes("training.class_weight", given, names, 1.0).tolist()
+
+
+def given_label_thresholds(
+    given: Mapping[str, float], names: Sequence[str]
+) -> list[float]:
+    """Thresholds of all labels, `[L]`; one half where the mapping names none.
+
+    Raises:
+        UserError: A label is not one of these, or a threshold is no probability.
+    """
+    key = "decision.thresholds"
+    for name, threshold in given.items():
+        if threshold >= 1:
+            raise UserError(
+                f"{key}: {name} has {threshold:g}; where texts have several labels, a "
+                "threshold is a probability below 1"
+            )
+    return _of_classes(key, given, names, HALF).tolist()
+
+
+def decide_labels(
+    probabilities: np.ndarray, thresholds: Sequence[float] | None
+) -> np.ndarray:
+    """Which labels texts get, bool `[N, L]`: see `config.DecisionConfig`."""
+    return probabilities >= np.asarray(HALF if thresholds is None else thresholds)
+
+
+def tune_label_thresholds(
+    labels: np.ndarray, probabilities: np.ndarray, objective: str
+) -> list[float]:
+    """For each label the threshold with which the objective is highest.
+
+    `macro_f1` is the F1 of the label, the others are those of having it or not. Of
+    equal thresholds the one nearest to one half is taken.
+
+    Args:
+        labels: bool `[N, L]`.
+        probabilities: `[N, L]`, of texts that the model was not trained on.
+        objective: One of `OBJECTIVES`.
+
+    Returns:
+        `[L]`.
+    """
+    columns = zip(labels.T, probabilities.T, strict=True)
+    return [_best_threshold(has, of_label, objective) for has, of_label in columns]
+
+
+def _best_threshold(
+    has: np.ndarray, probabilities: np.ndarray, objective: str
+) -> float:
+    ordered = np.sort(probabilities), np.sort(probabilities[has])
+    # How many reach each threshold: of all rows, and of those that have the label.
+    reached, right = (
+        len(each) - np.searchsorted(each, _THRESHOLDS, side="left") for each in ordered
+    )
+    rows, positive = len(has), int(has.sum())
+    wrong = reached - right
+    if objective == "macro_f1":
+        values = 2 * right / np.maximum(positive + reached, 1)
+    elif objective == "accuracy":
+        values = right - wrong
+    else:
+        values = right / max(1, positive) - wrong / max(1, rows - positive)
+    return float(_THRESHOLDS[np.argmax(values)])
 
 
 def _objective(

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
+from .targets import OneClass, Target
+
 
 @dataclasses.dataclass(frozen=True)
 class Ensemble:
@@ -20,6 +22,9 @@ class Ensemble:
         weights: The factors of a branch's logits in their sum, fitted for each run,
             `[K, B]`.
         thresholds: Of the classes, `[C]`; None where the most probable is taken.
+        target: What a text gets.
+        biases: Of texts with several labels, what is added to each label's sum, fitted
+            for each run, `[K, C]`; None of one class.
     """
 
     runs: tuple[str, ...]
@@ -27,6 +32,13 @@ class Ensemble:
     branches: tuple[str, ...]
     weights: np.ndarray
     thresholds: Sequence[float] | None = None
+    target: Target = OneClass()
+    biases: np.ndarray | None = None
+
+    @property
+    def bias(self) -> np.ndarray | None:
+        """What is added to the mean of the runs' logits, `[C]`."""
+        return None if self.biases is None else self.biases.mean(axis=0)
 
     @property
     def all_branches(self) -> list[str]:

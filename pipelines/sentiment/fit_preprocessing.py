@@ -11,6 +11,7 @@ from scipy import sparse
 
 from ..core.autotuning import without_autotuning
 from ..core.files import write_json, write_text, written_whole
+from ..data.texts.label_sets import rows_by_class
 from ..data.texts.labelled_texts import Split
 from ..data.texts.stored_texts import Texts
 from .config import NgramsConfig, SentimentConfig, TextConfig
@@ -189,7 +190,7 @@ def naive_bayes_ratios(
 
     `r[g, c] = log((a + n[g, c]) / (a + N[c])) - log((a + n[g, ~c]) / (a + N[~c]))`
     with `n` the number of texts of a class that hold the n-gram, `N` the number of
-    texts of the class, `~c` all other classes and `a` the smoothing (Wang & Manning
+    texts of the class, `~c` all texts without it and `a` the smoothing (Wang & Manning
     2012, "Baselines and Bigrams", on presence and with texts for totals).
 
     A text that trains on ratios counted with its own label would learn to trust them
@@ -199,7 +200,7 @@ def naive_bayes_ratios(
     Args:
         ngrams: The n-grams of all texts, once per text, int64 `[M]`.
         rows: The texts that they stand in, `[M]`.
-        labels: The classes of the texts, `[N]`.
+        labels: The classes of the texts, `[N]`, or which they have, bool `[N, C]`.
         folds: The folds of the texts, from 1, `[N]`.
         number_of_classes: C.
         config: `folds` (F), `min_count`, `max_ngrams`, `smoothing`.
@@ -221,22 +222,43 @@ def naive_bayes_ratios(
     ratios = np.zeros((1 + config.folds, 1 + len(frequent), number_of_classes))
     for fold in range(1 + config.folds):
         counted = folds != fold
-        sizes = np.bincount(labels[counted], minlength=number_of_classes)
+        sizes = rows_by_class(labels[counted], number_of_classes)
         here = counted[rows]
-        counts = np.bincount(
-            ngram[here] * number_of_classes + labels[rows[here]],
-            minlength=len(frequent) * number_of_classes,
-        ).reshape(len(frequent), number_of_classes)
-        ratios[fold, 1:] = _log_count_ratios(counts, sizes, config.smoothing)
+        counts = _counts(
+            ngram[here], rows[here], labels, len(frequent), number_of_classes
+        )
+        total = np.bincount(ngram[here], minlength=len(frequent))
+        ratios[fold, 1:] = _log_count_ratios(
+            counts, total, sizes, int(counted.sum()), config.smoothing
+        )
     return kept[frequent], ratios.astype(np.float32)
 
 
-def _log_count_ratios(
-    counts: np.ndarray, sizes: np.ndarray, smoothing: float
+def _counts(
+    ngram: np.ndarray, rows: np.ndarray, labels: np.ndarray, number: int, classes: int
 ) -> np.ndarray:
-    rest = counts.sum(axis=1, keepdims=True) - counts
+    """The texts of each class that hold an n-gram, `[K, C]`."""
+    if labels.ndim == 2:
+        # A text counts in each of its classes.
+        of_class = [np.bincount(ngram[has[rows]], minlength=number) for has in labels.T]
+        return np.stack(of_class, axis=1)
+    counts = np.bincount(
+        ngram * classes + labels[rows],
+        minlength=number * classes,
+    )
+    return counts.reshape(number, classes)
+
+
+def _log_count_ratios(
+    counts: np.ndarray,
+    total: np.ndarray,
+    sizes: np.ndarray,
+    rows: int,
+    smoothing: float,
+) -> np.ndarray:
+    rest = total[:, None] - counts
     return np.log((smoothing + counts) / (smoothing + sizes)) - np.log(
-        (smoothing + rest) / (smoothing + sizes.sum() - sizes)
+        (smoothing + rest) / (smoothing + rows - sizes)
     )
 
 

@@ -84,7 +84,7 @@ def fit_linear_members(
     Args:
         presence: 1 where a text, `[N, K]`, holds a known n-gram.
         lengths: int `[K]`, the words of each n-gram.
-        labels: int `[N]`.
+        labels: int `[N]`, or bool `[N, C]` of texts that may have several.
         folds: The fold of each text, `[N]`.
         number_of_classes: C.
         seed: Of the optimizer.

@@ -1,6 +1,8 @@
 """Logistic regressions on sparse features, as strong as held-out rows like best.
 
 A class has a score of its own, against the rest; of two classes one score serves both.
+Labels are int `[N]`, or bool `[N, C]` where a row may have several or none: then the
+scores are the log odds of each label, whatever the others.
 """
 
 import dataclasses
@@ -14,6 +16,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 
+from ..data.texts.label_sets import strata
+
 # Inverse regularisation strengths, tried upwards while the held-out likelihood rises.
 _STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
 _HELD_OUT_FRACTION = 0.15
@@ -23,7 +27,8 @@ _DEFAULT_STRENGTH = 10.0
 
 #: What the features are multiplied by, `[F]`, given features and the class's rows.
 Scale = Callable[[sparse.csr_matrix, np.ndarray], np.ndarray]
-#: What a row of each class counts, `[C]`; None where all count one.
+#: What a row of each class counts, `[C]`; None where all count one. Where rows may have
+#: several labels, what one that has the label counts beside one that has it not.
 ClassWeights = Sequence[float] | None
 
 
@@ -34,10 +39,12 @@ class LinearClassifier:
     Attributes:
         weights: float32 `[features, 1 or C]`.
         bias: float32 `[1 or C]`.
+        excludes: Whether a row has one class, so that probabilities add up to one.
     """
 
     weights: np.ndarray
     bias: np.ndarray
+    excludes: bool = True
 
     def scores(self, features: sparse.csr_matrix) -> np.ndarray:
         """The log odds of the columns: float64 `[N, 1 or C]`."""
@@ -45,11 +52,12 @@ class LinearClassifier:
 
     def probabilities(self, features: sparse.csr_matrix) -> np.ndarray:
         """The probability of each class: float64 `[N, C]`."""
-        return _probabilities(self.scores(features))
+        scores = self.scores(features)
+        return _probabilities(scores) if self.excludes else expit(scores)
 
     def by_class(self) -> "LinearClassifier":
         """The same with a column for each class, of two half the score each."""
-        if len(self.bias) > 1:
+        if len(self.bias) > 1 or not self.excludes:
             return self
         halves = np.array([-0.5, 0.5], np.float32)
         return LinearClassifier(self.weights * halves, self.bias * halves)
@@ -145,16 +153,26 @@ class _Fitter:
 
     def __call__(self, rows: np.ndarray | slice, strength: float) -> LinearClassifier:
         features, labels = self.features[rows], self.labels[rows]
-        counts = None
-        if self.class_weights is not None:
-            counts = np.array(self.class_weights)[labels]
-        classes = [1] if self.number_of_classes == 2 else range(self.number_of_classes)
-        columns = [
-            self._one_class(features, labels == label, counts, strength)
-            for label in classes
-        ]
+        excludes = labels.ndim == 1
+        classes = range(self.number_of_classes)
+        if excludes and self.number_of_classes == 2:
+            classes = range(1, 2)
+        columns = []
+        for label in classes:
+            positive = labels == label if excludes else labels[:, label]
+            counts = None
+            if self.class_weights is not None:
+                weights = np.array(self.class_weights)
+                counts = (
+                    weights[labels]
+                    if excludes
+                    else np.where(positive, weights[label], 1.0)
+                )
+            columns.append(self._one_class(features, positive, counts, strength))
         weights, biases = zip(*columns, strict=True)
-        return LinearClassifier(np.stack(weights, axis=1), np.array(biases, np.float32))
+        return LinearClassifier(
+            np.stack(weights, axis=1), np.array(biases, np.float32), excludes
+        )
 
     def _one_class(
         self,
@@ -184,9 +202,10 @@ class _Fitter:
 
 def _choose_strength(fit: _Fitter) -> float:
     labels = fit.labels
+    classes = strata(labels)
     # A class of one row cannot be on both sides of a stratified split.
-    counts = np.bincount(labels)
-    stratify = labels if not (counts == 1).any() else None
+    counts = np.bincount(classes)
+    stratify = classes if not (counts == 1).any() else None
     # A stratified part needs a row of every class there is.
     present = int(np.count_nonzero(counts))
     held_out_rows = max(round(_HELD_OUT_FRACTION * len(labels)), present)
@@ -217,5 +236,8 @@ def _probabilities(scores: np.ndarray) -> np.ndarray:
 
 
 def _likelihood(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    likelihoods = probabilities[np.arange(len(labels)), labels]
+    if labels.ndim == 2:
+        likelihoods = np.where(labels, probabilities, 1.0 - probabilities)
+    else:
+        likelihoods = probabilities[np.arange(len(labels)), labels]
     return float(np.log(np.maximum(likelihoods, 1e-12)).mean())

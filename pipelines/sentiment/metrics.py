@@ -5,13 +5,14 @@ Throughout, `labels` is int `[N]` with classes from 0, and `probabilities` is
 first of equals. Every number returned is finite.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import numpy as np
 import pandas
 from scipy import sparse
 from scipy.optimize import minimize
-from scipy.special import log_softmax
+from scipy.special import expit, log_softmax
 from scipy.special import softmax as _softmax
 from scipy.stats import binomtest
 from sklearn import metrics as sklearn_metrics
@@ -22,6 +23,9 @@ CALIBRATION_BINS = 15
 LEAST_PROBABILITY = 1e-7
 # Beyond these weights a softmax is as good as flat or as one-hot.
 WEIGHT_BOUNDS = (0.01, 20.0)
+
+#: Of logits `[N, C]` the negative log-likelihood, and its slope, `[N, C]`.
+Likelihood: TypeAlias = Callable[[np.ndarray], tuple[float, np.ndarray]]
 
 # Of the resampling weights held at once.
 _CHUNK_ENTRIES = 1_000_000
@@ -104,7 +108,17 @@ def bootstrap_intervals(
         ValueError: As `classification_metrics`.
     """
     metrics = _WeightedMetrics(*_checked(labels, probabilities), predicted, values)
-    rows = len(labels)
+    return intervals_of(metrics, len(labels), seed=seed, resamples=resamples)
+
+
+def intervals_of(
+    metrics: Callable[[np.ndarray], dict[str, np.ndarray]],
+    rows: int,
+    *,
+    seed: int,
+    resamples: int,
+) -> dict[str, tuple[float, float]]:
+    """The same of any metrics, which give `[R]` by name for weights `[N, R]`."""
     generator = np.random.default_rng(seed)
     chunk = max(1, min(resamples, _CHUNK_ENTRIES // rows))
     parts = [
@@ -145,9 +159,12 @@ def fit_branch_weights(
     `(n + 1) / (n + 2)`. Without it, logits without a single error would ask for
     boundless confidence; with many rows it changes next to nothing.
 
+    Where a row may have several labels, the sigmoid stands for the softmax, and one
+    that has a label, or has it not, is smoothed among its like.
+
     Args:
         branches: logits, `[N, B, C]`.
-        labels: int `[N]`.
+        labels: int `[N]`, or bool `[N, C]`.
         counts: What a row of each class counts, `[C]`; one each if None.
         drawn_to: Weights `[B]` that the found ones are drawn to.
         nats: What the likelihood of all rows has to gain for a weight that is twice as
@@ -159,23 +176,20 @@ def fit_branch_weights(
     Raises:
         ValueError: As `classification_metrics`.
     """
-    labels, _ = _checked(labels, branches.mean(axis=1))
     branches = np.asarray(branches, np.float64)
     rows, number_of_branches, number_of_classes = branches.shape
-    smoothing = 1.0 / (np.bincount(labels, minlength=number_of_classes)[labels] + 2.0)
-    targets = np.repeat(
-        smoothing[:, None] / (number_of_classes - 1), number_of_classes, 1
-    )
-    targets[np.arange(rows), labels] = 1.0 - smoothing
-    of_row = np.ones(rows) if counts is None else np.asarray(counts)[labels]
+    if labels.ndim == 2:
+        likelihood = _of_any(labels, counts)
+    else:
+        labels, _ = _checked(labels, branches.mean(axis=1))
+        likelihood = _of_one(labels, number_of_classes, counts)
     start = np.full(number_of_branches, 1.0 / number_of_branches)
     if drawn_to is not None:
         start = np.clip(drawn_to, *WEIGHT_BOUNDS)
 
     def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
         logits = np.einsum("nbc,b->nc", branches, weights)
-        errors = (_softmax(logits, axis=1) - targets) * of_row[:, None]
-        value = -float(of_row @ (targets * log_softmax(logits, axis=1)).sum(axis=1))
+        value, errors = likelihood(logits)
         slope = np.einsum("nbc,nc->b", branches, errors)
         if drawn_to is not None:
             off = weights / start - 1.0
@@ -192,6 +206,74 @@ def fit_branch_weights(
         bounds=[WEIGHT_BOUNDS] * number_of_branches,
     )
     return found.x
+
+
+def fit_label_biases(
+    logits: np.ndarray,
+    labels: np.ndarray,
+    *,
+    counts: Sequence[float] | None = None,
+    nats: float = 0.25,
+) -> np.ndarray:
+    """What is added to the logits of each label, so that they are most likely.
+
+    A label that few rows have comes out too improbable of regularised members, which a
+    weight that all labels share cannot mend.
+
+    Args:
+        logits: `[N, L]`.
+        labels: bool `[N, L]`.
+        counts: As `fit_branch_weights`.
+        nats: What the likelihood of all rows has to gain for a bias of 1.
+
+    Returns:
+        `[L]`.
+    """
+    likelihood = _of_any(labels, counts)
+
+    def loss(bias: np.ndarray) -> tuple[float, np.ndarray]:
+        value, errors = likelihood(logits + bias)
+        return value + nats * float(bias @ bias), errors.sum(axis=0) + 2 * nats * bias
+
+    return minimize(loss, np.zeros(labels.shape[1]), jac=True, method="L-BFGS-B").x
+
+
+def _of_one(
+    labels: np.ndarray, number_of_classes: int, counts: Sequence[float] | None
+) -> Likelihood:
+    """Of smoothed labels, one a row."""
+    rows = len(labels)
+    smoothing = 1.0 / (np.bincount(labels, minlength=number_of_classes)[labels] + 2.0)
+    targets = np.repeat(
+        smoothing[:, None] / (number_of_classes - 1), number_of_classes, 1
+    )
+    targets[np.arange(rows), labels] = 1.0 - smoothing
+    of_row = np.ones(rows) if counts is None else np.asarray(counts)[labels]
+
+    def likelihood(logits: np.ndarray) -> tuple[float, np.ndarray]:
+        errors = (_softmax(logits, axis=1) - targets) * of_row[:, None]
+        value = -float(of_row @ (targets * log_softmax(logits, axis=1)).sum(axis=1))
+        return value, errors
+
+    return likelihood
+
+
+def _of_any(labels: np.ndarray, counts: Sequence[float] | None) -> Likelihood:
+    """Of smoothed labels, each by itself."""
+    has = labels.sum(axis=0)
+    targets = np.where(
+        labels, (has + 1.0) / (has + 2.0), 1.0 / (len(labels) - has + 2.0)
+    )
+    of_entry = np.ones(labels.shape)
+    if counts is not None:
+        of_entry = np.where(labels, np.asarray(counts), 1.0)
+
+    def likelihood(logits: np.ndarray) -> tuple[float, np.ndarray]:
+        errors = (expit(logits) - targets) * of_entry
+        losses = np.logaddexp(0.0, logits) - targets * logits
+        return float((of_entry * losses).sum()), errors
+
+    return likelihood
 
 
 def reliability_curve(
@@ -361,9 +443,9 @@ class _WeightedMetrics:
             self._distances = np.stack(
                 [np.abs(true - answer), true, answer, true**2, answer**2, true * answer]
             )
-        self._scores: _RankedScores | None = None
+        self._scores: RankedScores | None = None
         if self._classes == 2 and labels.min() != labels.max():
-            self._scores = _RankedScores(labels, probabilities[:, 1])
+            self._scores = RankedScores(labels, probabilities[:, 1])
 
     def __call__(self, weights: np.ndarray) -> dict[str, np.ndarray]:
         """Metrics by name, `[R]`, of weights `[N, R]`."""
@@ -428,8 +510,8 @@ def _terms(
     )
 
 
-class _RankedScores:
-    """Scores in ascending order, ready for areas under the ROC of weighted rows."""
+class RankedScores:
+    """Scores in ascending order, ready for the areas under curves of weighted rows."""
 
     def __init__(self, labels: np.ndarray, scores: np.ndarray):
         self._order = np.argsort(scores, kind="stable")
@@ -439,11 +521,37 @@ class _RankedScores:
 
     def areas(self, weights: np.ndarray) -> np.ndarray:
         """The areas, `[R]`, of weights `[N, R]`; NaN where a class has no weight."""
-        ordered = weights[self._order]
-        positive = np.add.reduceat(ordered * self._positive, self._ties_begin, axis=0)
-        negative = np.add.reduceat(ordered * ~self._positive, self._ties_begin, axis=0)
+        return self.areas_and_precisions(weights)[0]
+
+    def areas_and_precisions(
+        self, weights: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The areas, and the mean precisions over the positives: `[R]` each.
+
+        The precision of a positive is that of all rows with its score or a higher one.
+        An area is NaN where a class has no weight, a mean where positives have none.
+        """
+        positive, negative = (part[::-1] for part in self._by_score(weights))
+        right, wrong = np.cumsum(positive, axis=0), np.cumsum(negative, axis=0)
         # A positive beats the negatives below it, and half of those it ties with.
-        beaten = np.cumsum(negative, axis=0) - negative / 2
-        pairs = positive.sum(axis=0) * negative.sum(axis=0)
-        won = (positive * beaten).sum(axis=0)
-        return np.divide(won, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0)
+        won = np.einsum("nr,nr->r", positive, wrong[-1] - wrong + negative / 2)
+        reached = right + wrong
+        precision = np.divide(right, reached, out=np.zeros_like(right), where=right > 0)
+        precise = np.einsum("nr,nr->r", positive, precision)
+        return _ratio(won, right[-1] * wrong[-1]), _ratio(precise, right[-1])
+
+    def _by_score(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The weights of positives and of negatives by score, `[scores, R]`."""
+        ordered = weights[self._order]
+        parts = ordered * self._positive, ordered * ~self._positive
+        if len(self._ties_begin) == len(ordered):
+            return parts
+        positive, negative = (
+            np.add.reduceat(part, self._ties_begin, axis=0) for part in parts
+        )
+        return positive, negative
+
+
+def _ratio(values: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """In parts of the whole; NaN where that is nothing."""
+    return np.divide(values, whole, out=np.full(len(whole), np.nan), where=whole > 0)

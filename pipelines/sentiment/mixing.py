@@ -27,7 +27,7 @@ def fit_member_weights(
 
     Args:
         branches: Logits on validation, `[N, B, C]`, those of recurrent members first.
-        labels: int `[N]`.
+        labels: int `[N]`, or bool `[N, C]` of rows that may have several.
         trained: How many members were trained with the recurrent one, and it.
         simple_weights: `[B - trained]`, with which the sum of the simple members is
             most likely; found on validation if None.

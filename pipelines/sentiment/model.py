@@ -16,6 +16,7 @@ from ..recurrent import recurrent_layer
 from .config import ModelConfig, Pooling, SentimentConfig, WideConfig
 from .linear_members import LinearMember, load_linear_members
 from .preprocessing import PADDING, load_ratios
+from .targets import OneClass, Target
 
 RECURRENT, WIDE = "recurrent", "wide"
 
@@ -79,6 +80,7 @@ def compile_model(
     configuration: SentimentConfig,
     steps_per_epoch: int,
     class_weights: Sequence[float] | None = None,
+    target: Target | None = None,
 ) -> None:
     """Gives the model its optimizer, its loss and the metrics `nll` and `accuracy`.
 
@@ -95,17 +97,13 @@ def compile_model(
         steps_per_epoch: Batches of an epoch.
         class_weights: What a row of each class counts in the loss and in `nll`, `[C]`;
             one each if None.
+        target: What a text gets; one class if None.
     """
     trained = 2 if configuration.wide.enabled else 1
+    target = target or OneClass()
 
     def cross_entropy(labels: Any, logits: Any) -> Any:
-        losses = keras.losses.sparse_categorical_crossentropy(
-            labels, logits, from_logits=True
-        )
-        if class_weights is None:
-            return losses
-        weights = ops.convert_to_tensor(class_weights, losses.dtype)
-        return losses * ops.take(weights, ops.cast(labels, "int32"), axis=0)
+        return target.cross_entropy(labels, logits, class_weights)
 
     def loss(labels: Any, logits: Any) -> Any:
         branches = [logits[:, branch] for branch in range(trained)]
@@ -119,8 +117,7 @@ def compile_model(
         return cross_entropy(labels, ops.mean(logits[:, :trained], axis=1))
 
     def accuracy(labels: Any, logits: Any) -> Any:
-        predicted = ops.argmax(ops.mean(logits[:, :trained], axis=1), axis=-1)
-        return ops.equal(ops.cast(labels, predicted.dtype), predicted)
+        return target.right(labels, ops.mean(logits[:, :trained], axis=1))
 
     def nll_of(branch: int) -> Callable[[Any, Any], Any]:
         return lambda labels, logits: cross_entropy(labels, logits[:, branch])

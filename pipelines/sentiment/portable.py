@@ -19,7 +19,8 @@ class PortablePreprocessing:
 
     Args:
         settings: `lowercase`, `vocabulary`, `head`, `tail`, `widths`,
-            `ngram_features`, `ngrams`, `classes` and `thresholds`.
+            `ngram_features`, `ngrams`, `classes` and `thresholds`; `several` where a
+            text may have several labels.
         arrays: Of the n-grams, where there are any: their `fingerprints`, rising, and
             their `ids`.
     """
@@ -73,12 +74,21 @@ class PortablePreprocessing:
     def outputs(self, given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """As the signature `serving_default` has them."""
         probabilities = given["probabilities"]
+        if self._settings.get("several"):
+            return self._label_sets(probabilities)
         chosen = (probabilities / self._settings["thresholds"]).argmax(axis=-1)
         return {
             "label": self._classes[chosen],
             "score": np.take_along_axis(probabilities, chosen[:, None], -1)[:, 0],
             "probabilities": probabilities,
         }
+
+    def _label_sets(self, probabilities: np.ndarray) -> dict[str, np.ndarray]:
+        chosen = probabilities >= np.float32(self._settings["thresholds"])
+        labels = np.full((len(chosen), chosen.sum(axis=1).max(initial=0)), b"", object)
+        for row, has in zip(labels, chosen, strict=True):
+            row[: has.sum()] = self._classes[has]
+        return {"labels": labels, "chosen": chosen, "probabilities": probabilities}
 
     def _read(self, length: int) -> np.ndarray:
         """The places of the tokens that the recurrent branch reads."""

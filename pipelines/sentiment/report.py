@@ -2,16 +2,16 @@
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas
 from sklearn.metrics import precision_recall_fscore_support
 
 from ..core.evaluation import EvaluationResult, ReportContent
+from ..data.texts.label_sets import rows_by_class
 from ..data.texts.labelled_texts import LabelledTexts
 from ..reporting.page import Cell, Metric, Report, Scores, shortened
-from .decisions import decide
 from .linear_members import NB, TFIDF
 from .metrics import (
     accuracy_by_length,
@@ -19,7 +19,6 @@ from .metrics import (
     classification_metrics,
     confusion_matrix,
     reliability_curve,
-    softmax,
 )
 from .model import RECURRENT, WIDE
 from .report_figures import (
@@ -32,6 +31,7 @@ from .report_figures import (
     numbered_name,
     percent,
 )
+from .targets import OneClass, Target
 
 METRICS = (
     Metric("accuracy", "Accuracy"),
@@ -53,7 +53,7 @@ SYSTEM_NAMES = {
 }
 
 _LEARNING_CURVES = {"nll": "Loss", "accuracy": "Accuracy while training"}
-_MISTAKES = 12
+MISTAKES = 12
 _EXCERPT_LENGTH = 700
 # A review's verdict stands at its end more often than at its beginning.
 _EXCERPT_TAIL = 0.65
@@ -76,7 +76,26 @@ class SentimentResult(EvaluationResult):
         padded_fraction: Of the training batches.
         seed: Of the bootstrap.
         baseline_rows: Training texts that the baselines were fitted to; None: all.
+        bias: What is added to the sum of the logits, `[C]`; nothing if None.
     """
+
+    target: ClassVar[Target] = OneClass()
+    #: The columns of the table of results, the first the one of the summary.
+    columns: ClassVar[Sequence[Metric]] = METRICS
+    #: For people, of the members and baselines.
+    systems: ClassVar[Mapping[str, str]] = SYSTEM_NAMES
+    #: The axes of a reliability diagram, and what stands below it.
+    axes: ClassVar[tuple[str, str]] = ("Confidence", "Accuracy")
+    points: ClassVar[str] = (
+        "Points: accuracy by confidence. Bars: fraction of the rows."
+    )
+    #: What temperature scaling does.
+    calibrated: ClassVar[str] = (
+        "makes the stated probabilities as likely as can be. It changes no predicted "
+        "class"
+    )
+    #: What is said of the accuracy by length.
+    right: ClassVar[str] = ""
 
     def __init__(
         self,
@@ -93,6 +112,7 @@ class SentimentResult(EvaluationResult):
         padded_fraction: float,
         seed: int,
         baseline_rows: int | None = None,
+        bias: np.ndarray | None = None,
     ):
         self.data, self.split = texts.spec, split
         self.texts = texts
@@ -106,9 +126,10 @@ class SentimentResult(EvaluationResult):
         self._logits = np.einsum(
             "bnc,b->nc", np.stack(list(branches.values())), branch_weights
         )
-        self.probabilities = softmax(self._logits)
+        calibrated = self._logits if bias is None else self._logits + bias
+        self.probabilities = self.target.probabilities(calibrated)
         self._systems = {"model": self.probabilities, **members, **baselines}
-        self.predicted = decide(self.probabilities, thresholds)
+        self.predicted = self.target.decide(self.probabilities, thresholds)
         self.thresholds = thresholds
         self._values = values
         self._lengths = lengths
@@ -117,42 +138,52 @@ class SentimentResult(EvaluationResult):
         sampled = {"baseline_rows": baseline_rows}
         self._sampled = {} if baseline_rows is None else sampled
         metrics = {
-            name: self._measured(classification_metrics, name) for name in self._systems
+            name: self.metrics_of(answers, self._predicted_of(name))
+            for name, answers in self._systems.items()
         }
         self.model = metrics.pop("model")
         self.baselines = metrics
 
-    def _measured(self, measure: Callable[..., Any], name: str, **options: Any) -> Any:
-        """Metrics of a system, or what else is made of its answers."""
-        return measure(
-            self.labels,
-            self._systems[name],
-            predicted=self.predicted if name == "model" else None,
-            values=self._values,
-            **options,
+    def metrics_of(
+        self, probabilities: np.ndarray, predicted: np.ndarray | None = None
+    ) -> dict[str, float]:
+        """The metrics of probabilities, `[N, C]`, and of what is made of them."""
+        return classification_metrics(
+            self.labels, probabilities, predicted=predicted, values=self._values
         )
+
+    def intervals_of(
+        self, probabilities: np.ndarray, predicted: np.ndarray | None
+    ) -> dict[str, tuple[float, float]]:
+        """Their 95 % intervals."""
+        return bootstrap_intervals(
+            self.labels,
+            probabilities,
+            seed=self._seed,
+            predicted=predicted,
+            values=self._values,
+        )
+
+    def _predicted_of(self, name: str) -> np.ndarray | None:
+        """What a system answers, where that is other than its probabilities say."""
+        return self.predicted if name == "model" else None
 
     @functools.cached_property
     def uncalibrated(self) -> np.ndarray:
         """The model's probabilities before temperature scaling, `[N, C]`."""
-        return softmax(self.temperature * self._logits)
+        return self.target.probabilities(self.temperature * self._logits)
 
     @functools.cached_property
     def uncalibrated_metrics(self) -> dict[str, float]:
         """The metrics before temperature scaling."""
-        return classification_metrics(
-            self.labels,
-            self.uncalibrated,
-            predicted=self.predicted,
-            values=self._values,
-        )
+        return self.metrics_of(self.uncalibrated, self.predicted)
 
     @functools.cached_property
     def intervals(self) -> Mapping[str, Mapping[str, tuple[float, float]]]:
         """The 95 % intervals of the metrics, by "model" or name of the baseline."""
         return {
-            name: self._measured(bootstrap_intervals, name, seed=self._seed)
-            for name in self._systems
+            name: self.intervals_of(answers, self._predicted_of(name))
+            for name, answers in self._systems.items()
         }
 
     @functools.cached_property
@@ -163,7 +194,24 @@ class SentimentResult(EvaluationResult):
     @functools.cached_property
     def by_length(self) -> pandas.DataFrame:
         """See `accuracy_by_length`."""
-        return accuracy_by_length(self._lengths(), self.predicted == self.labels)
+        return accuracy_by_length(self._lengths(), self.is_right)
+
+    @property
+    def is_right(self) -> np.ndarray:
+        """Whether the model answers as the labels say, bool `[N]`."""
+        return self.predicted == self.labels
+
+    def by_class(self) -> dict[str, Any]:
+        """What metrics.json has of the classes."""
+        return {"confusion_matrix": self.confusion.tolist()}
+
+    def reliability(self, probabilities: np.ndarray) -> pandas.DataFrame:
+        """See `reliability_curve`."""
+        return reliability_curve(self.labels, probabilities)
+
+    def names(self, labels: np.ndarray) -> np.ndarray:
+        """What stands for labels in a table, `[N]`."""
+        return np.array(self.classes, object)[labels]
 
     def details(self) -> dict[str, Any]:
         return {
@@ -176,21 +224,20 @@ class SentimentResult(EvaluationResult):
             "branch_weights": self._branch_weights,
             "thresholds": self.thresholds,
             "branches": {
-                name: classification_metrics(self.labels, softmax(logits))
+                name: self.metrics_of(self.target.probabilities(logits))
                 for name, logits in self._branches.items()
             },
             "uncalibrated": self.uncalibrated_metrics,
-            "confusion_matrix": self.confusion.tolist(),
+            **self.by_class(),
             **self._sampled,
         }
 
     def predictions(self) -> pandas.DataFrame:
-        names = np.array(self.classes, object)
         return pandas.DataFrame(
             {
                 "text": np.asarray(self.rows.texts),
-                "label": names[self.labels],
-                "predicted": names[self.predicted],
+                "label": self.names(self.labels),
+                "predicted": self.names(self.predicted),
                 **{
                     f"probability_{name}": self.probabilities[:, index]
                     for index, name in enumerate(self.classes)
@@ -200,19 +247,19 @@ class SentimentResult(EvaluationResult):
 
     def report_content(self) -> ReportContent:
         sections = (
-            _add_meaning_of_metrics,
-            _add_classes,
-            _add_calibration,
-            _add_lengths,
-            _add_mistakes,
+            self.add_meaning_of_metrics,
+            self.add_classes,
+            functools.partial(_add_calibration, self),
+            functools.partial(_add_lengths, self),
+            self.add_mistakes,
         )
         return ReportContent(
             title=f"Sentiment: {self.data}",
-            summary=_summary(self),
-            metrics=METRICS,
-            names=SYSTEM_NAMES,
+            summary=self.summary(),
+            metrics=self.columns,
+            names=self.systems,
             intervals=self.intervals,
-            sections=[functools.partial(section, self) for section in sections],
+            sections=sections,
             learning_curves=_LEARNING_CURVES,
             add_data=functools.partial(_add_data, self.texts),
             metadata={
@@ -224,27 +271,44 @@ class SentimentResult(EvaluationResult):
             bad_rows=[str(row) for row in self.texts.bad_rows],
         )
 
+    def summary(self) -> str:
+        """What a reader in a hurry should know."""
+        return summary_by(self, "accuracy", "the model is right in", "in ")
 
-def _summary(result: SentimentResult) -> str:
-    accuracy = result.model["accuracy"]
-    lower, upper = result.intervals["model"]["accuracy"]
+    def add_meaning_of_metrics(self, report: Report) -> None:
+        """A line below the table of results."""
+        _add_meaning_of_metrics(report)
+
+    def add_classes(self, report: Report) -> None:
+        """How well each class is told from the others."""
+        _add_classes(self, report)
+
+    def add_mistakes(self, report: Report) -> None:
+        """Where the model is wrong and most sure."""
+        _add_mistakes(self, report)
+
+
+def summary_by(result: SentimentResult, metric: str, verb: str, joined: str) -> str:
+    """The model beside the best baseline, by one metric."""
+    value = result.model[metric]
+    lower, upper = result.intervals["model"][metric]
     summary = (
         f"On {len(result.labels):,} rows ({result.split} of {result.data}) "
-        f"the model is right in {percent(accuracy)} "
+        f"{verb} {percent(value)} "
         f"(95 % interval {percent(lower)} to {percent(upper)})"
     )
     if not result.baselines:
         return f"{summary}."
-    name, best = max(result.baselines.items(), key=lambda item: item[1]["accuracy"])
-    difference = 100 * (accuracy - best["accuracy"])
+    name, best = max(result.baselines.items(), key=lambda item: item[1][metric])
+    difference = 100 * (value - best[metric])
     return (
-        f"{summary}; the best baseline, {SYSTEM_NAMES.get(name, name)}, in "
-        f"{percent(best['accuracy'])}: {abs(difference):.1f} percentage points "
+        f"{summary}; the best baseline, {result.systems.get(name, name)}, "
+        f"{joined}{percent(best[metric])}: {abs(difference):.1f} percentage points "
         f"{'above' if difference >= 0 else 'below'} it."
     )
 
 
-def _add_meaning_of_metrics(result: SentimentResult, report: Report) -> None:
+def _add_meaning_of_metrics(report: Report) -> None:
     report.text(
         "NLL is the mean negative log-likelihood of the labels, in nats. ECE is the "
         "expected calibration error: how far, on average, the stated confidence is "
@@ -297,26 +361,27 @@ def _add_calibration(result: SentimentResult, report: Report) -> None:
     report.section("Calibration")
     report.text(
         f"Dividing the logits by the temperature {result.temperature:.3f}, fitted on "
-        "the validation rows, makes the stated probabilities as likely as can be. It "
-        "changes no predicted class. Points on the diagonal are as often right as "
-        "they claim; below it the model is too sure of itself, above it not sure "
-        "enough."
+        f"the validation rows, {result.calibrated}. Points on the diagonal are as "
+        "often right as they claim; below it the model is too sure of itself, above it "
+        "not sure enough."
     )
     for stage, probabilities in (
         ("Before", result.uncalibrated),
         ("After", result.probabilities),
     ):
-        curve = reliability_curve(result.labels, probabilities)
+        curve = result.reliability(probabilities)
         report.figure(
             f"{stage} temperature scaling",
-            functools.partial(draw_reliability, curve, len(result.classes)),
-            "Points: accuracy by confidence. Bars: fraction of the rows.",
+            functools.partial(
+                draw_reliability, curve, len(result.classes), result.axes
+            ),
+            result.points,
             name=f"reliability_{stage.lower()}",
             description=describe_reliability(curve),
         )
     report.metrics_table(
         "Temperature scaling",
-        [metric for metric in METRICS if metric.key in ("nll", "ece")],
+        [metric for metric in result.columns if metric.key in ("nll", "ece")],
         [
             Scores("Before temperature scaling", result.uncalibrated_metrics),
             Scores("After temperature scaling", result.model),
@@ -327,6 +392,8 @@ def _add_calibration(result: SentimentResult, report: Report) -> None:
 
 def _add_lengths(result: SentimentResult, report: Report) -> None:
     report.section("By length of the text")
+    if result.right:
+        report.text(result.right)
     table = result.by_length
     names = [
         f"{shortest:,}"
@@ -364,7 +431,7 @@ def _add_mistakes(result: SentimentResult, report: Report) -> None:
         report.text("There is none: every row of this split was predicted right.")
         return
     confidence = result.probabilities[wrong, result.predicted[wrong]]
-    worst = np.argsort(-confidence, kind="stable")[:_MISTAKES]
+    worst = np.argsort(-confidence, kind="stable")[:MISTAKES]
     report.text(
         f"{len(wrong):,} of {len(result.labels):,} rows were predicted wrong; here are "
         "those where the model was most sure. Some may be mistakes in the labels."
@@ -377,33 +444,34 @@ def _add_mistakes(result: SentimentResult, report: Report) -> None:
             f"{true} taken for {predicted}, with probability {probability:.3f} "
             f"(row {row + 1:,} of the split)"
         )
-        entries.append((line, _excerpt(result.rows.texts[row])))
+        entries.append((line, excerpt(result.rows.texts[row])))
     report.excerpts("", entries)
 
 
 def _add_data(texts: LabelledTexts, report: Report) -> None:
     classes = texts.classes
-    counts = {
-        name: np.bincount(split.labels, minlength=len(classes))
-        for name, split in texts.splits.items()
-    }
+    splits = {name: split.labels for name, split in texts.splits.items()}
+    counts = {name: rows_by_class(splits[name], len(classes)) for name in splits}
     rows: list[list[object]] = [
         [
             numbered_name(index, classes),
-            *(_count_and_fraction(of_split, index) for of_split in counts.values()),
+            *(_count_and_fraction(counts[n][index], len(splits[n])) for n in splits),
         ]
         for index in range(len(classes))
     ]
-    rows.append(["All", *(f"{of_split.sum():,}" for of_split in counts.values())])
-    report.table("Rows by class and split", ["Class", *counts], rows)
+    if sets := texts.label_sets().values():
+        none = (_count_and_fraction(int(n["no_label"]), int(n["rows"])) for n in sets)
+        rows.append(["No label", *none])
+    rows.append(["All", *(f"{len(labels):,}" for labels in splits.values())])
+    report.table("Rows by class and split", ["Class", *splits], rows)
 
 
-def _count_and_fraction(counts: np.ndarray, index: int) -> Cell:
-    fraction = counts[index] / max(1, counts.sum())
-    return Cell(f"{counts[index]:,}", note=f"({percent(fraction)})")
+def _count_and_fraction(count: int, rows: int) -> Cell:
+    return Cell(f"{count:,}", note=f"({percent(count / max(1, rows))})")
 
 
-def _excerpt(text: str) -> str:
+def excerpt(text: str) -> str:
+    """Of a long text the beginning and the end, without HTML's line breaks."""
     for line_break in _LINE_BREAKS:
         text = text.replace(line_break, " ")
     return shortened(text, _EXCERPT_LENGTH, _EXCERPT_TAIL)

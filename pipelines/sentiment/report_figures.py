@@ -82,7 +82,11 @@ def describe_confusion(counts: np.ndarray, classes: Sequence[str]) -> str:
     return f"Confusion matrix: {'; '.join(parts)}."
 
 
-def draw_reliability(curve: pandas.DataFrame, number_of_classes: int) -> Figure:
+def draw_reliability(
+    curve: pandas.DataFrame,
+    number_of_classes: int,
+    names: tuple[str, str] = ("Confidence", "Accuracy"),
+) -> Figure:
     """Accuracy by confidence, over the fractions of the rows in the bins."""
     figure, axes = new_figure(4.8, 4.2)
     axes.bar(
@@ -99,8 +103,8 @@ def draw_reliability(curve: pandas.DataFrame, number_of_classes: int) -> Figure:
     )
     axes.set_xlim(min(1 / number_of_classes, curve["lower"].min()) - 0.01, 1.01)
     axes.set_ylim(0, 1.02)
-    axes.set_xlabel("Confidence")
-    axes.set_ylabel("Accuracy")
+    axes.set_xlabel(names[0])
+    axes.set_ylabel(names[1])
     return figure
 
 

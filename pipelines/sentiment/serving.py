@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from ..core.portable import Portable
 from ..core.serving_module import ServingModule, graph
+from .decisions import HALF
 from .ensemble import Ensemble
 from .integrated_gradients import integrated_gradients
 from .model import RECURRENT, embedding_model
@@ -45,13 +46,12 @@ class SentimentServing(ServingModule):
         self._ratios = None if ratios is None else tf.Variable(ratios, trainable=False)
         self._classes = tf.constant(list(classes), tf.string)
         self._branches = list(ensemble.branches)
-        # To divide probabilities is to take from logits.
-        thresholds = ensemble.thresholds
-        divisors = np.ones(len(classes)) if thresholds is None else thresholds
-        self._offsets = tf.constant(-np.log(divisors), tf.float32)
+        self._target = ensemble.target
+        self._thresholds = ensemble.thresholds
         self._branch_weights = tf.constant(
             np.reshape(ensemble.all_weights, ensemble.weights.shape), tf.float32
         )
+        self._bias = ensemble.bias
 
     def signatures(self) -> dict[str, Any]:
         """Of `serving_default`, which classifies, and `explain`, which attributes."""
@@ -62,46 +62,46 @@ class SentimentServing(ServingModule):
         }
 
     def _classify(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
-        """The class of each text.
+        """The class of each text, or its labels.
 
         Args:
             text: string `[N]`; any bytes.
 
         Returns:
-            `label`, string `[N]`; `score`, float32 `[N]`, the label's probability;
-            `probabilities`, float32 `[N, C]`, in the order of the classes.
+            `probabilities`, float32 `[N, C]`, in the order of the classes. Of one class
+            `label`, string `[N]`, and `score`, float32 `[N]`, its probability. Of
+            several `labels`, string `[N, most]`, "" behind the last one of a text with
+            fewer, and `chosen`, bool `[N, C]`.
         """
         tokens = self._preprocessing.tokens(_at_least_one(text))
         logits = self._logits(self._features(tokens))[: tf.shape(text)[0]]
-        probabilities = tf.nn.softmax(logits)
-        chosen = tf.argmax(logits + self._offsets, axis=-1)
-        return {
-            "label": tf.gather(self._classes, chosen),
-            "score": tf.gather(probabilities, chosen, batch_dims=1),
-            "probabilities": probabilities,
-        }
+        return self._target.answers(logits, self._classes, self._thresholds)
 
     def _explain(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
         """What the tokens contribute to the class that the text gets.
 
         The attributed quantity is the calibrated logit of that class less the mean of
-        the other classes' logits. An n-gram's part of it is shared equally by its
-        tokens, and by its occurrences where it stands more than once. The recurrent
-        branch's part comes from integrated gradients, from zero vectors to what the
-        tokens bring: word vectors and ratios of the n-grams that begin there. The
-        attributions of a text add up to the quantity, less its value at those zero
-        vectors and without known n-grams, up to what `integrated_gradients` tolerates.
+        the other classes' logits; where a text may have several labels, the logit of
+        the label that is furthest above its threshold, or least below it. An n-gram's
+        part of it is shared equally by its tokens, and by its occurrences where it
+        stands more than once. The recurrent branch's part comes from integrated
+        gradients, from zero vectors to what the tokens bring: word vectors and ratios
+        of the n-grams that begin there. The attributions of a text add up to the
+        quantity, less its value at those zero vectors and without known n-grams, up to
+        what `integrated_gradients` tolerates.
 
         Args:
             text: string `[N]`; any bytes.
 
         Returns:
             `tokens`, string `[N, T]`, "" after the last token of a shorter text, and
-            `attributions`, float32 `[N, T]`, 0 there.
+            `attributions`, float32 `[N, T]`, 0 there; and where a text may have several
+            labels `label`, string `[N]`, the explained one.
         """
         tokens = self._preprocessing.tokens(_at_least_one(text))
         features = self._features(tokens)
-        direction = _direction(self._logits(features) + self._offsets)
+        margins = self._target.margins(self._logits(features), self._thresholds)
+        direction = self._target.explained(margins)
         flat = tf.zeros_like(tokens.flat_values, tf.float32)
         for number, model in enumerate(self.untracked.models):
             weights = tf.unstack(self._branch_weights[number])
@@ -114,10 +114,14 @@ class SentimentServing(ServingModule):
                 )
         attributions = tokens.with_flat_values(flat)
         asked = tf.shape(text)[0]
-        return {
+        explained = {
             "tokens": tokens.to_tensor("")[:asked],
             "attributions": attributions.to_tensor(0.0)[:asked],
         }
+        if self._target.several:
+            label = tf.gather(self._classes, tf.argmax(direction, axis=-1))
+            explained["label"] = label[:asked]
+        return explained
 
     def _features(self, tokens: tf.RaggedTensor) -> dict[str, tf.Tensor]:
         """What the model takes."""
@@ -126,9 +130,10 @@ class SentimentServing(ServingModule):
         return padded if self._ratios is None else with_ratios(padded, self._ratios)
 
     def _logits(self, features: dict[str, tf.Tensor]) -> tf.Tensor:
-        """The branches' logits in their weighted sum, `[N, C]`."""
+        """The branches' logits in their weighted sum, with the bias, `[N, C]`."""
         branches = [model(features, training=False) for model in self.untracked.models]
-        return tf.einsum("knbc,kb->nc", tf.stack(branches), self._branch_weights)
+        logits = tf.einsum("knbc,kb->nc", tf.stack(branches), self._branch_weights)
+        return _with_bias(logits, self._bias)
 
     def _recurrent_attributions(
         self,
@@ -203,13 +208,20 @@ def portable(
             [model(features, training=False) for model in ensemble.models], 1
         )
         weights = tf.constant(ensemble.all_weights, tf.float32)
-        return {
-            "probabilities": tf.nn.softmax(tf.einsum("nbc,b->nc", branches, weights))
-        }
+        logits = tf.einsum("nbc,b->nc", branches, weights)
+        logits = _with_bias(logits, ensemble.bias)
+        return {"probabilities": ensemble.target.probabilities_in_graph(logits)}
 
     settings["classes"] = list(classes)
     settings["thresholds"] = ensemble.thresholds or [1.0] * len(classes)
+    if ensemble.target.several:
+        settings["thresholds"] = ensemble.thresholds or [HALF] * len(classes)
+        settings["several"] = True
     return Portable(probabilities, signature, settings, arrays)
+
+
+def _with_bias(logits: tf.Tensor, bias: np.ndarray | None) -> tf.Tensor:
+    return logits if bias is None else logits + tf.constant(bias, tf.float32)
 
 
 def _at_least_one(text: tf.Tensor) -> tf.Tensor:
@@ -225,10 +237,3 @@ def _occurrences(ids: tf.RaggedTensor) -> tf.Tensor:
     span = tf.reduce_max(tf.concat([flat, [0]], 0)) + 1
     _, index, count = tf.unique_with_counts(row * span + flat, tf.int64)
     return tf.gather(count, index)
-
-
-def _direction(logits: tf.Tensor) -> tf.Tensor:
-    """`[N, C]`: 1 at the largest logit, -1 / (C - 1) at the others."""
-    classes = tf.shape(logits)[-1]
-    chosen = tf.one_hot(tf.argmax(logits, axis=-1), classes)
-    return chosen - (1.0 - chosen) / (tf.cast(classes, tf.float32) - 1.0)

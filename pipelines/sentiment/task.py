@@ -9,7 +9,6 @@ from typing import Any, ClassVar, TypeAlias
 import keras
 import numpy as np
 
-from ..cards import LabelsAnswer
 from ..core.configuration import Config
 from ..core.ensembles import refuse_strangers
 from ..core.errors import UserError
@@ -27,22 +26,18 @@ from .baselines import Baseline, fit_baselines, rows_for_baselines
 from .cli import TASK
 from .config import LABEL_COLUMNS, DecisionConfig, SentimentConfig
 from .data import TextDataModule
-from .decisions import (
-    OBJECTIVES,
-    class_weights,
-    given_thresholds,
-    ordered_values,
-    tune_thresholds,
-)
+from .decisions import OBJECTIVES, ordered_values
 from .ensemble import Ensemble
 from .fit_preprocessing import fit_preprocessing
+from .label_set_report import LabelSetResult
 from .linear_members import load_linear_members
-from .metrics import fit_branch_weights, softmax
+from .metrics import fit_branch_weights, fit_label_biases
 from .mixing import fit_member_weights
 from .model import branch_names, build_model, compile_model
 from .preprocessing import RULES_FILE, Preprocessing, load_ratios
 from .report import SentimentResult
 from .serving import SentimentServing, portable
+from .targets import Target, target_of
 
 # The fields of `data` that say how labelled texts are loaded.
 _LOADING = {
@@ -57,7 +52,7 @@ _LOADING = {
 _SECTIONS = ("text", "model", "ngrams", "linear", "wide")
 # Ratios of n-grams follow from these, but for those of folds, which the seed draws.
 _ASSETS = (
-    *("classes.json", "class_weights.json", RULES_FILE),
+    *("classes.json", "multi_label.json", "class_weights.json", RULES_FILE),
     *("vocabulary.txt", "ngrams.txt"),
 )
 
@@ -69,7 +64,7 @@ Trained: TypeAlias = keras.Model | Ensemble
 
 
 class SentimentTask(Task[SentimentConfig, LabelledTexts, TextDataModule]):
-    """Texts in two or more classes."""
+    """Texts in two or more classes, of which each has one, or any number."""
 
     definition = TASK
     monitor: ClassVar[str] = "val_nll"
@@ -82,15 +77,17 @@ class SentimentTask(Task[SentimentConfig, LabelledTexts, TextDataModule]):
         texts = load_labelled_texts(
             data.spec,
             usual_labels=LABEL_COLUMNS,
+            takes_several=True,
             seed=configuration.split_seed,
             plan=PlanBuilder(data.model_dump()),
             **data.model_dump(include=_LOADING),
         )
         # What the keys say of classes is refused before a run is made.
         _weights_of_classes(configuration, texts)
-        ordered_values(texts.classes, data.ordered)
-        if isinstance(configuration.decision.thresholds, dict):
-            given_thresholds(configuration.decision.thresholds, texts.classes)
+        _values_of(texts, data.ordered)
+        given = configuration.decision.thresholds
+        if isinstance(given, dict):
+            target_of(texts.multi_label).given_thresholds(given, texts.classes)
         return texts
 
     @classmethod
@@ -101,12 +98,15 @@ class SentimentTask(Task[SentimentConfig, LabelledTexts, TextDataModule]):
 
     def load_test(self, spec: str, **options: Any) -> LabelledTexts:
         trained, kept = self.configuration.data, self.run.reading_plan
-        # A run of before there were plans has the columns that it was given.
-        given = trained.model_dump(include={"text_column", "label_column"})
-        plan = PlanBuilder(options if kept else given | options, kept)
+        given = {"multi_label": trained.multi_label}
+        if not kept:
+            # A run of before there were plans has the columns that it was given.
+            given |= trained.model_dump(include={"text_column", "label_column"})
+        plan = PlanBuilder(given | options, kept)
         split, bad_rows = load_evaluation_texts(
             spec,
             classes=self.classes,
+            multi_label=self.target.several,
             usual_labels=LABEL_COLUMNS,
             max_bad_fraction=trained.max_bad_fraction,
             plan=plan,
@@ -132,12 +132,20 @@ class SentimentTask(Task[SentimentConfig, LabelledTexts, TextDataModule]):
         )
         write_json(self._weights_file, weights)
         write_json(self.run.assets / "classes.json", list(data.classes))
+        if data.multi_label:
+            write_json(self._multi_label_file, True)
 
     def build(self) -> keras.Model:
         return build_model(self.configuration, len(self.classes), self.run.assets)
 
     def compile(self, model: keras.Model, steps_per_epoch: int) -> None:
-        compile_model(model, self.configuration, steps_per_epoch, self._class_weights)
+        compile_model(
+            model,
+            self.configuration,
+            steps_per_epoch,
+            self._class_weights,
+            self.target,
+        )
 
     def data_module(self, data: LabelledTexts) -> TextDataModule:
         return TextDataModule(
@@ -161,15 +169,28 @@ class SentimentTask(Task[SentimentConfig, LabelledTexts, TextDataModule]):
             prior=self.configuration.linear.prior,
             class_weights=counts,
         )
-        probabilities = softmax(np.einsum("nbc,b->nc", branches, weights))
-        calibration = {
-            "branch_weights": weights.tolist(),
-            "weights_alone": [
+        logits = np.einsum("nbc,b->nc", branches, weights)
+        alone = np.array(
+            [
                 float(fit_branch_weights(branches[:, [b]], labels, counts=counts)[0])
                 for b in range(branches.shape[1])
-            ],
+            ]
+        )
+        calibration: dict[str, Any] = {
+            "branch_weights": weights.tolist(),
+            "weights_alone": alone.tolist(),
+        }
+        if self.target.several:
+            fit = functools.partial(fit_label_biases, labels=labels, counts=counts)
+            bias = fit(logits)
+            logits = logits + bias
+            each = (alone[:, None] * branches).swapaxes(0, 1)
+            calibration["label_biases"] = bias.tolist()
+            calibration["biases_alone"] = [fit(of).tolist() for of in each]
+        probabilities = self.target.probabilities(logits)
+        calibration |= {
             "thresholds": {
-                objective: tune_thresholds(labels, probabilities, objective)
+                objective: self.target.tune_thresholds(labels, probabilities, objective)
                 for objective in OBJECTIVES
             },
         }
@@ -212,7 +233,8 @@ class SentimentTask(Task[SentimentConfig, LabelledTexts, TextDataModule]):
                 [baseline.probabilities(part) for part in texts.parts(_TOGETHER)]
             ),
         )
-        return SentimentResult(
+        kind = LabelSetResult if self.target.several else SentimentResult
+        return kind(
             data,
             split,
             dict(zip(ensemble.all_branches, branches.swapaxes(0, 1), strict=True)),
@@ -221,10 +243,11 @@ class SentimentTask(Task[SentimentConfig, LabelledTexts, TextDataModule]):
             baselines,
             lengths=data_module.evaluation(split).lengths,
             thresholds=ensemble.thresholds,
-            values=ordered_values(data.classes, self.configuration.data.ordered),
+            values=_values_of(data, self.configuration.data.ordered),
             padded_fraction=self.run.padded_fraction,
             seed=self.configuration.seed,
             baseline_rows=self._baseline_rows,
+            bias=ensemble.bias,
         )
 
     def ensemble(
@@ -243,6 +266,10 @@ class SentimentTask(Task[SentimentConfig, LabelledTexts, TextDataModule]):
             tuple(self._branch_names),
             np.array([task.branch_weights for task in tasks]),
             thresholds or None,
+            self.target,
+            np.array([task._label_biases for task in tasks])
+            if self.target.several
+            else None,
         )
 
     def servable(self, model: Trained) -> Servable:
@@ -254,9 +281,7 @@ class SentimentTask(Task[SentimentConfig, LabelledTexts, TextDataModule]):
         return Servable(
             module=serving,
             signatures=serving.signatures(),
-            answer=LabelsAnswer(
-                classes=list(self.classes), thresholds=ensemble.thresholds or []
-            ),
+            answer=self.target.answer(self.classes, ensemble.thresholds),
             examples={"serving_default": texts, "explain": texts},
             details={
                 "branches": ensemble.all_branches,
@@ -279,6 +304,11 @@ class SentimentTask(Task[SentimentConfig, LabelledTexts, TextDataModule]):
         return None if ratios is None else ratios[0]
 
     @functools.cached_property
+    def target(self) -> Target:
+        """What a text gets: one class, or any labels."""
+        return target_of(self._multi_label_file.is_file())
+
+    @functools.cached_property
     def classes(self) -> tuple[str, ...]:
         """The names of the classes, in the order of the model's logits."""
         return tuple(read_json(self.run.assets / "classes.json"))
@@ -293,6 +323,11 @@ class SentimentTask(Task[SentimentConfig, LabelledTexts, TextDataModule]):
         return read_json(self._calibration_file)["branch_weights"]
 
     @property
+    def _label_biases(self) -> list[float]:
+        """What is added to the sum for each label, fitted on validation."""
+        return read_json(self._calibration_file)["label_biases"]
+
+    @property
     def thresholds(self) -> list[float] | None:
         """The thresholds of the classes, `[C]`; None where the most probable is taken.
 
@@ -303,7 +338,7 @@ class SentimentTask(Task[SentimentConfig, LabelledTexts, TextDataModule]):
 
     def _thresholds(self, decision: DecisionConfig) -> list[float] | None:
         if isinstance(decision.thresholds, dict):
-            return given_thresholds(decision.thresholds, self.classes)
+            return self.target.given_thresholds(decision.thresholds, self.classes)
         if decision.thresholds == "none":
             return None
         tuned = read_json(self._calibration_file).get("thresholds")
@@ -322,17 +357,21 @@ class SentimentTask(Task[SentimentConfig, LabelledTexts, TextDataModule]):
         if runs > 1:
             logits = np.split(branches, runs, axis=1)
             mixes = map(np.einsum, ["nbc,b->nc"] * runs, logits, ensemble.weights)
-            return dict(zip(ensemble.runs, map(softmax, mixes), strict=True))
+            if ensemble.biases is not None:
+                mixes = map(np.add, mixes, ensemble.biases)
+            answers = map(self.target.probabilities, mixes)
+            return dict(zip(ensemble.runs, answers, strict=True))
         names = self._branch_names
         if len(names) == 1:
             return {}
         # Runs of before there were simple members calibrated none by itself.
-        weights = read_json(self._calibration_file).get("weights_alone")
-        weights = weights or [1.0] * len(names)
+        calibration = read_json(self._calibration_file)
+        weights = calibration.get("weights_alone") or [1.0] * len(names)
+        biases = calibration.get("biases_alone") or [0.0] * len(names)
         return {
-            name: softmax(weight * logits)
-            for name, weight, logits in zip(
-                names, weights, branches.swapaxes(0, 1), strict=True
+            name: self.target.probabilities(weight * logits + np.asarray(bias))
+            for name, weight, bias, logits in zip(
+                names, weights, biases, branches.swapaxes(0, 1), strict=True
             )
         }
 
@@ -351,6 +390,11 @@ class SentimentTask(Task[SentimentConfig, LabelledTexts, TextDataModule]):
     @property
     def _baseline_rows_file(self) -> Path:
         return self.run.assets / "baseline_rows.json"
+
+    @property
+    def _multi_label_file(self) -> Path:
+        """There where texts may have several labels."""
+        return self.run.assets / "multi_label.json"
 
     @property
     def _weights_file(self) -> Path:
@@ -391,5 +435,23 @@ class _Calibrated:
 def _weights_of_classes(
     configuration: SentimentConfig, texts: LabelledTexts
 ) -> list[float] | None:
-    given = configuration.training.class_weight
-    return class_weights(given, texts.classes, texts.splits["train"].labels)
+    return target_of(texts.multi_label).class_weights(
+        configuration.training.class_weight,
+        texts.classes,
+        texts.splits["train"].labels,
+    )
+
+
+def _values_of(texts: LabelledTexts, ordered: bool | None) -> np.ndarray | None:
+    """The values of ordered classes, `[C]`.
+
+    Raises:
+        UserError: Classes are said to be in order, and cannot be.
+    """
+    if not texts.multi_label:
+        return ordered_values(texts.classes, ordered)
+    if ordered:
+        raise UserError(
+            "data.ordered: several labels of a text have no order; leave the key out"
+        )
+    return None

@@ -16,6 +16,7 @@ from recurra.apps.answers import texts as texts_on_screen
 from recurra.pipelines.cards import (
     CardError,
     ColumnFinding,
+    LabelSetsAnswer,
     ModelCard,
     NumberAnswer,
     ReadingPlan,
@@ -225,6 +226,23 @@ def test_answers_come_before_the_file_is_read_to_its_end(tmp_path, monkeypatch, 
     assert capsys.readouterr().out.count("\n") == 400_000
     assert positions[0] < 0.4 * stream.size
     assert len(set(positions)) > 2
+
+
+def test_several_labels_are_a_line_with_their_probabilities(capsys):
+    class Stub:
+        card = card_of(LabelSetsAnswer(classes=["a", "b"], thresholds=[0.5, 0.1]))
+        answer = card.answer
+
+        def predict_texts(self, texts):
+            probabilities = {"a": 0.75, "b": 0.125}
+            labels = [["a", "b"], []]
+            return [{"labels": has, "probabilities": probabilities} for has in labels]
+
+    texts_on_screen.predict(Stub(), ("one", "two"), None, as_json=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == ["a 0.7500, b 0.1250\tone", "(no label)\ttwo"]
+    texts_on_screen.demonstrate(Stub(), ("one", "two"), Path())
+    assert "a 0.7500, b 0.1250  one" in capsys.readouterr().out
 
 
 def test_empty_cells_and_empty_lines_are_texts_too(tmp_path):

@@ -7,7 +7,12 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from recurra.pipelines.cards import ContinuationAnswer, LabelsAnswer, ModelCard
+from recurra.pipelines.cards import (
+    ContinuationAnswer,
+    LabelsAnswer,
+    LabelSetsAnswer,
+    ModelCard,
+)
 
 from ..models import writing
 from ..models.loading import LoadedModel
@@ -157,8 +162,9 @@ def _operation(summary: str, card: ModelCard | None) -> dict[str, Any]:
     sentences = []
     if card:
         sentences.append(f"Task: {card.task}.")
-    if card and isinstance(card.answer, LabelsAnswer):
-        sentences.append(f"Classes: {', '.join(card.answer.classes)}.")
+    if card and isinstance(card.answer, LabelsAnswer | LabelSetsAnswer):
+        kind = "Classes" if isinstance(card.answer, LabelsAnswer) else "Labels"
+        sentences.append(f"{kind}: {', '.join(card.answer.classes)}.")
     return {
         "summary": summary,
         "description": " ".join(sentences),

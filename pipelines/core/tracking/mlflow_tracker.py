@@ -15,11 +15,13 @@ import mlflow.pyfunc
 from mlflow.entities import Metric, Param
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
+from mlflow.types.schema import Array
 
 from ...cards import (
     ContinuationAnswer,
     ForecastAnswer,
     LabelsAnswer,
+    LabelSetsAnswer,
     ModelCard,
     NumberAnswer,
     TextAnswer,
@@ -131,11 +133,15 @@ def signature(card: ModelCard) -> ModelSignature | None:
     return ModelSignature(Schema(inputs), Schema(outputs) if outputs else None, params)
 
 
-def _outputs(answer: Any) -> Iterator[tuple[str, DataType]]:
+def _outputs(answer: Any) -> Iterator[tuple[str, Any]]:
     """The columns of what `mlflow_model` answers with."""
     if isinstance(answer, LabelsAnswer):
         yield "label", DataType.string
         yield "score", DataType.double
+        for name in answer.classes:
+            yield f"probabilities.{name}", DataType.double
+    elif isinstance(answer, LabelSetsAnswer):
+        yield "labels", Array(DataType.string)
         for name in answer.classes:
             yield f"probabilities.{name}", DataType.double
     elif isinstance(answer, NumberAnswer):

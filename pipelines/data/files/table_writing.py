@@ -16,6 +16,7 @@ from pandas.api.types import is_object_dtype
 
 from ...core.errors import UserError
 from ...core.files import written_whole
+from ..texts.label_sets import joined
 from .tables import is_missing
 
 Answers = Sequence[Mapping[str, Any]]
@@ -42,7 +43,7 @@ def written_answers(to: Path) -> Iterator[Write]:
     A row of the file has the columns of the input and, behind them, the answer; where
     both have a column of one name, that of the answer begins with `predicted_`. Nested
     values are JSON in JSON Lines; elsewhere they are columns such as
-    `probabilities.good`.
+    `probabilities.good`. Several labels are joined by "|" in CSV and TSV.
 
     Args:
         to: CSV, TSV, JSON Lines or Parquet, by its suffix.
@@ -101,6 +102,7 @@ def _delimited(path: Path, delimiter: str) -> Iterator[Write]:
 
         def write(rows: pd.DataFrame, answers: Answers) -> None:
             nonlocal columns
+            answers = [{k: _joined(v) for k, v in each.items()} for each in answers]
             table = _table(rows, answers, columns)
             for name in filter(lambda name: is_object_dtype(table[name]), table):
                 table[name] = table[name].map(_as_text)
@@ -174,8 +176,12 @@ def _schema(frame: pd.DataFrame) -> pyarrow.Schema:
     """That of the first rows; a column without a value is one of texts."""
     schema = pyarrow.Schema.from_pandas(frame, preserve_index=False)
     for number, column in enumerate(schema):
-        if pyarrow.types.is_null(column.type):
+        kind = column.type
+        if pyarrow.types.is_null(kind):
             schema = schema.set(number, column.with_type(pyarrow.string()))
+        elif pyarrow.types.is_list(kind) and pyarrow.types.is_null(kind.value_type):
+            lists = pyarrow.list_(pyarrow.string())
+            schema = schema.set(number, column.with_type(lists))
     return schema
 
 
@@ -224,6 +230,13 @@ def _free(name: str, taken: set[str]) -> str:
     while name in taken:
         name = f"predicted_{name}"
     return name
+
+
+def _joined(value: Any) -> Any:
+    """The labels of an answer in one cell."""
+    if isinstance(value, list) and all(isinstance(name, str) for name in value):
+        return joined(value)
+    return value
 
 
 def _as_text(value: Any) -> Any:

@@ -6,6 +6,7 @@ from typing import Literal
 
 from ...core.errors import UserError
 from ..reading import PlanBuilder
+from .label_sets import all_names
 from .labelled_columns import describe_labels
 from .labelled_rows import LabelledRows
 
@@ -79,12 +80,21 @@ def join_cases(
 def drop_rare_classes(
     splits: Mapping[str, LabelledRows], min_class_rows: int, plan: PlanBuilder
 ) -> None:
-    """Leaves out, with a line, classes that have fewer rows to train on."""
-    counts = Counter(splits["train"].labels)
+    """Leaves out, with a line, classes that have fewer rows to train on.
+
+    Rows that may have several labels stay, without these.
+    """
+    counts = Counter(all_names(splits["train"].labels))
     rare = {name: count for name, count in counts.items() if count < min_class_rows}
     if not rare:
         return
     for rows in splits.values():
+        rows.labels = [
+            label
+            if isinstance(label, str)
+            else tuple(name for name in label if name not in rare)
+            for label in rows.labels
+        ]
         rows.keep([label not in rare for label in rows.labels])
     shown = ", ".join(list(rare)[:_MOST_SHOWN])
     plan.warn(

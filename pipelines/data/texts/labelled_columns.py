@@ -43,6 +43,7 @@ def find_columns(
     path: Path,
     asked: TextColumns,
     known: Mapping[str, str | None] | None = None,
+    label_columns: Sequence[str] | None = None,
 ) -> dict[str, str | None]:
     """The columns of texts, labels and groups; the plan of ``asked`` decides.
 
@@ -56,10 +57,12 @@ def find_columns(
         asked: the columns that are asked for.
         known: the columns of the same data's training file, for another one, of which
             the label may be missing.
+        label_columns: where each label has a column, these; then no other is looked
+            for.
 
     Returns:
         The columns by role; None for "group" if none is asked for, and for "label" if
-        ``known`` is given and there is none.
+        ``label_columns`` are given, or ``known`` is and there is none.
 
     Raises:
         UserError: a column is not there, or two could be it.
@@ -67,7 +70,9 @@ def find_columns(
     known = known or {}
     text = _decide("text", frame, path, asked, lambda: _guess_text(frame, path, known))
     label = None
-    if not (known and _has_no_labels(frame, text, asked, known)):
+    if label_columns is None and not (
+        known and _has_no_labels(frame, text, asked, known)
+    ):
         label = _decide(
             "label",
             frame,
@@ -85,8 +90,13 @@ def find_columns(
             f"{path}: the column {text!r} cannot be both text and label; choose by "
             "--text-column and --label-column"
         )
+    if text in (label_columns or ()):
+        raise UserError(
+            f"{path}: the column {text!r} cannot be both text and label; choose by "
+            "--text-column and --label-columns"
+        )
     columns = {"text": text, "label": label, "group": group}
-    _note(frame, columns, asked)
+    _note(frame, columns, asked, label_columns or ())
     return columns
 
 
@@ -331,11 +341,16 @@ def _is_real(label: str) -> bool:
 
 
 def _note(
-    frame: pd.DataFrame, columns: dict[str, str | None], asked: TextColumns
+    frame: pd.DataFrame,
+    columns: dict[str, str | None],
+    asked: TextColumns,
+    label_columns: Sequence[str],
 ) -> None:
     roles = {name: role for role, name in columns.items() if name is not None}
+    roles |= dict.fromkeys(label_columns, "label")
     found = {finding.key: finding.evidence for finding in asked.plan.plan().findings}
     for name in frame.columns:
         role = roles.get(name, "ignored")
-        evidence = "given" if role == "group" else found.get(f"{role}_column", "")
+        key = "label_columns" if name in label_columns else f"{role}_column"
+        evidence = "given" if role == "group" else found.get(key, "")
         asked.plan.column(name, role, evidence or "another is taken")

@@ -2,11 +2,10 @@
 
 import itertools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from ...core.errors import UserError
@@ -24,7 +23,15 @@ from ..files.tables import (
 )
 from ..sources import Spec
 from ..splits import in_order, split_called, splits_among, warn_of_split_column
-from .labelled_columns import find_columns, find_text_column
+from .label_cells import (
+    ColumnsOfLabels,
+    ReadLabel,
+    find_label_columns,
+    found_several,
+    label_reader,
+)
+from .label_sets import Label
+from .labelled_columns import find_columns, find_text_column, no_labels
 from .labelled_rows import (
     NO_COLUMNS,
     LabelledRows,
@@ -42,6 +49,8 @@ _LAYOUTS = (
     "a folder of train, validation and test files; of class-named folders of .txt "
     "files; or of train and test folders of such class-named folders"
 )
+# Of lines with several labels so small a part may be a mistake.
+_FEW = 0.05
 # How fastText marks the label of a line.
 _LABEL = "__label__"
 
@@ -60,6 +69,7 @@ def read_labelled_files(spec: Spec, columns: TextColumns) -> LabelledSource:
     if files:
         return _read_split_files(files, columns)
     columns.refuse(str(spec), "text", "label", "group")
+    columns.refuse_label_sets(str(spec), "multi_label")
     return _read_class_folders(path, columns)
 
 
@@ -125,7 +135,7 @@ def _read_split_files(paths: dict[str, Path], asked: TextColumns) -> LabelledSou
             continue
         asked.refuse(str(path), "text", "label", "group")
         source.columns = NO_COLUMNS
-        source.splits[split] = _rows_of_lines(lines, path, source)
+        source.splits[split] = _rows_of_lines(lines, path, source, asked)
         source.encodings.update(lines.encodings)
     return source
 
@@ -137,23 +147,41 @@ def _read_table(
     first = next(tables)
     names = [str(name) for name in first.frame.columns]
     first = _with_text_names(first)
-    columns = find_columns(
-        first.frame, path, asked, source.columns if source.splits else None
+    label_columns = find_label_columns(
+        names, path, asked.plan, may_lack=bool(source.splits) or asked.is_evaluation
     )
-    if columns["label"] is None:
+    if label_columns == [] and asked.is_evaluation:
+        raise no_labels(path)
+    columns = find_columns(
+        first.frame,
+        path,
+        asked,
+        source.columns if source.splits else None,
+        label_columns,
+    )
+    read_label: ReadLabel
+    if label_columns:
+        read_label, several = ColumnsOfLabels(label_columns), True
+        source.classes = tuple(map(str, map(normalise_label, label_columns)))
+    elif columns["label"] is None:
         source.unlabelled[split] = path
         return
+    else:
+        read_label, several = label_reader(
+            first.frame, columns["label"], path, asked.plan
+        )
+    source.multi_label |= several
     if not source.splits:
         source.columns, source.available_columns = columns, tuple(names)
     rows = LabelledRows(groups=None if columns["group"] is None else [])
     bad_rows: list[BadRow] = []
-    splits: dict[str, set[str]] = {
-        name: set() for name in names if name not in columns.values()
-    }
+    used = {*columns.values(), *(label_columns or ())}
+    splits: dict[str, set[str]] = {name: set() for name in names if name not in used}
     for table in itertools.chain([first], map(_with_text_names, tables)):
         _note_splits(table.frame, splits)
         bad_rows += table.bad_rows
-        _add_rows(table, columns, rows, bad_rows)
+        labels = _labels(table.frame, columns["label"], label_columns)
+        _add_rows(table, columns, labels, read_label, rows, bad_rows)
         source.encodings.update(table.encodings)
     for name, found in splits.items():
         warn_of_split_column(name, found, str(path), asked.plan)
@@ -178,10 +206,13 @@ def _note_splits(frame: pd.DataFrame, splits: dict[str, set[str]]) -> None:
 
 
 def _rows_of_lines(
-    lines: TextLines, path: Path, source: LabelledSource
+    lines: TextLines, path: Path, source: LabelledSource, asked: TextColumns
 ) -> LabelledRows:
-    """The rows of lines that begin with their label, as fastText reads them."""
+    """The rows of lines that begin with their labels, as fastText reads them."""
     rows, file = LabelledRows(), str(path)
+    asks_for_one = asked.plan.given("multi_label") is False
+    takes_none = bool(asked.plan.given("multi_label"))
+    several = 0
     for number, line in enumerate(lines.lines, start=1):
         location = (file, number)
         words = line.split()
@@ -190,43 +221,66 @@ def _rows_of_lines(
             continue
         if number in lines.undecodable:
             source.bad_rows.append(BadRow(*location, UNDECODABLE))
-        elif len(labels) > 1:
+        elif len(labels) > 1 and asks_for_one:
             reason = (
                 f"{len(labels)} labels ({' '.join(labels)}), where one was expected"
             )
             source.bad_rows.append(BadRow(*location, reason))
         else:
-            text = line.split(maxsplit=1)[1:] if labels else [line]
-            label = labels[0].removeprefix(_LABEL) if labels else None
+            text = line.split(maxsplit=len(labels))[len(labels) :] if labels else [line]
+            names = [normalise_label(label.removeprefix(_LABEL)) for label in labels]
+            label: Label | None = names[0] if names else None
+            if len(names) > 1 or (takes_none and not names):
+                label = tuple(dict.fromkeys(name for name in names if name))
+                several += len(names) > 1
             add_row(
                 rows,
                 source.bad_rows,
                 text[0] if text else None,
-                normalise_label(label),
+                label,
                 None,
                 location,
             )
+    if several or takes_none:
+        evidence = f"{several:,} of {len(rows.labels):,} lines have several labels"
+        found_several(asked.plan, path, evidence)
+        if several < _FEW * len(rows.labels) and not takes_none:
+            asked.plan.warn(
+                f"{path.name}: {evidence}, so each text may; data.multi_label=false "
+                "takes these lines for bad rows"
+            )
+    source.multi_label |= bool(several) or takes_none
     return rows
 
 
 def _add_rows(
     table: Table,
     columns: dict[str, str | None],
+    labels: Iterable[Any],
+    read_label: ReadLabel,
     rows: LabelledRows,
     bad_rows: list[BadRow],
 ) -> None:
-    texts, labels, groups = (
-        _values(table.frame, columns[role]) for role in ("text", "label", "group")
-    )
+    texts, groups = (_values(table.frame, columns[role]) for role in ("text", "group"))
     for text, label, group, line in zip(
         texts, labels, groups, table.lines.tolist(), strict=True
     ):
         location = (table.source, line)
-        if isinstance(label, list | dict | np.ndarray):
-            reason = f"the label is of type {type(label).__name__}, not one class"
-            bad_rows.append(BadRow(*location, reason))
+        try:
+            name = read_label(label)
+        except ValueError as error:
+            bad_rows.append(BadRow(*location, str(error)))
         else:
-            add_row(rows, bad_rows, text, normalise_label(label), group, location)
+            add_row(rows, bad_rows, text, name, group, location)
+
+
+def _labels(
+    frame: pd.DataFrame, column: str | None, several: Sequence[str] | None
+) -> Iterable[Any]:
+    """The cells of the labels, of each row one, or a tuple where each has a column."""
+    if not several:
+        return _values(frame, column)
+    return zip(*(_values(frame, name) for name in several), strict=True)
 
 
 def _values(frame: pd.DataFrame, column: str | None) -> list[Any]:

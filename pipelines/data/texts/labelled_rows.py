@@ -13,11 +13,13 @@ from typing import Any
 from ...core.errors import UserError
 from ..files.tables import BadRow, Location, Locations, is_missing
 from ..reading import PlanBuilder
+from .label_sets import Label
 from .stored_texts import TextStore
 from .usual_names import LABEL_COLUMNS, TEXT_COLUMNS
 
 __all__ = [
     "LABEL_COLUMNS",
+    "LABEL_SET_KEYS",
     "NO_COLUMNS",
     "TEXT_COLUMNS",
     "LabelledRows",
@@ -30,6 +32,9 @@ __all__ = [
 
 #: The columns of data that have none.
 NO_COLUMNS: Mapping[str, str | None] = {"text": None, "label": None, "group": None}
+
+#: The fields of the section `data` that make a row have several labels, or none.
+LABEL_SET_KEYS = ("label_columns", "label_separator", "multi_label")
 
 _INTEGER = re.compile(r"(?:\+(?=\d))?(-?(?:0|[1-9][0-9]*))(?:\.0+)?")
 # Of a character as text or as a picture.
@@ -58,6 +63,8 @@ class TextColumns:
 
     def refuse(self, spec: str, *roles: str) -> None:
         """Raises UserError where a column is asked for that the data cannot have."""
+        if "label" in roles:
+            self.refuse_label_sets(spec, "label_columns", "label_separator")
         for role in roles:
             column = getattr(self, role)
             if column is not None:
@@ -66,17 +73,27 @@ class TextColumns:
                     "leave it out"
                 )
 
+    def refuse_label_sets(self, spec: str, *keys: str) -> None:
+        """Raises UserError where one of these keys asks for several labels of a row."""
+        for key in keys:
+            if self.plan.given(key):
+                raise UserError(
+                    f"data.{key}: {spec} has no cells that could hold several labels; "
+                    "leave it out, or give a table"
+                )
+
 
 @dataclass
 class LabelledRows:
     """The usable rows of one split; all run in step, and are appended to.
 
+    A label is a name, or a tuple of names where a row may have several.
     ``groups`` is None where no group column was asked for. ``locations``
     holds the file and the line of each row.
     """
 
     texts: TextStore = field(default_factory=TextStore)
-    labels: list[str] = field(default_factory=list)
+    labels: list[Label] = field(default_factory=list)
     groups: list[str] | None = None
     locations: Locations = field(default_factory=Locations)
 
@@ -101,6 +118,7 @@ class LabelledSource:
         bad_rows: the rows that cannot be used.
         encodings: lines by the encoding they were decoded with.
         unlabelled: the files of splits whose rows have no labels.
+        multi_label: whether a row may have several labels, or none.
     """
 
     splits: dict[str, LabelledRows] = field(default_factory=dict)
@@ -110,6 +128,7 @@ class LabelledSource:
     bad_rows: list[BadRow] = field(default_factory=list)
     encodings: Counter[str] = field(default_factory=Counter)
     unlabelled: dict[str, Path] = field(default_factory=dict)
+    multi_label: bool = False
 
     @property
     def number_of_rows(self) -> int:
@@ -152,7 +171,7 @@ def add_row(
     rows: LabelledRows,
     bad_rows: list[BadRow],
     text: Any,
-    label: str | None,
+    label: Label | None,
     group: object,
     location: Location,
 ) -> None:
@@ -163,7 +182,7 @@ def add_row(
         return
     rows.texts.append(text)
     # Of a class there is one string, however many rows have it.
-    rows.labels.append(sys.intern(label))
+    rows.labels.append(sys.intern(label) if isinstance(label, str) else label)
     rows.locations.append(location)
     if rows.groups is not None:
         # A row without a group is a group by itself.

@@ -1,7 +1,7 @@
 """Labelled texts from any spec, split and checked: the data of text classification."""
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -22,9 +22,21 @@ from .label_names import (
     join_cases,
     tell_no_values,
 )
+from .label_sets import (
+    all_names,
+    counts_of_sets,
+    memberships,
+    named,
+    names_of,
+    numbered,
+    renamed,
+    rows_by_class,
+    strata,
+)
 from .labelled_columns import no_labels
 from .labelled_rows import (
     LABEL_COLUMNS,
+    LABEL_SET_KEYS,
     LabelledRows,
     LabelledSource,
     TextColumns,
@@ -32,9 +44,12 @@ from .labelled_rows import (
     sorted_classes,
 )
 from .normalised_text import comparison_hashes
-from .splitting import hold_out
+from .splitting import give_back, hold_out
 from .stored_texts import Texts
 from .text_description import TextDescription, describe_split, example_of
+
+# Of the fields of `data`, those that say how test data are read too.
+_READING_OF_TEST = ("text_column", "label_column", *LABEL_SET_KEYS)
 
 
 @dataclass(frozen=True)
@@ -43,7 +58,8 @@ class Split:
 
     Args:
         texts: strings; what is no ``Texts`` becomes one.
-        labels: numbers into the classes, ``int64[rows]``.
+        labels: numbers into the classes, ``int64[rows]``; where a row may have several
+            labels, or none, which it has, ``bool[rows, classes]``.
         groups: the group of each row, an object array ``[rows]``, or None where no
             group column was named.
     """
@@ -86,22 +102,38 @@ class LabelledTexts:
     encodings: dict[str, int] = field(default_factory=dict)
     reading_plan: ReadingPlan | None = None
 
+    @property
+    def multi_label(self) -> bool:
+        """Whether a row may have several labels, or none."""
+        return next(iter(self.splits.values())).labels.ndim == 2
+
     def class_counts(self, split: str) -> dict[str, int]:
         """The rows of a split by class name."""
         labels = self.splits[split].labels
-        counts = np.bincount(labels, minlength=len(self.classes)).tolist()
+        counts = rows_by_class(labels, len(self.classes)).tolist()
         return dict(zip(self.classes, counts, strict=True))
 
     def frame(self) -> pd.DataFrame:
         """All rows: `split`, `text`, `label` by name, and `group` if there is one."""
         parts = []
         for name, split in self.splits.items():
-            labels = np.array(self.classes, object)[split.labels]
-            part = {"split": name, "text": np.asarray(split.texts), "label": labels}
+            part = {
+                "split": name,
+                "text": np.asarray(split.texts),
+                "label": named(split.labels, self.classes),
+            }
             if split.groups is not None:
                 part["group"] = split.groups
             parts.append(pd.DataFrame(part))
         return pd.concat(parts, ignore_index=True)
+
+    def label_sets(self) -> dict[str, dict[str, float | int]]:
+        """By split the counts of `label_sets.counts_of_sets`; none of single labels."""
+        if not self.multi_label:
+            return {}
+        return {
+            name: counts_of_sets(split.labels) for name, split in self.splits.items()
+        }
 
     def metadata(self) -> dict[str, Any]:
         """What the data hold, with a hash of each split, for JSON."""
@@ -110,6 +142,7 @@ class LabelledTexts:
             "classes": list(self.classes),
             "columns": dict(self.columns),
             "rows": {name: self.class_counts(name) for name in self.splits},
+            **({"label_sets": self.label_sets()} if self.multi_label else {}),
             "sha256": {
                 name: sha256(split.labels, split.texts)
                 for name, split in self.splits.items()
@@ -132,6 +165,7 @@ def load_labelled_texts(
     max_bad_fraction: float = 0.01,
     min_class_rows: int = 1,
     label_case: LabelCase = "keep",
+    takes_several: bool = False,
     seed: int = 0,
     plan: PlanBuilder | None = None,
 ) -> LabelledTexts:
@@ -166,6 +200,9 @@ def load_labelled_texts(
         min_class_rows: classes with fewer rows to train on are left out.
         label_case: "fold": labels that differ by case alone are one class, by the name
             that is most frequent.
+        takes_several: whether rows may have several labels, or none: where their cells
+            are lists, and as the keys ``label_columns``, ``label_separator`` and
+            ``multi_label`` of the plan say.
         seed: the same seed carves the same splits.
         plan: takes the decisions on the files, and brings those that are given;
             instead of the columns above.
@@ -179,6 +216,7 @@ def load_labelled_texts(
     check_fractions(validation_fraction, test_fraction)
     plan = plan or _plan(text_column, label_column, group_column)
     source = _read(spec, _columns(plan, usual_labels), max_bad_fraction)
+    _refuse_several(spec, source, takes_several)
     if test_data is not None:
         source.splits.pop("test", None)
     _tell_unlabelled(source, plan, test_data)
@@ -188,10 +226,11 @@ def load_labelled_texts(
         test, bad_test_rows = load_evaluation_texts(
             test_data,
             classes=texts.classes,
+            multi_label=texts.multi_label,
             usual_labels=usual_labels,
             max_bad_fraction=max_bad_fraction,
             plan=PlanBuilder(
-                {key: plan.given(key) for key in ("text_column", "label_column")},
+                {key: plan.given(key) for key in _READING_OF_TEST},
                 plan.plan(),
             ),
         )
@@ -213,6 +252,7 @@ def load_evaluation_texts(
     spec: str,
     *,
     classes: Sequence[str],
+    multi_label: bool = False,
     text_column: str | None = None,
     label_column: str | None = None,
     usual_labels: Sequence[str] = LABEL_COLUMNS,
@@ -226,6 +266,7 @@ def load_evaluation_texts(
     Args:
         spec, text_column, label_column, usual_labels, max_bad_fraction, plan: as in
             ``load_labelled_texts``; the plan brings that of training too.
+        multi_label: whether the model gives a row several labels, or none.
         classes: the class names of the model; labels are matched to them as strings,
             whole numbers however they are written, and in other case where that is
             not another class.
@@ -250,12 +291,14 @@ def load_evaluation_texts(
     numbers = {
         normalise_label(name) or name: number for number, name in enumerate(classes)
     }
+    _refuse_several(spec, source, multi_label)
     for rows in parts:
-        rows.labels = join_cases(rows.labels, list(numbers))
+        names = join_cases(all_names(rows.labels), list(numbers))
+        rows.labels = renamed(rows.labels, names)
         _check_known(
             rows, numbers, f"is not among those of the model: {_listed(classes)}"
         )
-    splits = [_split(rows, numbers) for rows in parts]
+    splits = [_split(rows, numbers, multi_label) for rows in parts]
     test = Split(
         Texts.of(itertools.chain.from_iterable(split.texts for split in splits)),
         np.concatenate([split.labels for split in splits]),
@@ -272,6 +315,7 @@ def describe_labelled_texts(
     usual_labels: Sequence[str] = LABEL_COLUMNS,
     min_class_rows: int = 1,
     label_case: LabelCase = "keep",
+    takes_several: bool = False,
     count_tokens: Callable[[str], int],
     examples: int = 3,
     plan: PlanBuilder | None = None,
@@ -283,12 +327,13 @@ def describe_labelled_texts(
 
     Args:
         spec, text_column, label_column, group_column, usual_labels, min_class_rows,
-            label_case, plan: as in ``load_labelled_texts``.
+            label_case, takes_several, plan: as in ``load_labelled_texts``.
         count_tokens: the number of tokens that the model reads of a text.
         examples: how many texts of each class of train to show.
     """
     plan = plan or _plan(text_column, label_column, group_column)
     source = _read(spec, _columns(plan, usual_labels), max_bad_fraction=1.0)
+    _refuse_several(spec, source, takes_several)
     _tell_unlabelled(source, plan, None)
     texts = _with_classes(spec, source, plan, min_class_rows, label_case)
     train = texts.splits["train"]
@@ -312,18 +357,39 @@ def describe_labelled_texts(
         duplicates=_count_duplicates(texts.splits),
         encodings=texts.encodings,
         examples=[
-            example_of(text, texts.classes[number])
-            for number in range(len(texts.classes))
-            for text in train.texts[train.labels == number][:examples]
+            example_of(train.texts[row], label)
+            for row, label in _examples(train.labels, texts.classes, examples)
         ],
         plan=_with_names(plan.plan(), texts.columns),
+        label_sets=texts.label_sets(),
         frame=texts.frame,
     )
 
 
+def _refuse_several(spec: str, source: LabelledSource, takes_several: bool) -> None:
+    if source.multi_label and not takes_several:
+        raise UserError(
+            f"{spec}: its rows have several labels, where one class for each is needed"
+        )
+
+
+def _examples(
+    labels: np.ndarray, classes: Sequence[str], number: int
+) -> Iterator[tuple[int, str]]:
+    """Rows to show of each class, with all labels that they have."""
+    for has in memberships(labels, len(classes)).T:
+        rows = np.flatnonzero(has)[:number]
+        for row, label in zip(rows.tolist(), named(labels[rows], classes), strict=True):
+            yield row, label if isinstance(label, str) else ", ".join(label)
+
+
 def _with_names(plan: ReadingPlan, columns: Mapping[str, str | None]) -> ReadingPlan:
     """The plan with columns by their headers, where numbers were asked for."""
-    names = {f"{role}_column": name for role, name in columns.items() if name}
+    names: dict[str, Any] = {f"{role}_column": columns[role] for role in columns}
+    names = {key: name for key, name in names.items() if name}
+    if any(finding.key == "label_columns" for finding in plan.findings):
+        of_labels = [each.column for each in plan.columns if each.role == "label"]
+        names["label_columns"] = of_labels
     findings = [
         finding.model_copy(update={"value": names.get(finding.key, finding.value)})
         for finding in plan.findings
@@ -376,16 +442,25 @@ def _with_classes(
     train = source.splits["train"]
     column = source.columns["label"]
     if source.classes is None:
-        check_labels(train.labels, spec, column)
-        tell_no_values(train.labels, plan)
+        names = all_names(train.labels)
+        check_labels(names, spec, column)
+        tell_no_values(names, plan)
         for rows in source.splits.values():
-            rows.labels = join_cases(rows.labels, train.labels, label_case, plan)
+            joined = join_cases(all_names(rows.labels), names, label_case, plan)
+            rows.labels = renamed(rows.labels, joined)
     drop_rare_classes(source.splits, min_class_rows, plan)
-    classes = source.classes or sorted_classes(set(train.labels))
+    there = set(all_names(train.labels))
+    classes = source.classes or sorted_classes(there)
     if min_class_rows > 1:
-        classes = tuple(name for name in classes if name in set(train.labels))
-    if len(set(train.labels)) == 1:
-        hint = f" (is {column!r} the label? --label-column)" if column else ""
+        classes = tuple(name for name in classes if name in there)
+    hint = f" (is {column!r} the label? --label-column)" if column else ""
+    if source.multi_label and (len(there) < 2 or len(set(train.labels)) == 1):
+        raise UserError(
+            f"{spec}: all rows have the same labels, or there is but one "
+            f"({_listed(sorted(there)) or 'none'}); two or more are needed, each of "
+            f"some rows{hint}"
+        )
+    if len(there) == 1:
         raise UserError(
             f"{spec}: every row has the label {train.labels[0]!r}; two or more classes "
             f"are needed{hint}"
@@ -403,7 +478,7 @@ def _with_classes(
         spec=spec,
         classes=classes,
         splits={
-            name: _split(source.splits[name], numbers)
+            name: _split(source.splits[name], numbers, source.multi_label)
             for name in in_order(source.splits)
         },
         columns=dict(source.columns),
@@ -415,8 +490,9 @@ def _with_classes(
 
 def _check_known(rows: LabelledRows, numbers: dict[str, int], fault: str) -> None:
     for label, (file, line) in zip(rows.labels, rows.locations, strict=True):
-        if label not in numbers:
-            raise UserError(str(BadRow(file, line, f"the class {label!r} {fault}")))
+        for name in names_of(label):
+            if name not in numbers:
+                raise UserError(str(BadRow(file, line, f"the class {name!r} {fault}")))
 
 
 def _listed(classes: Sequence[str]) -> str:
@@ -424,10 +500,10 @@ def _listed(classes: Sequence[str]) -> str:
     return f"{shown}, ..." if len(classes) > 10 else shown
 
 
-def _split(rows: LabelledRows, numbers: dict[str, int]) -> Split:
+def _split(rows: LabelledRows, numbers: dict[str, int], multi_label: bool) -> Split:
     return Split(
         Texts.of(rows.texts),
-        np.array([numbers[label] for label in rows.labels], dtype=np.int64),
+        numbered(rows.labels, numbers, multi_label=multi_label),
         None if rows.groups is None else np.array(rows.groups, dtype=object),
     )
 
@@ -453,15 +529,17 @@ def _carve(
         train = carved["train"]
         try:
             kept, held = hold_out(
-                train.labels,
+                strata(train.labels),
                 train.groups,
                 fraction=fraction / left,
                 seed=seed,
                 name=name,
-                classes=classes,
+                classes=[*classes, "(no label)"],
             )
         except UserError as error:
             raise UserError(f"{spec}: {error}") from error
+        if train.labels.ndim == 2:
+            kept, held = give_back(kept, held, train.labels, train.groups)
         carved["train"], carved[name] = _take(train, kept), _take(train, held)
         left -= fraction
     _tell_rare_classes(carved, set(carved) - set(splits), classes, plan)
@@ -486,12 +564,12 @@ def _tell_rare_classes(
     plan: PlanBuilder,
 ) -> None:
     absent = {
-        name: set(range(len(classes))) - set(splits[name].labels.tolist())
+        name: np.flatnonzero(rows_by_class(splits[name].labels, len(classes)) == 0)
         for name in in_order(carved)
     }
-    rare = sorted(set().union(*absent.values()))
+    rare = sorted(set().union(*map(np.ndarray.tolist, absent.values())))
     if rare:
-        where = " and the ".join(name for name, numbers in absent.items() if numbers)
+        where = " and the ".join(name for name, of in absent.items() if len(of))
         plan.warn(
             f"{_listed([classes[number] for number in rare])}: too few rows for the "
             f"{where} split, and kept in train; data.min_class_rows leaves such "

@@ -69,6 +69,26 @@ def hold_out(
     return np.flatnonzero(~is_held), np.flatnonzero(is_held)
 
 
+def give_back(
+    kept: np.ndarray, held: np.ndarray, labels: np.ndarray, groups: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The same parts, but that no label has all of its rows held out.
+
+    Rows of several labels are stratified by one of them, so that another one of few
+    rows could be.
+
+    Args:
+        kept, held: the row numbers of the parts.
+        labels: the labels that rows have, bool of shape ``[rows, classes]``.
+        groups: as in ``hold_out``.
+    """
+    lost = labels[held].any(axis=0) & ~labels[kept].any(axis=0)
+    returned = labels[held][:, lost].any(axis=1)
+    if groups is not None:
+        returned = np.isin(groups[held], groups[held[returned]])
+    return np.sort(np.concatenate([kept, held[returned]])), held[~returned]
+
+
 def _stratified(
     labels: np.ndarray, counts: dict[int, int], fraction: float, seed: int
 ) -> list[int]:

@@ -1,7 +1,7 @@
 """What labelled texts look like to the pipeline, in numbers that serialise to JSON."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,7 @@ import pandas as pd
 
 from ...cards import ReadingPlan
 from ..description import DataDescription, DescriptionTable
+from .label_sets import rows_by_class
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 _EXAMPLE_LENGTH = 120
@@ -49,6 +50,8 @@ class TextDescription:
         encodings: lines by the encoding they were decoded with.
         examples: "label" and "text" of a few rows of each class, on one line and cut
             to 120 characters.
+        label_sets: by split, where a row may have several labels or none: ``rows``,
+            ``no_label`` of them, and ``labels_per_row``.
         plan: how the files are read.
         frame: makes all rows; no part of ``as_dict``.
     """
@@ -64,12 +67,15 @@ class TextDescription:
     encodings: dict[str, int]
     examples: list[dict[str, str]]
     plan: ReadingPlan
+    label_sets: dict[str, dict[str, float | int]] = field(default_factory=dict)
     frame: Callable[[], pd.DataFrame] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain dicts, lists, strings and integers, for JSON."""
         values = asdict(replace(self, frame=None))
         del values["frame"]
+        if not self.label_sets:
+            del values["label_sets"]
         return values | {"plan": self.plan.model_dump(mode="json")}
 
     def shown(self) -> DataDescription:
@@ -112,12 +118,25 @@ def _lines(description: TextDescription) -> list[str]:
 
 
 def _splits(description: TextDescription) -> DescriptionTable:
+    sets = description.label_sets
     return DescriptionTable(
-        ["split", "rows", *description.classes],
+        [
+            *("split", "rows"),
+            *(("labels a row", "(no label)") if sets else ()),
+            *description.classes,
+        ],
         [
             [
                 name,
                 f"{split.rows:,}",
+                *(
+                    (
+                        f"{sets[name]['labels_per_row']:.2f}",
+                        f"{sets[name]['no_label']:,}",
+                    )
+                    if sets
+                    else ()
+                ),
                 *(f"{split.class_balance[label]:,}" for label in description.classes),
             ]
             for name, split in description.splits.items()
@@ -148,7 +167,7 @@ def describe_split(
     count_tokens: Callable[[str], int],
 ) -> SplitDescription:
     """Counts and measures one split; shapes as in ``labelled_texts.Split``."""
-    counts = np.bincount(labels, minlength=len(classes))
+    counts = rows_by_class(labels, len(classes))
     return SplitDescription(
         rows=len(texts),
         class_balance=dict(zip(classes, counts.tolist(), strict=True)),

@@ -10,6 +10,7 @@ from ...core.errors import UserError
 from ..sources import Spec
 from ..splits import split_called
 from .labelled_rows import (
+    LABEL_SET_KEYS,
     TEXT_COLUMNS,
     LabelledRows,
     LabelledSource,
@@ -44,6 +45,7 @@ def read_tfds_texts(spec: Spec, columns: TextColumns) -> LabelledSource:
     import tensorflow_datasets as tfds
 
     columns.refuse(str(spec), "group")
+    columns.refuse_label_sets(str(spec), *LABEL_SET_KEYS)
     name = spec.argument or DEFAULT_TFDS_NAME
     builder = find_builder(name)
     features = builder.info.features

@@ -6,6 +6,7 @@ import served_models
 
 WRITERS = {
     "labels": answer_models.write_labels,
+    "label_sets": answer_models.write_label_sets,
     "forecast": answer_models.write_forecast,
     "text": answer_models.write_text,
     "kinds": served_models.write_kinds,

@@ -7,7 +7,7 @@ pytest.importorskip("matplotlib")
 
 from recurra.apps.answers.pages import make_pages  # noqa: E402
 
-KINDS = ("labels", "forecast", "text")
+KINDS = ("labels", "label_sets", "forecast", "text")
 
 
 def pages_of(model):

@@ -12,6 +12,7 @@ from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 _TEXT = tf.TensorSpec([None], tf.string, "text")
 
 CLASSES = ["bad", "good"]
+THRESHOLDS = [0.5, 0.7, 0.5]
 VARIABLES = [
     {"column": "T (degC)", "name": "T", "unit": "degC"},
     {"column": "rain (mm)", "name": "rain", "unit": "mm"},
@@ -39,6 +40,28 @@ class Labels(tf.Module):
             "tokens": tokens,
             "attributions": tf.where(tokens == "good", 1.0, -0.25),
         }
+
+
+class LabelSets(tf.Module):
+    """Good and bad as far as these words go, and the third never."""
+
+    @tf.function(input_signature=[_TEXT])
+    def classify(self, text):
+        is_there = [tf.strings.regex_full_match(text, f".*{n}.*") for n in CLASSES]
+        has = tf.where(tf.stack(is_there, 1), 0.75, 0.25)
+        probabilities = tf.pad(has, [[0, 0], [0, 1]], constant_values=0.0001)
+        chosen = probabilities >= tf.constant(THRESHOLDS)
+        names = tf.broadcast_to([*CLASSES, "never"], tf.shape(chosen))
+        return {
+            "labels": tf.ragged.boolean_mask(names, chosen).to_tensor(""),
+            "chosen": chosen,
+            "probabilities": probabilities,
+        }
+
+    @tf.function(input_signature=[_TEXT])
+    def explain(self, text):
+        explained = Labels.explain.python_function(self, text)
+        return {**explained, "label": tf.fill(tf.shape(text), "good")}
 
 
 class Forecast(tf.Module):
@@ -155,6 +178,18 @@ def write_labels(folder):
     module = Labels()
     signatures = {"serving_default": module.classify, "explain": module.explain}
     card = card_of("reviews", {"kind": "labels", "classes": CLASSES})
+    return _write(folder, module, signatures, card, {"text": np.array(["a good one"])})
+
+
+def write_label_sets(folder):
+    module = LabelSets()
+    signatures = {"serving_default": module.classify, "explain": module.explain}
+    answer = {
+        "kind": "label_sets",
+        "classes": [*CLASSES, "never"],
+        "thresholds": THRESHOLDS,
+    }
+    card = card_of("topics", answer)
     return _write(folder, module, signatures, card, {"text": np.array(["a good one"])})
 
 

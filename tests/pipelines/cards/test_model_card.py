@@ -13,6 +13,7 @@ from recurra.pipelines.cards import (
     CardError,
     ForecastAnswer,
     LabelsAnswer,
+    LabelSetsAnswer,
     NumberAnswer,
     TextAnswer,
     parse_card,
@@ -47,6 +48,10 @@ FORECAST = {
     ("answer", "kind"),
     [
         ({"kind": "labels", "classes": ["a", "b"]}, LabelsAnswer),
+        (
+            {"kind": "label_sets", "classes": ["a", "b"], "thresholds": [0.5, 0.1]},
+            LabelSetsAnswer,
+        ),
         ({"kind": "number", "unit": "m"}, NumberAnswer),
         ({"kind": "text", "output": "answer", "target": "de"}, TextAnswer),
         ({"kind": "forecast", **FORECAST}, ForecastAnswer),
@@ -154,3 +159,16 @@ def test_cards_need_neither_tensorflow_nor_pandas():
 def test_which_signatures_have_independent_rows(answer, declared, expected):
     card = parse_card({**CARD, "answer": answer, **declared})
     assert card.independent_rows == expected
+
+
+def test_answers_of_several_labels_are_lists():
+    answer = LabelSetsAnswer(classes=["a", "b"], thresholds=[0.5, 0.1])
+    outputs = {
+        "chosen": np.array([[False, True], [False, False]]),
+        "labels": np.array([[b"b"], [b""]], object),
+        "probabilities": np.array([[0.25, 0.125], [0.0, 0.0]], np.float32),
+    }
+    assert answer.decode(outputs) == [
+        {"labels": ["b"], "probabilities": {"a": 0.25, "b": 0.125}},
+        {"labels": [], "probabilities": {"a": 0.0, "b": 0.0}},
+    ]

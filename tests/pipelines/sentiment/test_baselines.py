@@ -157,3 +157,16 @@ def test_baselines_are_fitted_to_a_drawn_part_of_very_many_texts(monkeypatch, ca
     assert "fitted to 250 of the 1,000 texts" in caplog.text
     again, other = (baselines.rows_for_baselines(sizes, seed) for seed in (0, 1))
     assert rows.tolist() == again.tolist() != other.tolist()
+
+
+def test_baselines_of_several_labels():
+    texts, classes = _texts(ENGLISH, 3, 240, seed=0)
+    labels = np.stack([classes == 0, classes < 2], axis=1)
+    fitted = fit_baselines(texts, labels, 2, seed=0)
+    rates = fitted["majority"].probabilities(texts[:1])[0]
+    np.testing.assert_allclose(rates, [81 / 242, 161 / 242])
+    new_texts, new_classes = _texts(ENGLISH, 3, 90, seed=1)
+    expected = np.stack([new_classes == 0, new_classes < 2], axis=1)
+    for name in NAMES[1:]:
+        probabilities = fitted[name].probabilities(new_texts)
+        assert ((probabilities >= 0.5) == expected).mean() > 0.95

@@ -179,3 +179,19 @@ def test_few_rows_ask_for_a_smaller_model_and_set_keys_are_kept():
     # As a run keeps it.
     values = yaml.safe_load(write_yaml(usual))
     assert configured(**values).sized(1_000) == usual
+
+
+@pytest.mark.parametrize(
+    "given", ["toxic, insult", ["toxic,insult"], ["toxic", "insult"]]
+)
+def test_columns_of_labels_are_a_list_or_a_line(given):
+    assert configured(data={"label_columns": given}).data.label_columns == [
+        "toxic",
+        "insult",
+    ]
+
+
+def test_several_labels_in_order_are_refused():
+    for given in ({"label_columns": ["a", "b"]}, {"label_separator": "|"}):
+        with pytest.raises(UserError, match="several labels of a text have no order"):
+            configured(data={"ordered": True, **given})

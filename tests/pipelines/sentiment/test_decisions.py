@@ -6,8 +6,12 @@ from recurra.pipelines import UserError
 from recurra.pipelines.sentiment.decisions import (
     class_weights,
     decide,
+    decide_labels,
+    given_label_thresholds,
     given_thresholds,
+    label_weights,
     ordered_values,
+    tune_label_thresholds,
     tune_thresholds,
 )
 
@@ -66,3 +70,47 @@ def test_three_numbers_are_in_order_and_names_are_not():
     assert ordered_values(("bad", "fair", "good"), None) is None
     with pytest.raises(UserError, match="'fair' is no number"):
         ordered_values(("1", "fair"), True)
+
+
+def test_each_label_is_decided_by_its_own_threshold():
+    probabilities = np.array([[0.5, 0.2], [0.49, 0.9], [0.1, 0.1]])
+    assert decide_labels(probabilities, None).tolist() == [[1, 0], [0, 1], [0, 0]]
+    assert decide_labels(probabilities, [0.1, 0.2]).tolist() == [[1, 1], [1, 1], [1, 0]]
+    assert given_label_thresholds({"urgent": 0.2}, CLASSES) == [0.5, 0.2]
+    with pytest.raises(UserError, match="'urgnt' is no class.*did you mean urgent"):
+        given_label_thresholds({"urgnt": 0.3}, CLASSES)
+    with pytest.raises(UserError, match="urgent has 1;.*below 1"):
+        given_label_thresholds({"urgent": 1.0}, CLASSES)
+
+
+def test_rows_with_a_label_and_without_it_count_the_same():
+    labels = np.stack([LABELS == 1, LABELS >= 0, LABELS < 0], axis=1)
+    names = (*CLASSES, "never")
+    assert label_weights("none", names, labels) is None
+    weights = label_weights("balanced", names, labels)
+    # Of a label that all rows have, or none, there is nothing to balance.
+    np.testing.assert_allclose(weights, [9, 0.01, 100])
+    assert label_weights({"urgent": 3.0}, names, labels) == [1, 3, 1]
+
+
+def test_tuned_thresholds_of_labels_are_the_best_of_many():
+    generator = np.random.default_rng(0)
+    labels = generator.random((2_000, 3)) < (0.5, 0.1, 0.0)
+    logits = generator.normal(size=labels.shape) + 2.0 * labels - (1, 4, 4)
+    probabilities = 1 / (1 + np.exp(-logits))
+    tuned = tune_label_thresholds(labels, probabilities, "macro_f1")
+    tried = np.linspace(0.01, 0.99, 99)
+    for label in (0, 1):
+        best = max(
+            f1_score(labels[:, label], probabilities[:, label] >= threshold)
+            for threshold in tried
+        )
+        found = f1_score(labels[:, label], probabilities[:, label] >= tuned[label])
+        assert found >= best - 0.01
+    assert tuned[1] < 0.2
+    assert tuned[2] == 0.5  # which no row has
+    accurate = tune_label_thresholds(labels, probabilities, "accuracy")
+    wrong = (probabilities >= accurate) != labels
+    assert wrong.mean() <= ((probabilities >= 0.5) != labels).mean()
+    balanced = tune_label_thresholds(labels, probabilities, "balanced_accuracy")
+    assert balanced[1] < accurate[1]

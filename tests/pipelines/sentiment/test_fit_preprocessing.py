@@ -245,3 +245,19 @@ def test_texts_without_any_frequent_word_or_ngram_are_no_error(tmp_path, classes
     assert features["tokens"].to_list() == [[UNKNOWN, UNKNOWN]]
     assert features["ngrams"].to_list() == [[]]
     assert not np.any(features["ngram_features"].to_list())
+
+
+def test_ratios_of_labels_are_those_of_two_classes_each():
+    ngrams = np.array([7, 8, 7, 9, 8, 9, 7, 8])
+    rows = np.array([0, 0, 1, 1, 2, 3, 3, 3])
+    labels = np.array([1, 1, 0, 0])
+    folds = np.array([1, 2, 1, 2])
+    config = configured().ngrams
+    kept, of_classes = naive_bayes_ratios(ngrams, rows, labels, folds, 2, config)
+    several = np.stack([labels == 1, labels == 0, labels >= 0], axis=1)
+    same, of_labels = naive_bayes_ratios(ngrams, rows, several, folds, 3, config)
+    np.testing.assert_array_equal(kept, same)
+    np.testing.assert_array_equal(of_labels[..., 0], of_classes[..., 1])
+    np.testing.assert_array_equal(of_labels[..., 1], of_classes[..., 0])
+    # All four texts have the last label: (1 + 3) / (1 + 4) to 1 / 1 of the 7.
+    assert of_labels[0, 1, 2] == pytest.approx(math.log(4 / 5))

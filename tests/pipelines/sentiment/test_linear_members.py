@@ -99,3 +99,38 @@ def test_rows_have_unit_length_in_the_naive_bayes_member():
     member = _fit(2, presence, labels).members[NB]
     expected = normalize(presence) @ member.scores[1:] + member.bias
     np.testing.assert_allclose(_layer_logits(member, presence), expected, atol=1e-5)
+
+
+def test_several_labels_are_one_against_the_rest_each():
+    presence, labels = _texts(2)
+    other = np.arange(ROWS) % 3 == 0
+    several = np.stack([labels == 1, other], axis=1)
+    found = fit_classifier(presence, several, 2, 0, scale=unscaled)
+    assert found.weights.shape == (NGRAMS, 2)
+    alone = fit_classifier(presence, labels, 2, 0, scale=unscaled)
+    same = fit_classifier(
+        presence, np.stack([labels == 1] * 2, axis=1), 2, 0, scale=unscaled
+    )
+    probabilities = same.probabilities(presence)
+    np.testing.assert_allclose(probabilities[:, 0], probabilities[:, 1], atol=1e-6)
+    # Of two classes the second has the odds of a label, where the strength is the same.
+    correlation = np.corrcoef(probabilities[:, 0], alone.probabilities(presence)[:, 1])
+    assert correlation[0, 1] > 0.98
+    assert not np.allclose(found.probabilities(presence).sum(axis=1), 1, atol=0.1)
+    weighted = fit_classifier(
+        presence, several, 2, 0, scale=unscaled, class_weights=[5.0, 1.0]
+    )
+    more = weighted.probabilities(presence)[:, 0] - found.probabilities(presence)[:, 0]
+    assert more.mean() > 0.02
+
+
+def test_members_of_several_labels_have_scores_of_each():
+    presence, labels = _texts(3)
+    several = np.stack([labels == 0, labels > 0, np.zeros(ROWS, bool)], axis=1)
+    found = _fit(3, presence, several)
+    assert found.weights is not None
+    for member in found.members.values():
+        logits = _layer_logits(member, presence)
+        assert logits.shape == (ROWS, 3)
+        assert logits[labels == 0, 0].mean() > logits[labels > 0, 0].mean()
+        assert (logits[:, 2] < -2).all()  # which no row has

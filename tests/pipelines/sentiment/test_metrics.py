@@ -12,6 +12,7 @@ from recurra.pipelines.sentiment.metrics import (
     classification_metrics,
     confusion_matrix,
     fit_branch_weights,
+    fit_label_biases,
     reliability_curve,
     softmax,
 )
@@ -289,3 +290,40 @@ def test_equal_lengths_share_a_bin():
     assert len(accuracy_by_length(np.array([3]), np.array([True]))) == 1
     with pytest.raises(ValueError, match="at least one"):
         accuracy_by_length(np.array([]), np.array([], bool))
+
+
+def _any_of(rows, seed=0):
+    """Labels, each by itself, and the log odds that they were drawn by."""
+    generator = np.random.default_rng(seed)
+    odds = generator.normal(size=(rows, 3)) * 2 - (0, 1, 2)
+    return generator.random((rows, 3)) < 1 / (1 + np.exp(-odds)), odds
+
+
+def test_weights_of_several_labels_are_those_that_were_hidden():
+    labels, odds = _any_of(20_000)
+    noise = np.random.default_rng(1).normal(size=odds.shape)
+    branches = np.stack([odds / 4, noise], axis=1)
+    weights = fit_branch_weights(branches, labels)
+    assert weights[0] == pytest.approx(4, rel=0.05)
+    assert weights[1] == pytest.approx(WEIGHT_BOUNDS[0], abs=0.05)
+
+
+def test_rows_that_have_a_label_can_count_more_in_its_weights():
+    labels, odds = _any_of(5_000)
+    twice = np.concatenate([labels, labels[labels.all(axis=1)]])
+    more = np.concatenate([odds, odds[labels.all(axis=1)]])
+    assert fit_branch_weights(more[:, None], twice)[0] != pytest.approx(
+        fit_branch_weights(odds[:, None], labels)[0], rel=1e-4
+    )
+    plain = fit_branch_weights(odds[:, None], labels, counts=[1.0] * 3)
+    assert plain == pytest.approx(fit_branch_weights(odds[:, None], labels))
+
+
+def test_biases_of_labels_are_those_that_were_hidden():
+    labels, odds = _any_of(20_000)
+    hidden = np.array([0.5, -1.0, 1.5])
+    found = fit_label_biases(odds - hidden, labels)
+    np.testing.assert_allclose(found, hidden, atol=0.1)
+    few = fit_label_biases((odds - hidden)[:20], labels[:20])
+    drawn = fit_label_biases((odds - hidden)[:20], labels[:20], nats=100.0)
+    assert np.abs(drawn).sum() < np.abs(few).sum()

@@ -67,6 +67,13 @@ def test_a_class_that_there_is_not_is_refused_before_a_run_is_made(
     assert not list(tmp_path.iterdir())
 
 
+def test_a_model_of_one_class_is_not_judged_by_several(sentiment_run, tmp_path):
+    path = tmp_path / "several.jsonl"
+    path.write_text('{"text": "A lovely soup", "label": ["good", "bad"]}\n' * 3)
+    with pytest.raises(UserError, match="several labels, where one class for each"):
+        sentiment_run.evaluate(str(path))
+
+
 @pytest.fixture(scope="module")
 def other_run(sentiment_run, tmp_path_factory, change_weights):
     """As of another seed: other weights, and others of the branches."""

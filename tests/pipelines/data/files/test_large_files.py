@@ -92,6 +92,42 @@ def test_labelled_texts_in_parts_are_those_at_once(tmp_path, in_parts, kind):
     assert len(at_once[2]) == {"csv": 84, "csv.gz": 84, "jsonl": 51, "parquet": 0}[kind]
 
 
+@pytest.mark.parametrize("kind", ["lists.jsonl", "lists.parquet", "a.csv", "b.csv"])
+def test_several_labels_in_parts_are_those_at_once(tmp_path, in_parts, kind):
+    sets = [["x"] * (row % 2) + ["y"] * (row % 3 == 0) for row in range(ROWS)]
+    frame = pd.DataFrame({"text": [f"text {row}" for row in range(ROWS)]})
+    path, given = tmp_path / kind, {}
+    if kind == "a.csv":
+        given = {"label_separator": "+"}
+        frame.assign(label=list(map("+".join, sets))).to_csv(path, index=False)
+    elif kind == "b.csv":
+        given = {"label_columns": ["x", "y"]}
+        columns = {name: [int(name in has) for has in sets] for name in "xy"}
+        frame.assign(**columns).to_csv(path, index=False)
+    elif kind == "lists.parquet":
+        frame.assign(label=sets).to_parquet(path)
+    else:
+        frame.assign(label=sets).to_json(path, orient="records", lines=True)
+
+    def load():
+        return load_labelled_texts(
+            str(path), takes_several=True, plan=PlanBuilder(given)
+        )
+
+    at_once = contents(load())
+    in_parts()
+    assert len(list(large_files.read_in_parts(path, PlanBuilder()))) > 3
+    assert contents(load()) == at_once
+    found = {
+        text: has
+        for texts, rows in at_once[1].values()
+        for text, has in zip(texts, rows, strict=True)
+    }
+    assert found == {
+        f"text {row}": ["x" in has, "y" in has] for row, has in enumerate(sets)
+    }
+
+
 def test_other_encodings_are_read_at_once(tmp_path, in_parts):
     in_parts()
     path = tmp_path / "rows.csv"

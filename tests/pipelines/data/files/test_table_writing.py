@@ -130,3 +130,19 @@ def test_unknown_kinds_are_refused(tmp_path, name):
 def test_a_folder_that_there_is_not_is_named(tmp_path):
     with pytest.raises(UserError, match="--to .*cannot be written"):
         write(tmp_path / "no" / "a.csv")
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.parquet", "a.jsonl"])
+def test_several_labels_are_a_cell(tmp_path, name):
+    labels = [[], [], ["good", "so|so"]]
+    answers = [{"labels": each, "probabilities": {"good": 0.5}} for each in labels]
+    to = tmp_path / name
+    write(to, answers=answers)
+    found = read_table(to).frame["labels"].tolist()
+    if name in ("a.csv", "a.tsv"):
+        assert found == ["", "", '["good", "so|so"]']
+        (tmp_path / name).unlink()
+        write(to, answers=[{"labels": ["good", "bad"]}] * 3)
+        assert read_table(to).frame["labels"].tolist() == ["good|bad"] * 3
+    else:
+        assert [list(each) for each in found] == labels

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from recurra.pipelines.core.errors import UserError
+from recurra.pipelines.data.reading import PlanBuilder
 from recurra.pipelines.data.texts.labelled_texts import (
     LabelledTexts,
     load_labelled_texts,
@@ -139,7 +140,9 @@ def test_fasttext(tmp_path: Path, name: str) -> None:
     check(load(tmp_path / name), ("1", "2"), 120, is_line=True)
 
 
-def test_fasttext_splits_and_several_labels(tmp_path: Path) -> None:
+def test_fasttext_splits_and_lines_of_several_labels_that_are_refused(
+    tmp_path: Path,
+) -> None:
     for name, rows in (("cooking.train", 100), ("cooking.valid", 10)):
         lines = [f"__label__{'ab'[n % 2]} {line_of(n)}\n" for n in range(rows)]
         (tmp_path / name).write_text("".join(lines))
@@ -151,7 +154,7 @@ def test_fasttext_splits_and_several_labels(tmp_path: Path) -> None:
     path = tmp_path / "several.txt"
     path.write_text("__label__a one\n__label__a __label__b two\n__label__b three\n")
     with pytest.raises(UserError) as error:
-        load(path)
+        load(path, plan=PlanBuilder({"multi_label": False}))
     assert "line 2: 2 labels (__label__a __label__b), where one was expected" in str(
         error.value
     )
