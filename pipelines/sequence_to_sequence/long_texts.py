@@ -92,8 +92,8 @@ def usual_splitting(source: Sequence[str], lengths: np.ndarray) -> Splitting:
     """How texts are to be split for a model of such pairs.
 
     Where the lengths of the targets follow those of the sources, as from language to
-    language, into sentences. Else into lines if the sources are sentences, since many of them may
-    stand in a text; and never if they are longer texts, as of summaries.
+    language, into sentences. Else into lines if the sources are sentences, since many
+    of them may stand in a text; and never if they are longer texts, as of summaries.
 
     Args:
         source: Sources of training.

@@ -21,7 +21,8 @@ TEXT_COLUMNS = (
 LABEL_COLUMNS = (
     *("label", "target", "class", "labels", "category", "classindex", "classname"),
     *("stars", "overall", "rating", "score", "starrating", "polarity", "intent"),
-    *("emotion", "topic", "v1"),
+    *("emotion", "topic", "v1", "tags", "topics", "categories", "genres", "emotions"),
+    *("tag", "genre"),
 )
 
 #: Names of columns for the two sides of pairs, each in order of preference.
