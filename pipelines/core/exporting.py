@@ -20,7 +20,7 @@ from ..cards import CARD_FILE, ModelCard, read_card
 from .errors import UserError
 from .files import read_json, write_json, write_text
 from .hub import PAGE_FILE, hub_page
-from .portable import Portable, PortableModel
+from .portable import MODEL_GRAPH, Portable, PortableModel
 from .portable_export import check_portable, write_portable
 from .runs import Run, package_versions
 from .task import Servable
@@ -153,10 +153,17 @@ def export(
         partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder))
         partial.chmod(0o755)
         (partial / CARD_FILE).parent.mkdir()
+        details = dict(servable.details)
         if portable is None:
             function = _write_saved_model(servable, partial, name)
         else:
-            function = write_portable(portable, format, partial)
+            functions = write_portable(portable, format, partial)
+            function = functions.pop(MODEL_GRAPH)
+            if functions:
+                details["graphs"] = {
+                    graph: dict(zip(("inputs", "outputs"), _tensors(each), strict=True))
+                    for graph, each in functions.items()
+                }
         inputs, outputs = _tensors(function)
         whole = {
             **card,
@@ -166,7 +173,7 @@ def export(
             "outputs": outputs,
             "requires": [] if portable else list(servable.requires),
             "independent_rows": list(servable.independent_rows),
-            "details": dict(servable.details),
+            "details": details,
         }
         if portable is not None:
             _write_card(partial, 0, whole)

@@ -1,4 +1,4 @@
-"""Models of numbers alone, written as ONNX or for LiteRT."""
+"""Graphs of numbers, written as ONNX or for LiteRT."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
@@ -10,18 +10,24 @@ import tensorflow as tf
 
 from .errors import UserError
 from .files import write_json
-from .portable import ARRAYS_FILE, SETTINGS_FILE, Portable, PortableModel
+from .portable import (
+    ARRAYS_FILE,
+    SETTINGS_FILE,
+    NumberGraph,
+    Portable,
+    PortableModel,
+    graph_file,
+)
 from .serving_module import graph
 from .task import Servable
-from .versions import MODEL_FILES
 
 # Of 2022: runtimes of browsers and phones have it.
 _ONNX_OPSET = 17
 _TOLERANCE = 1e-4
 
 
-def write_portable(portable: Portable, format: str, folder: Path) -> Any:
-    """Writes the model, and what its preprocessing needs, into the folder.
+def write_portable(portable: Portable, format: str, folder: Path) -> dict[str, Any]:
+    """Writes the graphs, and what is needed around them, into the folder.
 
     Args:
         portable: What to write.
@@ -29,16 +35,20 @@ def write_portable(portable: Portable, format: str, folder: Path) -> Any:
         folder: Of the version.
 
     Returns:
-        The model as a concrete function, whose inputs and outputs the card names.
+        The graphs by name, as concrete functions whose inputs and outputs the card has.
 
     Raises:
         UserError: The converter is not installed, or does not know an operation.
     """
-    _WRITERS[format](portable, folder / MODEL_FILES[format])
+    for name, each in portable.graphs.items():
+        _WRITERS[format](each, graph_file(folder, name, format))
     write_json(folder / SETTINGS_FILE, dict(portable.settings))
     if portable.arrays:
         np.savez(folder / ARRAYS_FILE, **portable.arrays)  # type: ignore[arg-type]
-    return graph(portable.function, portable.signature).get_concrete_function()
+    return {
+        name: graph(each.function, each.signature).get_concrete_function()
+        for name, each in portable.graphs.items()
+    }
 
 
 def check_portable(servable: Servable, model: PortableModel) -> None:
@@ -63,7 +73,7 @@ def check_portable(servable: Servable, model: PortableModel) -> None:
             )
 
 
-def _write_onnx(portable: Portable, path: Path) -> None:
+def _write_onnx(numbers: NumberGraph, path: Path) -> None:
     try:
         import onnx
         import tf2onnx
@@ -74,8 +84,8 @@ def _write_onnx(portable: Portable, path: Path) -> None:
         ) from None
     with _converting("onnx"):
         model, _ = tf2onnx.convert.from_function(
-            graph(portable.function, portable.signature),
-            input_signature=portable.signature,
+            graph(numbers.function, numbers.signature),
+            input_signature=numbers.signature,
             opset=_ONNX_OPSET,
             custom_op_handlers={"SelectV2": (_selected, [])},
         )
@@ -93,14 +103,14 @@ def _selected(graph: Any, node: Any, *others: Any) -> Any:
     return node
 
 
-def _write_litert(portable: Portable, path: Path) -> None:
+def _write_litert(numbers: NumberGraph, path: Path) -> None:
     # Its lists of tensors, which loops write to, must have a known number of rows.
     signature = [
         tf.TensorSpec([1, *spec.shape[1:]], spec.dtype, spec.name)
-        for spec in portable.signature
+        for spec in numbers.signature
     ]
     module = tf.Module()
-    module.run = graph(portable.function, signature)
+    module.run = graph(numbers.function, signature)
     converter = tf.lite.TFLiteConverter.from_concrete_functions(
         [module.run.get_concrete_function()], module
     )
@@ -108,7 +118,7 @@ def _write_litert(portable: Portable, path: Path) -> None:
         path.write_bytes(converter.convert())
 
 
-_WRITERS: Mapping[str, Callable[[Portable, Path], None]] = {
+_WRITERS: Mapping[str, Callable[[NumberGraph, Path], None]] = {
     "onnx": _write_onnx,
     "litert": _write_litert,
 }

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ..core.portable import Portable
+from ..core.portable import MODEL_GRAPH, NumberGraph, Portable
 from ..core.serving_module import ServingModule, graph
 from .ensemble import Ensemble
 from .integrated_gradients import integrated_gradients
@@ -209,7 +209,8 @@ def portable(
 
     settings["classes"] = list(classes)
     settings["thresholds"] = ensemble.thresholds or [1.0] * len(classes)
-    return Portable(probabilities, signature, settings, arrays)
+    graphs = {MODEL_GRAPH: NumberGraph(probabilities, signature)}
+    return Portable(graphs, settings, arrays)
 
 
 def _at_least_one(text: tf.Tensor) -> tf.Tensor:
