@@ -77,11 +77,15 @@ class Portable:
         graphs: By name; `MODEL_GRAPH` is among them.
         settings: Of the `PortableServing`, ready for JSON.
         arrays: Of the same, by name.
+        weights: One of `portable_weights.WEIGHTS`: what weights are kept as.
+        held_out: Inputs of the default signature that smaller weights are measured by.
     """
 
     graphs: Mapping[str, NumberGraph]
     settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     arrays: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    weights: str = "float32"
+    held_out: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 class PortableModel(ExportedModel):

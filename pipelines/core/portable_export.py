@@ -1,6 +1,7 @@
 """Graphs of numbers, written as ONNX or for LiteRT."""
 
 import contextlib
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,15 @@ from .portable import (
     PortableModel,
     graph_file,
 )
+from .portable_weights import shrink
 from .serving_module import graph
 from .task import Servable
 
 # Of 2022: runtimes of browsers and phones have it.
 _ONNX_OPSET = 17
 _TOLERANCE = 1e-4
+
+logger = logging.getLogger("recurra")
 
 
 def write_portable(portable: Portable, format: str, folder: Path) -> dict[str, Any]:
@@ -41,7 +45,7 @@ def write_portable(portable: Portable, format: str, folder: Path) -> dict[str, A
         UserError: The converter is not installed, or does not know an operation.
     """
     for name, each in portable.graphs.items():
-        _WRITERS[format](each, graph_file(folder, name, format))
+        _WRITERS[format](each, graph_file(folder, name, format), portable.weights)
     write_json(folder / SETTINGS_FILE, dict(portable.settings))
     if portable.arrays:
         np.savez(folder / ARRAYS_FILE, **portable.arrays)  # type: ignore[arg-type]
@@ -51,29 +55,71 @@ def write_portable(portable: Portable, format: str, folder: Path) -> dict[str, A
     }
 
 
-def check_portable(servable: Servable, model: PortableModel) -> None:
-    """Compares the model's answers to the examples with those of the default signature.
+def check_portable(
+    servable: Servable, portable: Portable, model: PortableModel
+) -> dict[str, Any]:
+    """Compares the model's answers with those of the default signature.
+
+    Args:
+        servable: That the signature is of, with examples.
+        portable: What was written.
+        model: The same, opened.
+
+    Returns:
+        Of smaller weights, for the card: `type`; `rows`, how many were compared;
+        `largest` and `mean` differences of numbers by output; and `changed`, the rows
+        with other texts, by output.
 
     Raises:
-        UserError: They are others: a converter took an operation for another one.
+        UserError: The answers are others: a converter took an operation for another
+            one, or smaller weights make no numbers of them.
     """
-    inputs = servable.examples["serving_default"]
+    is_exact = portable.weights == "float32"
+    usual = servable.examples["serving_default"]
+    inputs = usual
+    if portable.held_out and not is_exact:
+        inputs = {
+            name: np.asarray(portable.held_out[name]).astype(np.asarray(value).dtype)
+            for name, value in usual.items()
+        }
     asked = {name: tf.constant(value) for name, value in inputs.items()}
     expected = servable.signatures["serving_default"](**asked)
+    rows = 0
+    largest, mean, changed = {}, {}, {}
     for name, found in model.run(inputs).items():
-        value = expected[name].numpy()
+        value, rows = expected[name].numpy(), len(found)
         if value.dtype == object:
-            is_equal = found.tolist() == value.tolist()
+            changed[name] = int((np.asarray(found, object) != value).sum())
+            is_equal = not changed[name]
         else:
-            is_equal = np.allclose(found, value, _TOLERANCE, _TOLERANCE, equal_nan=True)
-        if not is_equal:
+            apart = np.abs(np.subtract(found, value, dtype=np.float64))
+            apart[np.isnan(found) & np.isnan(value)] = 0
+            largest[name], mean[name] = float(apart.max()), float(apart.mean())
+            is_equal = bool((apart <= _TOLERANCE * (1 + np.abs(value))).all())
+        if not is_equal and (is_exact or not np.isfinite(largest.get(name, 0))):
             raise UserError(
-                f"--format: {name} differs from what the SavedModel answers to the "
-                "examples; export it as a SavedModel"
+                f"{'--format' if is_exact else '--weights'}: {name} differs from what "
+                "the SavedModel answers to the examples; export it as a SavedModel"
             )
+    if is_exact:
+        return {}
+    logger.info(
+        "%s weights beside float32, over %d rows: %s",
+        portable.weights,
+        rows,
+        "; ".join(
+            [f"{name} differs in {number}" for name, number in changed.items()]
+            + [
+                f"{name} by {mean[name]:.2g} on average and {highest:.2g} at most"
+                for name, highest in largest.items()
+            ]
+        ),
+    )
+    differences = {"largest": largest, "mean": mean, "changed": changed}
+    return {"type": portable.weights, "rows": rows, **differences}
 
 
-def _write_onnx(numbers: NumberGraph, path: Path) -> None:
+def _write_onnx(numbers: NumberGraph, path: Path, weights: str) -> None:
     try:
         import onnx
         import tf2onnx
@@ -89,6 +135,7 @@ def _write_onnx(numbers: NumberGraph, path: Path) -> None:
             opset=_ONNX_OPSET,
             custom_op_handlers={"SelectV2": (_selected, [])},
         )
+        shrink(model, weights)
         onnx.checker.check_model(model)
     onnx.save(model, path)
 
@@ -103,7 +150,7 @@ def _selected(graph: Any, node: Any, *others: Any) -> Any:
     return node
 
 
-def _write_litert(numbers: NumberGraph, path: Path) -> None:
+def _write_litert(numbers: NumberGraph, path: Path, weights: str) -> None:
     # Its lists of tensors, which loops write to, must have a known number of rows.
     signature = [
         tf.TensorSpec([1, *spec.shape[1:]], spec.dtype, spec.name)
@@ -114,11 +161,15 @@ def _write_litert(numbers: NumberGraph, path: Path) -> None:
     converter = tf.lite.TFLiteConverter.from_concrete_functions(
         [module.run.get_concrete_function()], module
     )
+    if weights != "float32":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if weights == "float16":
+        converter.target_spec.supported_types = [tf.float16]
     with _converting("litert"):
         path.write_bytes(converter.convert())
 
 
-_WRITERS: Mapping[str, Callable[[NumberGraph, Path], None]] = {
+_WRITERS: Mapping[str, Callable[[NumberGraph, Path, str], None]] = {
     "onnx": _write_onnx,
     "litert": _write_litert,
 }
