@@ -204,6 +204,19 @@ class LanguageModel(keras.Model):
             new_states += after
         return outputs, new_states
 
+    def step(
+        self, ids: tf.Tensor, states: Sequence[tf.Tensor]
+    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """As `read` of one unit `[N]` each: the outputs `[N, U]`, and the states."""
+        outputs = self.embedding(ids)
+        states, new_states = list(states), []
+        for layer in self.recurrent:
+            own = len(keras.tree.flatten(layer.cell.state_size))
+            outputs, after = layer.cell(outputs, states[:own], training=False)
+            states = states[own:]
+            new_states += keras.tree.flatten(after)
+        return outputs, new_states
+
     def readouts(self, outputs: tf.Tensor) -> tf.Tensor:
         """What the softmax reads of outputs `[..., U]`: `[..., R]`."""
         return outputs if self.projection is None else self.projection(outputs)

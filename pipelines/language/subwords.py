@@ -8,6 +8,7 @@ import io
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 import sentencepiece
 import tensorflow as tf
 import tensorflow_text
@@ -74,7 +75,12 @@ class Subwords(Units):
     def __init__(self, model: bytes):
         processor = sentencepiece.SentencePieceProcessor(model_proto=model)
         super().__init__([_text(processor, number) for number in range(len(processor))])
+        self._model = model
         self._tokenizer = tensorflow_text.SentencepieceTokenizer(model)
+
+    def portable(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        settings, arrays = super().portable()
+        return settings, arrays | {"subwords": np.frombuffer(self._model, np.uint8)}
 
     def encode(self, texts: tf.Tensor) -> tf.RaggedTensor:
         return self._tokenizer.tokenize(texts)
