@@ -26,7 +26,7 @@ class _Draw(NamedTuple):
         """A unit of probabilities `[V]`."""
         kept = min(self.top_k, len(probabilities)) or len(probabilities)
         best = np.argsort(-probabilities, kind="stable")[:kept]
-        if not self.temperature > 0:
+        if not self.temperature > 0 or not probabilities[best[0]] > 0:
             return int(best[0])
         shares = probabilities[best] / probabilities[best].sum()
         before = np.concatenate([[np.float32(0)], np.cumsum(shares)[:-1]])

@@ -134,8 +134,6 @@ _KINDS: Mapping[str, type[Units]] = {
 }
 
 
-def read_units(
-    settings: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
-) -> Units:
+def read_units(settings: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Units:
     """The units of which `portable` gave these."""
     return _KINDS[settings["kind"]](settings, arrays)

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import sentencepiece
 import tensorflow as tf
-import tensorflow_text
 
 from ..core.errors import UserError
+from ..core.shared_tokenizer import shared_tokenizer
 from .units import BOUNDARY, UNKNOWN, Units
 
 # In bytes; the largest that sentencepiece takes, which would skip longer ones.
@@ -76,7 +76,7 @@ class Subwords(Units):
         processor = sentencepiece.SentencePieceProcessor(model_proto=model)
         super().__init__([_text(processor, number) for number in range(len(processor))])
         self._model = model
-        self._tokenizer = tensorflow_text.SentencepieceTokenizer(model)
+        self._tokenizer = shared_tokenizer(model)
 
     def portable(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         settings, arrays = super().portable()
