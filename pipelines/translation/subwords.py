@@ -35,9 +35,8 @@ from ..data.texts.stored_texts import Texts
 from ..data.texts.text_description import quantiles
 from ..data.texts.words import INVISIBLE, SPACES, count_words
 from .config import Algorithm, SubwordsConfig
+from .special_tokens import BOS, EOS, PADDING, UNKNOWN
 from .subword_sampling import SPACE, PieceSampler
-
-PADDING, UNKNOWN, BOS, EOS = 0, 1, 2, 3
 
 _SPACES = f"[{SPACES}]+"
 _INVISIBLE = f"[{INVISIBLE}]"
@@ -247,13 +246,14 @@ class Pieces(tf.Module):
         path: A model of sentencepiece; the graph holds a copy of it.
 
     Attributes:
+        model: Of sentencepiece.
         vocabulary_size: Above all ids that a text is encoded to.
     """
 
     def __init__(self, path: Path):
         super().__init__(name=path.stem)
         model = path.read_bytes()
-        self._model = model
+        self.model = model
         self._tokenizer = shared_tokenizer(model)
         pieces = _model_proto(model).pieces
         used = [row for row, piece in enumerate(pieces) if piece.type != piece.UNUSED]
@@ -284,7 +284,7 @@ class Pieces(tf.Module):
         Yields:
             Of each part ragged int32 `[N, (pieces)]`.
         """
-        sampler = PieceSampler(_model_proto(self._model), alpha)
+        sampler = PieceSampler(_model_proto(self.model), alpha)
         generator = random.Random(seed)
         for texts in parts:
             ids = sampler.sample(texts, generator)
