@@ -44,15 +44,17 @@ def write_portable(portable: Portable, format: str, folder: Path) -> dict[str, A
     Raises:
         UserError: The converter is not installed, or does not know an operation.
     """
-    for name, each in portable.graphs.items():
-        _WRITERS[format](each, graph_file(folder, name, format), portable.weights)
+    functions = {
+        name: graph(each.function, each.signature)
+        for name, each in portable.graphs.items()
+    }
+    for name, function in functions.items():
+        numbers, path = portable.graphs[name], graph_file(folder, name, format)
+        _WRITERS[format](numbers, function, path, portable.weights)
     write_json(folder / SETTINGS_FILE, dict(portable.settings))
     if portable.arrays:
         np.savez(folder / ARRAYS_FILE, **portable.arrays)  # type: ignore[arg-type]
-    return {
-        name: graph(each.function, each.signature).get_concrete_function()
-        for name, each in portable.graphs.items()
-    }
+    return {name: each.get_concrete_function() for name, each in functions.items()}
 
 
 def check_portable(
@@ -119,7 +121,7 @@ def check_portable(
     return {"type": portable.weights, "rows": rows, **differences}
 
 
-def _write_onnx(numbers: NumberGraph, path: Path, weights: str) -> None:
+def _write_onnx(numbers: NumberGraph, function: Any, path: Path, weights: str) -> None:
     try:
         import onnx
         import tf2onnx
@@ -130,7 +132,7 @@ def _write_onnx(numbers: NumberGraph, path: Path, weights: str) -> None:
         ) from None
     with _converting("onnx"):
         model, _ = tf2onnx.convert.from_function(
-            graph(numbers.function, numbers.signature),
+            function,
             input_signature=numbers.signature,
             opset=_ONNX_OPSET,
             custom_op_handlers={"SelectV2": (_selected, [])},
@@ -150,7 +152,9 @@ def _selected(graph: Any, node: Any, *others: Any) -> Any:
     return node
 
 
-def _write_litert(numbers: NumberGraph, path: Path, weights: str) -> None:
+def _write_litert(
+    numbers: NumberGraph, function: Any, path: Path, weights: str
+) -> None:
     # Its lists of tensors, which loops write to, must have a known number of rows.
     signature = [
         tf.TensorSpec([1, *spec.shape[1:]], spec.dtype, spec.name)
@@ -169,7 +173,7 @@ def _write_litert(numbers: NumberGraph, path: Path, weights: str) -> None:
         path.write_bytes(converter.convert())
 
 
-_WRITERS: Mapping[str, Callable[[NumberGraph, Path, str], None]] = {
+_WRITERS: Mapping[str, Callable[[NumberGraph, Any, Path, str], None]] = {
     "onnx": _write_onnx,
     "litert": _write_litert,
 }

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 import tensorflow as tf
 
-from .units import BOUNDARY
+from .vocabulary import BOUNDARY
 
 
 @dataclasses.dataclass(frozen=True)

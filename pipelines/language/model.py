@@ -15,7 +15,7 @@ from recurra.layers import WordDropout
 from ..core.training import SGD, Adam, learning_rate_schedule, make_optimizer
 from ..recurrent import recurrent_layer
 from .config import LanguageConfig, LanguageTrainingConfig, ModelConfig
-from .units import BOUNDARY
+from .vocabulary import BOUNDARY
 
 # Of weights that a softmax reads.
 _RANGE = 0.1

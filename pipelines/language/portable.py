@@ -112,10 +112,13 @@ class PortableServing:
 
     def _write(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         names = ("behind", "typed", "offset", "state")
+        rows = zip(*(inputs[name] for name in names), strict=True)
         first, length = int(inputs["first"]), int(inputs["length"])
         written = [
-            self._written(*row, first, length, _draw(inputs), b"")
-            for row in zip(*(inputs[name] for name in names), strict=True)
+            self._written(
+                behind, typed, offset, state, first, length, _draw(inputs), b""
+            )
+            for behind, typed, offset, state in rows
         ]
         texts, are_over, states = zip(*written, strict=True)
         return {"text": texts, "is_over": are_over, "state": states}

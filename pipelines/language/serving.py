@@ -12,7 +12,8 @@ from ..core.portable import MODEL_GRAPH, NumberGraph, Portable
 from ..core.serving_module import ServingModule, graph
 from .blanks import CANDIDATES, Blanks
 from .members import Members, State
-from .units import BOUNDARY, UNKNOWN, Units
+from .units import Units
+from .vocabulary import BOUNDARY, UNKNOWN
 
 _TEXT = tf.TensorSpec([None], tf.string, "text")
 _COUNT = tf.TensorSpec([], tf.int32, "k")

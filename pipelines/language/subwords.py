@@ -14,7 +14,8 @@ import tensorflow as tf
 
 from ..core.errors import UserError
 from ..core.shared_tokenizer import shared_tokenizer
-from .units import BOUNDARY, UNKNOWN, Units
+from .units import Units
+from .vocabulary import BOUNDARY, UNKNOWN
 
 # In bytes; the largest that sentencepiece takes, which would skip longer ones.
 _LONGEST_SENTENCE = 2**30

@@ -22,7 +22,6 @@ from ..data.texts.long_text import LongText
 from .config import UnitsConfig
 from .vocabulary import (
     APART,
-    BOUNDARY,
     JOINER,
     LETTERS,
     LINE_END,

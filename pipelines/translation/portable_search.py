@@ -68,7 +68,8 @@ def beam_search(
         pieces = choices.ravel()[best].astype(np.int32)
         ends = pieces == EOS
         for parent, total in zip(
-            parents[:beams][ends[:beams]], candidates[best[:beams]][ends[:beams]],
+            parents[:beams][ends[:beams]],
+            candidates[best[:beams]][ends[:beams]],
             strict=True,
         ):
             if total > _NEVER / 2:

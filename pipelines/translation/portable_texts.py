@@ -59,8 +59,7 @@ def split_text(
     if splitting != "never":
         lines = _LINE_BREAK.sub("\n", text).strip(SPACE).split("\n")
     return [
-        list(_parts(normalise_text(line), pieces, longest, splitting))
-        for line in lines
+        list(_parts(normalise_text(line), pieces, longest, splitting)) for line in lines
     ]
 
 

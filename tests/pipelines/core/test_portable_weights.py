@@ -77,20 +77,15 @@ def test_small_and_other_arrays_stay():
 
 @pytest.mark.parametrize("format", ["onnx", "litert"])
 def test_what_smaller_weights_cost_is_said(format, sentiment_run, tmp_path, caplog):
-    sizes = {}
-    for weights in ("float32", "int8"):
-        with caplog.at_level(logging.INFO, logger="recurra"):
-            model = export(
-                [sentiment_run], tmp_path, weights, format=format, weights=weights
-            )
-        (file,) = model.folder.glob("model.*")
-        sizes[weights] = file.stat().st_size
-    # The rest is the graph itself.
-    assert sizes["int8"] < sizes["float32"] - 3000
+    with caplog.at_level(logging.INFO, logger="recurra"):
+        model = export([sentiment_run], tmp_path, format=format, weights="int8")
     assert "int8 weights beside float32, over 24 rows: label differs in" in caplog.text
     lost = model.card.details["weights"]
     assert lost["type"] == "int8" and lost["rows"] == 24
-    assert 0 < lost["mean"]["probabilities"] <= lost["largest"]["probabilities"] < 0.2
+    # Not 0, so the weights are others.
+    assert (
+        1e-7 < lost["mean"]["probabilities"] <= lost["largest"]["probabilities"] < 0.2
+    )
     (answer,) = model.predict(["What a lovely lamp!"])
     assert answer["label"] in ("bad", "good")
 

@@ -1,4 +1,4 @@
-"""ONNX and LiteRT: what is written and scored without TensorFlow is the SavedModel's."""
+"""ONNX and LiteRT: texts are written and scored as by the SavedModel."""
 
 import subprocess
 import sys
