@@ -23,8 +23,8 @@ class State(NamedTuple):
         output: Of the last layer at the last unit, `[U]`.
         following: What the network says of the next unit, log-probabilities `[V]`.
         context: The last units, `[order - 1]`.
-        cached_outputs: `[L, U]`, before each of the last L units.
-        cached_units: These units, `[L]`; `BOUNDARY` where there is none.
+        cached_outputs: `[l, U]`, before each of the last units, L at most.
+        cached_units: These units, `[l]`.
     """
 
     recurrent: Arrays
@@ -56,17 +56,16 @@ class Members:
         self._counts = _Counts(arrays, settings["order"], size)
         self._weights = np.array(settings["weights"], np.float32)
         self._size = size
-        width, length = settings["width"], settings["cache_size"]
         nothing = State(
             {
                 f"state_{number:02}": np.zeros((1, units), np.float32)
                 for number, units in enumerate(settings["state_sizes"])
             },
-            np.zeros(width, np.float32),
+            np.zeros(settings["width"], np.float32),
             np.zeros(size, np.float32),
             np.full(max(settings["order"] - 1, 0), BOUNDARY, np.int64),
-            np.zeros((length, width), np.float32),
-            np.full(length, BOUNDARY, np.int64),
+            np.zeros((0, settings["width"]), np.float32),
+            np.zeros(0, np.int64),
         )
         #: The state after the boundary that a text begins with.
         self.begun = self._advance(nothing, [BOUNDARY])[0]
@@ -137,12 +136,13 @@ class Members:
     def _attention(
         self, state: State, before: np.ndarray, ids: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """What the cache gives each earlier unit, `[T, L + T]`, and these units."""
+        """What the cache gives each earlier unit, `[T, l + T]`, and these units."""
         units = np.concatenate([state.cached_units, ids])
         keys = np.concatenate([state.cached_outputs, before])
         scores = np.float32(self._settings["flatness"]) * (before @ keys.T)
-        steps, entries = np.arange(len(ids))[:, None], np.arange(len(units))
-        is_seen = (entries >= steps) & (entries < steps + self._settings["cache_size"])
+        ends = len(state.cached_units) + np.arange(len(ids))[:, None]
+        entries = np.arange(len(units))
+        is_seen = (entries >= ends - self._settings["cache_size"]) & (entries < ends)
         scores = np.where(is_seen & (units != BOUNDARY), scores, -np.inf)
         weights = np.exp(scores - np.maximum(scores.max(-1, keepdims=True), -1e9))
         return weights / np.maximum(weights.sum(-1, keepdims=True), _SMALLEST), units
@@ -202,9 +202,9 @@ def _or(numbers: np.ndarray, values: np.ndarray, otherwise: float) -> np.ndarray
 
 
 def _last(parts: Sequence[np.ndarray], number: int) -> np.ndarray:
-    """The last of what stands in the parts."""
+    """The last of what stands in the parts, so many at most."""
     every = np.concatenate(parts)
-    return every[len(every) - number :]
+    return every[max(len(every) - number, 0) :]
 
 
 def _log(probabilities: np.ndarray) -> np.ndarray:
