@@ -19,7 +19,7 @@ from .portable import (
     PortableModel,
     graph_file,
 )
-from .portable_weights import shrink
+from .portable_weights import keep_once, shrink
 from .serving_module import graph
 from .task import Servable
 
@@ -137,6 +137,7 @@ def _write_onnx(numbers: NumberGraph, function: Any, path: Path, weights: str) -
             opset=_ONNX_OPSET,
             custom_op_handlers={"SelectV2": (_selected, [])},
         )
+        keep_once(model)
         shrink(model, weights)
         onnx.checker.check_model(model)
     onnx.save(model, path)

@@ -1,10 +1,11 @@
-"""Weights of graphs of ONNX in fewer bytes: kept as float16 or int8, used as float32.
+"""Weights of graphs of ONNX in fewer bytes: kept once, and as float16 or int8.
 
 A graph makes float32 of them by operations that every runtime has, once when it is
 opened where the runtime folds constants. So files shrink, and answers take as long.
 """
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,31 @@ _READERS = {"Conv", "Einsum", "Gather", "Gemm", "GRU", "LSTM", "MatMul", "RNN"}
 # Numbers, below which there is nothing to gain.
 _LEAST = 256
 _LARGEST_INT8 = 127
+
+
+def keep_once(model: Any) -> None:
+    """Keeps once what a model of ONNX has twice, as it is and transposed.
+
+    So are embeddings that are also what the output is multiplied with.
+
+    Args:
+        model: An `onnx.ModelProto`, which is changed.
+    """
+    from onnx import helper, numpy_helper
+
+    graph = model.graph
+    names: dict[tuple[tuple[int, ...], bytes], str] = {}
+    kept, nodes = [], []
+    for tensor in graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        if values.ndim == 2 and values.size >= _LEAST:
+            same = names.get((values.T.shape, _digest(values.T)))
+            if same is not None:
+                nodes.append(helper.make_node("Transpose", [same], [tensor.name]))
+                continue
+            names[values.shape, _digest(values)] = tensor.name
+        kept.append(tensor)
+    _replace(graph, kept, nodes)
 
 
 def shrink(model: Any, weights: str) -> None:
@@ -51,10 +77,19 @@ def shrink(model: Any, weights: str) -> None:
         if scale is not None:
             kept.append(numpy_helper.from_array(scale, f"{name}/scale"))
             nodes.append(helper.make_node("Mul", [cast, f"{name}/scale"], [name]))
-    nodes += graph.node
+    _replace(graph, kept, nodes)
+
+
+def _replace(graph: Any, initializers: Sequence[Any], first: Sequence[Any]) -> None:
+    """Gives a graph other initializers, and nodes before its own."""
+    nodes = [*first, *graph.node]
     del graph.initializer[:], graph.node[:]
-    graph.initializer.extend(kept)
+    graph.initializer.extend(initializers)
     graph.node.extend(nodes)
+
+
+def _digest(values: np.ndarray) -> bytes:
+    return hashlib.sha256(values.dtype.str.encode() + values.tobytes()).digest()
 
 
 def _stored(values: np.ndarray, weights: str) -> tuple[np.ndarray, np.ndarray | None]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from recurra.pipelines import UserError, export
-from recurra.pipelines.core.portable_weights import shrink
+from recurra.pipelines.core.portable_weights import keep_once, shrink
 
 pytest.importorskip("onnxruntime")
 
@@ -73,6 +73,18 @@ def test_small_and_other_arrays_stay():
     before = model.SerializeToString()
     shrink(model, "int8")
     assert model.SerializeToString() == before
+
+
+@pytest.mark.parametrize("weights", ["float32", "int8"])
+def test_what_is_there_transposed_too_is_kept_once(weights):
+    table = np.random.default_rng(0).normal(size=(400, 50)).astype(np.float32)
+    model = model_of(table, table.T.copy())
+    before, ids = model.ByteSize(), np.arange(400, dtype=np.int32)
+    keep_once(model)
+    assert model.ByteSize() < 0.51 * before
+    shrink(model, weights)
+    error = 1e-4 if weights == "float32" else 0.5
+    np.testing.assert_allclose(answers(model, ids), table @ table.T, atol=error)
 
 
 @pytest.mark.parametrize("format", ["onnx", "litert"])
