@@ -6,8 +6,9 @@ Prints a Markdown table, with a row for each format and type of weights: the siz
 version's folder; of single requests of the default signature, each of one row and after
 a warm-up, the median and the 95th percentile of the processor time, which other work on
 the machine changes little; the processor time of `recurra predict` as a whole, of a
-text; and the largest difference from what the SavedModel answers, of smaller weights
-over the rows that the export measures.
+text; and how far the answers are from the SavedModel's: the largest difference, and of
+smaller weights, over the rows that the export measures, the mean one as a fraction of
+the spread of the answers, and how many texts are others.
 """
 
 import resource
@@ -71,7 +72,7 @@ def first_answer(model: ExportedModel, text: str) -> str:
 def main(run: str, text: str = "Not a dull minute in it.") -> None:
     with tempfile.TemporaryDirectory() as folder:
         head = "| format | weights | megabytes | median, ms | 95 % are below, ms "
-        print(head + "| first answer, s | largest difference |")
+        print(head + "| first answer, s | beside the SavedModel |")
         print("|---|---|---|---|---|---|---|")
         inputs: dict[str, Any] = {}
         expected: Any = None
@@ -97,8 +98,11 @@ def main(run: str, text: str = "Not a dull minute in it.") -> None:
             }
             expected = expected or found
             apart = max(float(abs(found[key] - expected[key]).max()) for key in found)
+            beside = f"{apart:.1e}"
             if lost := model.card.details.get("weights"):
-                apart = max(lost["largest"].values())
+                beside = f"{100 * max(lost['of_spread'].values()):.2g} % of the spread"
+                for name, changed in lost["changed"].items():
+                    beside += f", {changed} of {lost['rows']} {name}s"
             size = sum(path.stat().st_size for path in model.folder.rglob("*")) / 1e6
             taken = milliseconds(model, inputs)
             high = statistics.quantiles(taken, n=20)[-1]
@@ -106,7 +110,7 @@ def main(run: str, text: str = "Not a dull minute in it.") -> None:
             first = first_answer(model, text)
             print(
                 f"| {format} | {weights} | {size:.2f} | {median:.2f} | {high:.2f} "
-                f"| {first} | {apart:.1e} |",
+                f"| {first} | {beside} |",
                 flush=True,
             )
 

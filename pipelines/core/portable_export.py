@@ -68,9 +68,10 @@ def check_portable(
         model: The same, opened.
 
     Returns:
-        Of smaller weights, for the card: `type`; `rows`, how many were compared;
-        `largest` and `mean` differences of numbers by output; and `changed`, the rows
-        with other texts, by output.
+        Of smaller weights, for the card: `type`; `rows`, how many were compared; by
+        output the `largest` and the `mean` difference of numbers, and `of_spread`, the
+        mean one as a fraction of the standard deviation over the rows; and `changed`,
+        the rows with other texts.
 
     Raises:
         UserError: The answers are others: a converter took an operation for another
@@ -87,7 +88,7 @@ def check_portable(
     asked = {name: tf.constant(value) for name, value in inputs.items()}
     expected = servable.signatures["serving_default"](**asked)
     rows = 0
-    largest, mean, changed = {}, {}, {}
+    largest, mean, of_spread, changed = {}, {}, {}, {}
     for name, found in model.run(inputs).items():
         value, rows = expected[name].numpy(), len(found)
         if value.dtype == object:
@@ -97,6 +98,7 @@ def check_portable(
             apart = np.abs(np.subtract(found, value, dtype=np.float64))
             apart[np.isnan(found) & np.isnan(value)] = 0
             largest[name], mean[name] = float(apart.max()), float(apart.mean())
+            of_spread[name] = _of_spread(apart, value)
             is_equal = bool((apart <= _TOLERANCE * (1 + np.abs(value))).all())
         if not is_equal and (is_exact or not np.isfinite(largest.get(name, 0))):
             raise UserError(
@@ -112,13 +114,30 @@ def check_portable(
         "; ".join(
             [f"{name} differs in {number}" for name, number in changed.items()]
             + [
-                f"{name} by {mean[name]:.2g} on average and {highest:.2g} at most"
+                f"{name} by {mean[name]:.2g} on average, {100 * of_spread[name]:.2g} % "
+                f"of its spread, and {highest:.2g} at most"
                 for name, highest in largest.items()
             ]
         ),
     )
-    differences = {"largest": largest, "mean": mean, "changed": changed}
-    return {"type": portable.weights, "rows": rows, **differences}
+    return {
+        "type": portable.weights,
+        "rows": rows,
+        "largest": largest,
+        "mean": mean,
+        "of_spread": of_spread,
+        "changed": changed,
+    }
+
+
+def _of_spread(apart: np.ndarray, values: np.ndarray) -> float:
+    """The mean difference as a fraction of the standard deviation over the rows."""
+    spread = values.std(axis=0, dtype=np.float64)
+    # NaN, where some row has no number, is no spread either.
+    spreads = spread > 0
+    if not spreads.any():
+        return 0.0
+    return float((apart.mean(axis=0)[spreads] / spread[spreads]).mean())
 
 
 def _write_onnx(numbers: NumberGraph, function: Any, path: Path, weights: str) -> None:

@@ -117,4 +117,8 @@ def _read_by(graph: Any) -> Iterator[str]:
             yield from node.input
         for attribute in node.attribute:
             if attribute.HasField("g"):
-                yield from _read_by(attribute.g)
+                within = set(_read_by(attribute.g))
+                yield from within
+                # A loop takes weights as variables, which it leaves as they are.
+                names = zip(attribute.g.input, node.input, strict=False)
+                yield from (outer for own, outer in names if own.name in within)
