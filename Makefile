@@ -24,7 +24,7 @@ unexport PYTHONDONTWRITEBYTECODE
 	$(UV) --editable '.[$*]'
 	@touch $@
 
-demo: .venv/with-translation
+demo: .venv/with-summarisation
 	$(BIN)/recurra demo
 
 # One process per core. tests/conftest.py says what one process runs and what comes first;

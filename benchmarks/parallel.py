@@ -43,7 +43,7 @@ TASKS: dict[str, dict[str, Any]] = {
         "model": {"embedding_size": 256, "encoder_units": 256, "decoder_units": 256},
         "training": {
             **{"epochs": 2, "batch_size": 128, "batch_tokens": 4096},
-            **{"clip_norm": 0.1, "bleu_sentences": 1},
+            **{"clip_norm": 0.1, "measured_outputs": 1},
         },
     },
 }

@@ -21,13 +21,13 @@ import keras
 
 from recurra.pipelines.core.configuration import make_configuration
 from recurra.pipelines.core.runs import Run
+from recurra.pipelines.sequence_to_sequence.batches import PairDataModule, encode_pairs
+from recurra.pipelines.sequence_to_sequence.generator import Generator
+from recurra.pipelines.sequence_to_sequence.model import SequenceToSequenceModel
+from recurra.pipelines.sequence_to_sequence.subwords import Subwords
 from recurra.pipelines.translation.config import TranslationConfig
-from recurra.pipelines.translation.data import PairDataModule, encode_pairs
-from recurra.pipelines.translation.metrics import corpus_score
-from recurra.pipelines.translation.model import TranslationModel
-from recurra.pipelines.translation.subwords import Subwords
+from recurra.pipelines.translation.metrics import TranslationMeasures
 from recurra.pipelines.translation.task import TranslationTask
-from recurra.pipelines.translation.translator import Translator
 
 # Pieces of a source beyond which it would be split; no test sentence is.
 LONGEST = 200
@@ -85,14 +85,15 @@ def main() -> None:
         decoding = configuration.decoding.model_copy(
             update={"beam_size": beams, "decode_batch_size": together}
         )
-        translator = Translator([model], subwords, decoding, LONGEST, arguments.target)
-        translator.translate(sources[:together])
+        generator = Generator([model], subwords, decoding, LONGEST, arguments.target)
+        generator.generate(sources[:together])
         rates = []
         for _ in range(arguments.rounds):
             begun = time.perf_counter()
-            translations, _ = translator.translate(sources)
+            translations, _ = generator.generate(sources)
             rates.append(len(sources) / (time.perf_counter() - begun))
-        bleu = corpus_score("bleu", translations, [references], arguments.target)
+        measures = TranslationMeasures(arguments.target)
+        bleu = measures.score("bleu", translations, [references])
         print(
             f"{'greedy' if beams == 1 else f'beam of {beams}':9}, batches of "
             f"{together:3}: {statistics.median(rates):10.1f}   "
@@ -103,7 +104,7 @@ def main() -> None:
 
 def trained(
     task: TranslationTask, data_module: PairDataModule, pieces: int, epochs: int
-) -> TranslationModel:
+) -> SequenceToSequenceModel:
     """The model after epochs of so many target pieces, whose rates it prints."""
     model = task.build()
     task.compile(model, int(data_module.training_batches(0).cardinality()))

@@ -23,7 +23,7 @@ import numpy as np
 import pandas
 import tensorflow as tf
 
-from .errors import Interrupted
+from .errors import Interrupted, UserError
 from .files import read_json, write_json, written_whole
 from .parallel.workers import Workers
 from .runs import Run
@@ -314,6 +314,7 @@ def fit(
         The history: a row per epoch with `epoch`, `seconds` and Keras's logs.
 
     Raises:
+        UserError: If weights are to be averaged and the optimizer cannot.
         Interrupted: After SIGINT or SIGTERM, when the state is saved.
         FloatingPointError: If the loss stops being a finite number.
     """
@@ -322,6 +323,11 @@ def fit(
     checkpoints = _Checkpoints(run.checkpoints, writes=workers.is_first)
     # TensorFlow traces a step twice that makes variables; a saved state needs them too.
     model.optimizer.build(model.trainable_variables)
+    if training.averaging_patience and not getattr(model.optimizer, "averages", ()):
+        raise UserError(
+            f"training.averaging_patience: {type(model.optimizer).__name__} keeps no "
+            "averages; an optimizer of core.training.make_optimizer does"
+        )
     state = checkpoints.restore(model)
     watched = _Monitor(monitor, highest)
     if training.epochs is None or training.patience is None:

@@ -37,6 +37,8 @@ GROUP = "recurra.sources"
 LABELLED_TEXTS = "labelled texts"
 #: It takes the spec and `pair_rows.Sides`, and returns a `PairSource`.
 SENTENCE_PAIRS = "sentence pairs"
+#: It takes and returns the same: articles, and what is the gist of each.
+SUMMARIES = "articles and summaries"
 #: It takes the spec and the `reading.PlanBuilder`, and returns a list of `RawTable`.
 TIME_SERIES = "time series"
 #: It takes the same, and returns a `documents.TextSource`.
@@ -102,7 +104,6 @@ _ROOM = "recurra.pipelines.data"
 _BUILT_IN = (
     Source("tfds", LABELLED_TEXTS, f"{_ROOM}.texts.tfds_texts:read_tfds_texts"),
     Source(FILES, LABELLED_TEXTS, f"{_ROOM}.texts.labelled_files:read_labelled_files"),
-    Source("tfds", SENTENCE_PAIRS, f"{_ROOM}.texts.tfds_pairs:read_tfds_pairs"),
     Source("tfds", PLAIN_TEXTS, f"{_ROOM}.texts.documents:read_tfds_documents"),
     Source(
         FILES,
@@ -110,11 +111,18 @@ _BUILT_IN = (
         f"{_ROOM}.texts.documents:read_text_files",
         takes_patterns=True,
     ),
-    Source(
-        FILES,
-        SENTENCE_PAIRS,
-        f"{_ROOM}.texts.pair_files:read_pair_files",
-        many_paths=True,
+    *(
+        source
+        for content in (SENTENCE_PAIRS, SUMMARIES)
+        for source in (
+            Source("tfds", content, f"{_ROOM}.texts.tfds_pairs:read_tfds_pairs"),
+            Source(
+                FILES,
+                content,
+                f"{_ROOM}.texts.pair_files:read_pair_files",
+                many_paths=True,
+            ),
+        )
     ),
     Source(
         "jena",

@@ -4,6 +4,7 @@ from ..data.sources import (
     LABELLED_TEXTS,
     PLAIN_TEXTS,
     SENTENCE_PAIRS,
+    SUMMARIES,
     TIME_SERIES,
     Source,
     register,
@@ -57,5 +58,13 @@ register(
         PLAIN_TEXTS,
         f"{_READERS}:read_stories",
         [DataSpec("sample", "embedded: 800 generated tales, own splits")],
+    )
+)
+register(
+    Source(
+        "sample",
+        SUMMARIES,
+        f"{_READERS}:read_news",
+        [DataSpec("sample", "embedded: 3,000 generated articles, own splits")],
     )
 )

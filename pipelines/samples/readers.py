@@ -20,6 +20,7 @@ from .english_german.pairs import (
     TARGET,
     sample_pairs,
 )
+from .news import DEFAULT_NUMBER_OF_ARTICLES, sample_news
 from .reviews import DEFAULT_NUMBER_OF_TEXTS, sample_reviews
 from .station import sample_table
 from .stories import DEFAULT_NUMBER_OF_STORIES, sample_stories
@@ -62,6 +63,20 @@ def read_pairs(spec: Spec, sides: Sides) -> PairSource:
     for split, (english, german) in sample_pairs(number).splits.items():
         rows = pairs.splits.setdefault(split, PairRows())
         for line, texts in enumerate(zip(english, german, strict=True), start=1):
+            add_pair(rows, pairs.bad_rows, *texts, (f"sample/{split}", line))
+    return pairs
+
+
+def read_news(spec: Spec, sides: Sides) -> PairSource:
+    """Generated articles and summaries; `sample:NUMBER` for so many.
+
+    Raises:
+        UserError: The number is none, or too small or large.
+    """
+    pairs = PairSource()
+    for split, both in sample_news(_number(spec, DEFAULT_NUMBER_OF_ARTICLES)).items():
+        rows = pairs.splits.setdefault(split, PairRows())
+        for line, texts in enumerate(zip(*both, strict=True), start=1):
             add_pair(rows, pairs.bad_rows, *texts, (f"sample/{split}", line))
     return pairs
 

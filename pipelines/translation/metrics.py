@@ -1,23 +1,16 @@
-"""How good translations are: BLEU, chrF, exact matches, error rates, intervals.
+"""How good translations are: BLEU, chrF, exact matches, error rates."""
 
-All of it comes from counts of matches by sentence, which are taken once: their sums
-over any sentences, be it all of them, those of like length, or a resample, give the
-scores of these.
-"""
-
-import itertools
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas
-from rapidfuzz.distance import Levenshtein
 from sacrebleu.metrics import BLEU, CHRF, TER
-from sacrebleu.metrics.base import Metric
+from sacrebleu.metrics.base import Metric as SacrebleuMetric
 
 from ..data.texts.languages import CHINESE, JAPANESE
+from ..reporting.page import Metric, Report
+from ..sequence_to_sequence.metrics import Measures, References, by_sentence, edits
 
 #: By language, the tokenizer where words have no spaces between them, by codes of two
 #: and of three letters. That of Chinese parts Han characters alone.
@@ -27,13 +20,6 @@ TOKENIZERS = dict.fromkeys(CHINESE, "zh") | (
 )
 
 _DEFAULT_TOKENIZER = "13a"
-_RESAMPLES = 1_000
-# Resamples drawn at a time, so that a large test set fits into memory.
-_DRAWN_TOGETHER = 50
-_PARTS_BY_LENGTH = 6
-# BLEU of fewer pairs than this is mostly chance.
-_LEAST_PAIRS_OF_A_PART = 25
-_LONGEST_NGRAM = 2
 
 # Of BLEU: the lengths of translation and reference, and of 1- to 4-grams the matches
 # and then the numbers. Of chrF, for 1 to 6 characters: the n-grams of the translation,
@@ -49,39 +35,9 @@ _BLEU, _CHRF, _BLEU_LC_TOK, _EXACT, _WER, _CER = (
 )
 _BETA = 2
 
-#: Streams of references: of some sentences some may be None, but not all.
-References = Sequence[Sequence[Any]]
 
-
-def count_matches(
-    hypotheses: Sequence[str], references: References, language: str
-) -> np.ndarray:
-    """By sentence what all scores are made of.
-
-    Args:
-        hypotheses: `N` translations, detokenised; one at least.
-        references: Streams of `N` references each, as sacreBLEU takes them.
-        language: That is translated to.
-
-    Returns:
-        float64 `[N, 44]`; sums over sentences are what `scores_from` takes.
-    """
-    columns = [
-        _sufficient_statistics(metric, hypotheses, references)
-        for metric in _metrics(language).values()
-    ]
-    counts = []
-    for text, known in zip(hypotheses, _by_sentence(references), strict=True):
-        words = _words(text, language)
-        of_words = [_edits(words, _words(other, language)) for other in known]
-        of_characters = [_edits(_plain(text), _plain(other)) for other in known]
-        is_exact = any(text.split() == other.split() for other in known)
-        counts.append([is_exact, True, *_fewest(of_words), *_fewest(of_characters)])
-    return np.concatenate([*columns, np.array(counts, float)], axis=1)
-
-
-def scores_from(counts: np.ndarray) -> dict[str, np.ndarray]:
-    """The metrics of sums `[..., 44]` of `count_matches`, an array `[...]` for each.
+class TranslationMeasures(Measures):
+    """BLEU and what is printed beside it.
 
     - `bleu`: as sacreBLEU has it, mixed case; tokenizer 13a, or that of `TOKENIZERS`.
     - `chrf`: chrF2 by sacreBLEU.
@@ -98,33 +54,119 @@ def scores_from(counts: np.ndarray) -> dict[str, np.ndarray]:
     The first three are of 100, the others of 1. Of several references errors count
     against that which needs the fewest edits.
     """
-    return {
-        "bleu": _bleu_from(counts[..., _BLEU]),
-        "chrf": _chrf_from(counts[..., _CHRF]),
-        "bleu_lc_tok": _bleu_from(counts[..., _BLEU_LC_TOK]),
-        "exact_match": _ratio(*np.moveaxis(counts[..., _EXACT], -1, 0)),
-        "wer": _ratio(*np.moveaxis(counts[..., _WER], -1, 0)),
-        "cer": _ratio(*np.moveaxis(counts[..., _CER], -1, 0)),
+
+    metrics: ClassVar[tuple[Metric, ...]] = (
+        Metric("bleu", "BLEU", digits=2),
+        Metric("chrf", "chrF", digits=2),
+        Metric("bleu_lc_tok", "BLEU, lower case", digits=2),
+        Metric("exact_match", "Exact match"),
+        Metric("wer", "Word error rate", higher_is_better=False),
+        Metric("cer", "Character error rate", higher_is_better=False),
+    )
+    headline = "bleu"
+    of_sentence = "chrf"
+    summarised: ClassVar[Mapping[str, tuple[float, str]]] = {
+        "bleu": (1, "BLEU"),
+        "chrf": (1, "chrF"),
+        "exact_match": (100, "% exact matches"),
+        "wer": (100, "% word errors"),
     }
 
+    def count(self, outputs: Sequence[str], references: References) -> np.ndarray:
+        columns = [
+            _sufficient_statistics(metric, outputs, references)
+            for metric in _metrics(self._language).values()
+        ]
+        counts = []
+        for text, known in zip(outputs, by_sentence(references), strict=True):
+            words = self._parted(text)
+            of_words = [edits(words, self._parted(other)) for other in known]
+            of_characters = [edits(_plain(text), _plain(other)) for other in known]
+            is_exact = any(text.split() == other.split() for other in known)
+            counts.append([is_exact, True, *_fewest(of_words), *_fewest(of_characters)])
+        return np.concatenate([*columns, np.array(counts, float)], axis=1)
 
-def corpus_scores(counts: np.ndarray) -> dict[str, float]:
-    """The metrics of all sentences `[N, 44]` together."""
-    scores = scores_from(counts.sum(axis=0))
-    return {name: float(score) for name, score in scores.items()}
-
-
-def sentence_scores(counts: np.ndarray) -> pandas.DataFrame:
-    """`bleu` and `chrf` of each sentence by itself, columns of `N` rows.
-
-    BLEU goes only as far as a sentence has n-grams.
-    """
-    return pandas.DataFrame(
-        {
-            "bleu": _bleu_from(counts[:, _BLEU], effective_order=True),
-            "chrf": _chrf_from(counts[:, _CHRF]),
+    def scores_from(self, counts: np.ndarray) -> dict[str, np.ndarray]:
+        return {
+            "bleu": _bleu_from(counts[..., _BLEU]),
+            "chrf": _chrf_from(counts[..., _CHRF]),
+            "bleu_lc_tok": _bleu_from(counts[..., _BLEU_LC_TOK]),
+            "exact_match": _ratio(*np.moveaxis(counts[..., _EXACT], -1, 0)),
+            "wer": _ratio(*np.moveaxis(counts[..., _WER], -1, 0)),
+            "cer": _ratio(*np.moveaxis(counts[..., _CER], -1, 0)),
         }
-    )
+
+    def of_sentences(self, counts: np.ndarray) -> pandas.DataFrame:
+        """`bleu` and `chrf`; BLEU goes only as far as a sentence has n-grams."""
+        return pandas.DataFrame(
+            {
+                "bleu": _bleu_from(counts[:, _BLEU], effective_order=True),
+                "chrf": _chrf_from(counts[:, _CHRF]),
+            }
+        )
+
+    def score(self, name: str, outputs: Sequence[str], references: References) -> float:
+        """One metric of all sentences, or `ter`, sacreBLEU's, of 100."""
+        metric = (_metrics(self._language) | {"ter": TER()}).get(name)
+        if metric is not None:
+            return float(metric.corpus_score(outputs, references).score)
+        return super().score(name, outputs, references)
+
+    def words(self, text: str) -> list[str]:
+        return _bleu(self._language).tokenizer(text).split()
+
+    def details(
+        self, references: References, counts: Mapping[str, np.ndarray]
+    ) -> dict[str, Any]:
+        """`signatures` of sacreBLEU by metric, and `bleu_details` by system."""
+        return {
+            "signatures": metrics_signatures(references, self._language),
+            "bleu_details": {name: bleu_details(each) for name, each in counts.items()},
+        }
+
+    def add_to(
+        self, report: Report, details: Mapping[str, Any], names: Mapping[str, str]
+    ) -> None:
+        report.text(
+            "BLEU and chrF are by sacreBLEU, of detokenised text. BLEU in lower case "
+            "is the form that most papers on small sets report. Exact match is the "
+            "fraction of translations that are equal to their reference. Error rates "
+            "are edits for each word, or character, of the reference."
+        )
+        headings = {metric.key: metric.heading for metric in self.metrics}
+        report.key_values(
+            "Signatures",
+            {
+                headings[name]: signature
+                for name, signature in details["signatures"].items()
+            },
+        )
+        report.table(
+            "What BLEU is made of",
+            [
+                "System",
+                *(f"{length}-grams, %" for length in (1, 2, 3, 4)),
+                "Brevity penalty",
+                "Length ratio",
+            ],
+            [
+                [
+                    names[name],
+                    *(f"{precision:.1f}" for precision in of_system["precisions"]),
+                    f"{of_system['brevity_penalty']:.3f}",
+                    f"{of_system['length_ratio']:.3f}",
+                ]
+                for name, of_system in details["bleu_details"].items()
+            ],
+            note="The part of the n-grams that stand in the reference, and the tokens "
+            "of the translations for each of the references.",
+        )
+
+    def _parted(self, text: str) -> list[str]:
+        """The words of error rates: tokens where no spaces part words."""
+        if tokenizer_of(self._language) != _DEFAULT_TOKENIZER:
+            text = _bleu(self._language).tokenizer(text)
+        return text.split()
 
 
 def bleu_details(counts: np.ndarray) -> dict[str, Any]:
@@ -144,74 +186,6 @@ def bleu_details(counts: np.ndarray) -> dict[str, Any]:
     }
 
 
-def bootstrap_intervals(
-    systems: Mapping[str, np.ndarray], *, seed: int
-) -> dict[str, dict[str, tuple[float, float]]]:
-    """By system the 95 % intervals of its metrics.
-
-    They are quantiles over resampled sentences, the same ones for all systems.
-
-    Args:
-        systems: Counts `[N, 44]` of each.
-        seed: Of the resampling.
-    """
-    counts = np.concatenate(list(systems.values()), axis=1)
-    number = len(counts)
-    generator = np.random.default_rng(seed)
-    sums = []
-    for _ in range(_RESAMPLES // _DRAWN_TOGETHER):
-        # How often each sentence is drawn: the sums need no more.
-        drawn = generator.multinomial(
-            number, np.full(number, 1 / number), size=_DRAWN_TOGETHER
-        )
-        sums.append(drawn.astype(float) @ counts)
-    resamples = np.split(np.concatenate(sums), len(systems), axis=1)
-    return {
-        name: {
-            metric: (
-                float(np.quantile(values, 0.025)),
-                float(np.quantile(values, 0.975)),
-            )
-            for metric, values in scores_from(of_system).items()
-        }
-        for name, of_system in zip(systems, resamples, strict=True)
-    }
-
-
-def bleu_by_length(
-    lengths: np.ndarray, systems: Mapping[str, np.ndarray]
-) -> pandas.DataFrame:
-    """BLEU of the pairs in parts of rising length and about equal size.
-
-    Args:
-        lengths: int `[N]`, of the sources.
-        systems: Counts `[N, 44]` by name.
-
-    Returns:
-        A row for each part: `shortest`, `longest`, `pairs`, and a column for each
-        system. Pairs of equal length are in one part.
-    """
-    number = min(_PARTS_BY_LENGTH, max(1, len(lengths) // _LEAST_PAIRS_OF_A_PART))
-    fractions = np.linspace(0, 1, number + 1)[1:-1]
-    edges = np.unique(np.quantile(lengths, fractions, method="higher"))
-    part_of = np.searchsorted(edges, lengths, side="left")
-    parts = []
-    for part in np.unique(part_of):
-        rows = np.flatnonzero(part_of == part)
-        parts.append(
-            {
-                "shortest": int(lengths[rows].min()),
-                "longest": int(lengths[rows].max()),
-                "pairs": len(rows),
-                **{
-                    name: float(_bleu_from(counts[rows, _BLEU].sum(axis=0)))
-                    for name, counts in systems.items()
-                },
-            }
-        )
-    return pandas.DataFrame(parts)
-
-
 def metrics_signatures(references: References, language: str) -> dict[str, str]:
     """By metric the signature of sacreBLEU that says how it is computed."""
     # What a signature says of the references is known after a first score.
@@ -223,30 +197,6 @@ def metrics_signatures(references: References, language: str) -> dict[str, str]:
         metric.corpus_score(["a"] * len(likewise[0]), likewise)
         signatures[name] = str(metric.get_signature())
     return signatures
-
-
-@dataclass(frozen=True)
-class NgramCount:
-    """How often one or two words stand in the translations and in the references."""
-
-    ngram: str
-    translations: int
-    references: int
-
-    @property
-    def surplus(self) -> int:
-        """How many more there are in the translations."""
-        return self.translations - self.references
-
-
-def count_ngrams(
-    translations: Sequence[str], references: Sequence[str], language: str
-) -> list[NgramCount]:
-    """The words and pairs of words, from those said too often to those too seldom."""
-    said = Counter(_ngrams(translations, language))
-    wanted = Counter(_ngrams(references, language))
-    counts = [NgramCount(ngram, said[ngram], wanted[ngram]) for ngram in said | wanted]
-    return sorted(counts, key=lambda count: (-count.surplus, count.ngram))
 
 
 def tokenizer_of(language: str) -> str:
@@ -261,28 +211,7 @@ def bleu_coverage(targets: Sequence[str], language: str) -> float:
     return float(np.mean([len(tokenize(text).split()) >= 4 for text in targets]))
 
 
-def corpus_score(
-    name: str, hypotheses: Sequence[str], references: References, language: str
-) -> float:
-    """One measure of all sentences: of `scores_from`, or `ter`, sacreBLEU's, of 100."""
-    metric = (_metrics(language) | {"ter": TER()}).get(name)
-    if metric is not None:
-        return float(metric.corpus_score(hypotheses, references).score)
-    return corpus_scores(count_matches(hypotheses, references, language))[name]
-
-
-def in_streams(references: Sequence[Sequence[str]]) -> References:
-    """The references of each sentence as streams."""
-    return list(itertools.zip_longest(*references))
-
-
-def nearest(hypothesis: str, references: Sequence[str], language: str) -> str:
-    """Of several references that with the fewest edits of words."""
-    words = _words(hypothesis, language)
-    return min(references, key=lambda other: _edits(words, _words(other, language))[0])
-
-
-def _metrics(language: str) -> dict[str, Metric]:
+def _metrics(language: str) -> dict[str, SacrebleuMetric]:
     return {
         "bleu": _bleu(language),
         "chrf": CHRF(beta=_BETA),
@@ -295,24 +224,8 @@ def _bleu(language: str, *, lowercase: bool = False) -> BLEU:
     return BLEU(tokenize=tokenizer_of(language), lowercase=lowercase, force=True)
 
 
-def _by_sentence(references: References) -> Iterator[list[str]]:
-    for known in zip(*references, strict=True):
-        yield [text for text in known if text is not None]
-
-
-def _words(text: str, language: str) -> list[str]:
-    if tokenizer_of(language) != _DEFAULT_TOKENIZER:
-        text = _bleu(language).tokenizer(text)
-    return text.split()
-
-
 def _plain(text: str) -> str:
     return " ".join(text.split())
-
-
-def _edits(said: Sequence[str], wanted: Sequence[str]) -> tuple[int, int]:
-    """The edits of what is said, and the length of what is wanted."""
-    return Levenshtein.distance(said, wanted), len(wanted)
 
 
 def _fewest(edits: list[tuple[int, int]]) -> tuple[int, int]:
@@ -321,7 +234,7 @@ def _fewest(edits: list[tuple[int, int]]) -> tuple[int, int]:
 
 
 def _sufficient_statistics(
-    metric: Metric, hypotheses: Sequence[str], references: References
+    metric: SacrebleuMetric, hypotheses: Sequence[str], references: References
 ) -> np.ndarray:
     """What sacreBLEU counts in each sentence, float64 `[N, K]`."""
     # sacreBLEU has no public name for it; this one is that of 2.6.0.
@@ -372,12 +285,3 @@ def _ratio(above: Any, below: Any, otherwise: float = 0.0) -> np.ndarray:
     above, below = np.broadcast_arrays(np.asarray(above, float), below)
     quotients = np.full(above.shape, otherwise)
     return np.divide(above, below, out=quotients, where=below != 0)
-
-
-def _ngrams(texts: Sequence[str], language: str) -> Iterator[str]:
-    tokenize = _bleu(language).tokenizer
-    for text in texts:
-        words = tokenize(text).split()
-        for length in range(1, _LONGEST_NGRAM + 1):
-            for start in range(len(words) - length + 1):
-                yield " ".join(words[start : start + length])

@@ -1,407 +1,66 @@
 """Translation, fulfilling the contract of a task."""
 
-import dataclasses
-import functools
-import itertools
 import logging
 from collections.abc import Collection, Sequence
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import keras
-import numpy as np
-import pandas
-import tensorflow as tf
-
-from ..cards import TextAnswer
-from ..core.ensembles import refuse_strangers
-from ..core.evaluation import RowScores
-from ..core.files import read_json, write_json
-from ..core.optional import of_baselines
-from ..core.portable import Portable
-from ..core.runs import Run
-from ..core.task import Servable, Task
-from ..data.digests import sha256
 from ..data.texts.sentence_pairs import (
-    PairSplit,
     SentencePairs,
-    load_sentence_pairs,
-    load_test_pairs,
 )
-from ..data.texts.stored_texts import Texts
+from ..sequence_to_sequence.batches import PairDataModule
+from ..sequence_to_sequence.report import Wording
+from ..sequence_to_sequence.task import SequenceToSequenceTask
 from .baselines import Baseline, fit_baselines
 from .cli import TASK
 from .config import (
-    PAIR_COLUMNS,
-    READING,
     TranslationConfig,
-    TranslationEvaluationConfig,
 )
-from .data import Batch, PairDataModule
-from .long_texts import usual_splitting
-from .metrics import bleu_coverage, corpus_score, in_streams
-from .model import TranslationModel, build_model, compile_model
-from .report import TranslationResult
-from .serving import TranslationServing
-from .subwords import Subwords, describe_subwords, fit_subwords
-from .translator import Translator
+from .metrics import TranslationMeasures, bleu_coverage
 
 logger = logging.getLogger("recurra")
 
-#: A model, or several that translate as one.
-Models = TranslationModel | tuple[TranslationModel, ...]
-
-_ALIGNMENTS_SHOWN = 12
-_SUBWORDS = ("source.model", "target.model")
-# Values of `training.monitor` of which the lowest is the best.
-_LOWEST = ("val_loss", "ter", "wer")
-# Sentences of a warm-up request.
-_EXAMPLES = 2
-# Sentences that smaller weights are measured by.
-_HELD_OUT = 50
-# Pairs that tell as much of lengths as millions would.
-_MEASURED_PAIRS = 20_000
-# Sources whose lengths are measured together.
-_ENCODED_TOGETHER = 10_000
-# Of training targets, before it is said that they could not be.
-_MOST_CUT_OFF = 0.01
+BASELINE_NAMES = {
+    "copy": "Copy of the source",
+    "lexicon": "Word by word (IBM model 1)",
+}
 
 
-class TranslationTask(Task[TranslationConfig, SentencePairs, PairDataModule]):
+class TranslationTask(SequenceToSequenceTask[TranslationConfig]):
     """Sentences of one language to another."""
 
     definition = TASK
-    overridable: ClassVar[Collection[str]] = ("decoding",)
+    measures_class = TranslationMeasures
+    action = "Translate"
+    output = "translation"
+    lowest: ClassVar[Collection[str]] = ("val_loss", "ter", "wer")
 
-    def __init__(self, configuration: TranslationConfig, run: Run):
-        super().__init__(configuration, run)
-        # Tracing a translator's graphs takes seconds: once for all epochs and splits.
-        self._translators: list[tuple[Models, int, Translator]] = []
-
-    @classmethod
-    def load(cls, configuration: TranslationConfig) -> SentencePairs:
-        data = configuration.data
-        return load_sentence_pairs(
-            data.spec,
-            source=data.source,
-            target=data.target,
-            pair_columns=PAIR_COLUMNS,
-            rules=data.rules,
-            validation_fraction=data.validation_fraction,
-            test_fraction=data.test_fraction,
-            max_carved=data.max_carved,
-            test_data=data.test_data,
-            max_bad_fraction=data.max_bad_fraction,
-            seed=data.split_seed,
-            reading=data.reading,
+    def wording(self, data: SentencePairs) -> Wording:
+        return Wording(
+            f"Translation {data.source} to {data.target}",
+            self.output,
+            "translations",
+            BASELINE_NAMES,
         )
 
-    def load_test(self, spec: str, **options: Any) -> SentencePairs:
-        trained_on = self.configuration.data
-        languages = {side: options.get(side) for side in ("source", "target")}
-        # Columns of other languages are others.
-        kept = None if any(languages.values()) else self.run.reading_plan
-        data = load_test_pairs(
-            spec,
-            source=languages["source"] or trained_on.source,
-            target=languages["target"] or trained_on.target,
-            pair_columns=PAIR_COLUMNS,
-            max_bad_fraction=trained_on.max_bad_fraction,
-            reading={key: options[key] for key in READING if key in options},
-            kept=kept,
+    def languages(self, data: SentencePairs | None = None) -> tuple[str, str]:
+        named = data or self.configuration.data
+        return named.source, named.target
+
+    def chosen_monitor(self, data: SentencePairs) -> str:
+        """A line of the log says why."""
+        targets = data.splits["validation"].target.tolist()
+        covered = bleu_coverage(targets, data.target)
+        chosen = "bleu" if covered >= 0.5 else "exact_match"
+        logger.info(
+            "The best epoch is that of the best %s on validation, where %.0f %% of the "
+            "targets have the four words that BLEU looks at (training.monitor chooses)",
+            chosen,
+            100 * covered,
         )
-        parts = list(data.splits.values())
-        if len(parts) > 1:
-            logger.info("%s: evaluated as one test: %s", spec, ", ".join(data.splits))
-        test = PairSplit(
-            Texts.of(itertools.chain.from_iterable(part.source for part in parts)),
-            Texts.of(itertools.chain.from_iterable(part.target for part in parts)),
-        )
-        return dataclasses.replace(data, splits={"test": test})
-
-    def metadata(self, data: SentencePairs) -> dict[str, Any]:
-        hashes = {
-            name: sha256(split.source, split.target)
-            for name, split in data.splits.items()
-        }
-        return data.as_dict() | {"sha256": hashes}
-
-    def fit_preprocessing(self, data: SentencePairs) -> None:
-        train = data.splits["train"]
-        subwords = self.configuration.subwords
-        if self.configuration.model.copy_source:
-            # What the source alone has can be copied too.
-            subwords = subwords.model_copy(update={"vocabulary_threshold": 0})
-        fit_subwords(
-            subwords,
-            train.source,
-            train.target,
-            self.run.assets,
-            # Not that of the weights: runs with other weights can make an ensemble.
-            self.configuration.data.split_seed,
-        )
-        self._fit_lengths(train)
-        if self.configuration.training.monitor is None:
-            targets = data.splits["validation"].target.tolist()
-            chosen = _monitor_of(targets, data.target)
-            write_json(self._monitor_file, {"monitor": chosen})
-
-    def _fit_lengths(self, train: PairSplit) -> None:
-        """Keeps how long sources are, and how texts are to be split by that."""
-        rows = np.linspace(0, len(train) - 1, _MEASURED_PAIRS).round().astype(int)
-        rows = np.unique(rows)
-        lengths = np.concatenate(
-            [
-                self._subwords.source.encode(part).row_lengths().numpy()
-                for part in train.source.parts(_ENCODED_TOGETHER)
-            ]
-        )
-        targets = self._subwords.target.encode(train.target[rows].tolist())
-        lengths_of_both = np.stack([lengths[rows], targets.row_lengths().numpy()], 1)
-        splitting = usual_splitting(train.source[rows].tolist(), lengths_of_both)
-        if splitting != "sentences":
-            logger.info(
-                "Targets are not as long as their sources let expect, so a text is "
-                "parted into %s (decoding.split chooses)",
-                "lines" if splitting == "lines" else "nothing",
-            )
-        self._warn_of_short_limits(lengths_of_both)
-        longest = max(1, int(lengths.max()))
-        write_json(
-            self._lengths_file, {"longest_source": longest, "splitting": splitting}
-        )
-
-    def _warn_of_short_limits(self, lengths: np.ndarray) -> None:
-        decoding = self.configuration.decoding
-        source, target = lengths.T
-        limits = np.ceil(decoding.max_length_ratio * source) + decoding.longest_extra
-        longer = float((target > limits).mean())
-        if longer > _MOST_CUT_OFF:
-            logger.warning(
-                "%.1f %% of the training targets have more pieces than "
-                "decoding.max_length_ratio and decoding.longest_extra let a "
-                "translation have; raise them",
-                100 * longer,
-            )
-
-    @property
-    def monitor(self) -> str:  # type: ignore[override]
-        """The column of what `training.monitor` says, or of what the data ask for."""
-        return _column(self._monitored)
-
-    @property
-    def monitors_highest(self) -> bool:  # type: ignore[override]
-        return self._monitored not in _LOWEST
-
-    @classmethod
-    def monitor_of_search(cls, configuration: TranslationConfig) -> tuple[str, bool]:
-        """What `training.monitor` names, or the loss, which fits any targets."""
-        named = configuration.training.monitor or "val_loss"
-        return _column(named), named not in _LOWEST
-
-    @functools.cached_property
-    def _monitored(self) -> str:
-        given = self.configuration.training.monitor
-        if given is not None:
-            return given
-        if not self._monitor_file.is_file():
-            # A run of before there was a choice.
-            return "bleu"
-        return str(read_json(self._monitor_file)["monitor"])
-
-    def build(self) -> TranslationModel:
-        return build_model(self.configuration, self._subwords)
-
-    def compile(self, model: keras.Model, steps_per_epoch: int) -> None:
-        compile_model(model, self.configuration, steps_per_epoch)
-
-    def data_module(self, data: SentencePairs) -> PairDataModule:
-        training = self.configuration.training
-        return PairDataModule(
-            data,
-            self._subwords,
-            batch_tokens=training.batch_tokens,
-            batch_size=training.batch_size,
-            seed=self.configuration.seed,
-            sampling_alpha=self.configuration.subwords.sampling_alpha,
-        )
-
-    def epoch_metrics(
-        self, model: keras.Model, data_module: PairDataModule
-    ) -> dict[str, float]:
-        """`val_bleu`, and what is monitored beside it, of greedy translations."""
-        sources, targets = self._to_translate(data_module.data.splits["validation"])
-        most = self.configuration.training.bleu_sentences
-        # Evenly from all of them, which may stand in some order.
-        rows = np.unique(np.linspace(0, len(sources) - 1, most).round().astype(int))
-        translations, _ = self._translator(model, beam_size=1).translate(
-            [sources[row] for row in rows]
-        )
-        references = in_streams([targets[row] for row in rows])
-        measures = dict.fromkeys(("bleu", self._monitored))
-        measures.pop("val_loss", None)
-        language = data_module.data.target
-        return {
-            f"val_{name}": corpus_score(name, translations, references, language)
-            for name in measures
-        }
-
-    def loss_weight(self, batch: Batch) -> tf.Tensor:
-        """The real pieces of the target, over which the loss is a mean."""
-        _, _, weights = batch
-        return tf.reduce_sum(weights)
-
-    def after_training(self, model: keras.Model, data_module: PairDataModule) -> None:
-        """Writes the padded fraction; probabilities are not calibrated."""
-        write_json(
-            self.run.padding_file,
-            {"padded_fraction": data_module.training.padded_fraction()},
-        )
+        return chosen
 
     def fit_baselines(self, data_module: PairDataModule) -> dict[str, Baseline]:
         return fit_baselines(data_module.data.splits["train"], self.configuration.seed)
 
-    def evaluate(
-        self,
-        model: Models,
-        data_module: PairDataModule,
-        split: str,
-        options: TranslationEvaluationConfig,
-    ) -> TranslationResult | RowScores:
-        translator = self._translator(model)
-        data = data_module.data
-        pairs = data.splits[split]
-        given = pairs.source.tolist(), pairs.target.tolist()
-        log_probabilities, pieces = translator.score(*given)
-        if options.score:
-            return RowScores(
-                pandas.DataFrame(
-                    {
-                        "log_probability": log_probabilities,
-                        "pieces": pieces,
-                        "source": given[0],
-                        "target": given[1],
-                    }
-                )
-            )
-        sources, targets = self._to_translate(pairs)
-        translations, scores = translator.translate(sources)
-        baselines = of_baselines(
-            self.kept_baselines(), lambda baseline: baseline.translate(sources)
-        )
-        return TranslationResult(
-            data,
-            split,
-            sources,
-            targets,
-            translations,
-            baselines,
-            scores=scores.tolist(),
-            perplexity=float(
-                np.exp(-log_probabilities.sum(dtype=np.float64) / pieces.sum())
-            ),
-            align=lambda: translator.align(sources[:_ALIGNMENTS_SHOWN]),
-            describe_subwords=lambda: describe_subwords(self._subwords, pairs),
-            padded_fraction=self.run.padded_fraction,
-            seed=self.configuration.seed,
-            measure=self._monitored,
-        )
-
-    def ensemble(self, models: Sequence[keras.Model], others: Sequence[Task]) -> Models:
-        facts = ("source", "target", "sha256")
-        refuse_strangers(self, others, facts=facts, assets=_SUBWORDS)
-        return tuple(models)
-
-    def servable(self, model: Models) -> Servable:
-        translator = self._translator(model)
-        serving = TranslationServing(translator, self._subwords)
-        predictions = pandas.read_csv(self.run.predictions_file, keep_default_na=False)
-        texts = {"text": predictions["source"][:_EXAMPLES].to_numpy(object)}
-        data = self.configuration.data
-        return Servable(
-            module=serving,
-            signatures=serving.signatures(),
-            answer=TextAnswer(
-                output="translation",
-                action="Translate",
-                source=data.source,
-                target=data.target,
-            ),
-            examples={
-                "serving_default": texts,
-                "nbest": texts | {"k": np.int32(2)},
-                "sample": texts | {"temperature": np.float32(1), "seed": np.int32(0)},
-                "attend": texts,
-                "score": texts | {"translation": texts["text"]},
-            },
-            details={"ensemble_size": len(translator.models)},
-            requires=["tensorflow_text"],
-            independent_rows=["serving_default", "nbest", "attend", "score"],
-        )
-
-    def portable(self, model: Models) -> Portable:
-        return self._translator(model).portable()
-
-    def held_out_inputs(self) -> dict[str, Any]:
-        rows = pandas.read_csv(self.run.predictions_file, keep_default_na=False)
-        return {"text": rows["source"][:_HELD_OUT].astype(str).to_numpy(object)}
-
-    def _to_translate(self, pairs: PairSplit) -> tuple[list[str], list[list[str]]]:
-        """Sources to translate, and the right targets of each."""
-        targets = [[target] for target in pairs.target]
-        if not self.configuration.data.any_target:
-            return pairs.source.tolist(), targets
-        by_source: dict[str, list[str]] = {}
-        for source, target in zip(pairs.source, pairs.target, strict=True):
-            by_source.setdefault(source, []).append(target)
-        return list(by_source), list(by_source.values())
-
-    def _translator(self, model: Models, beam_size: int | None = None) -> Translator:
-        decoding = self.configuration.decoding
-        if beam_size is not None:
-            decoding = decoding.model_copy(update={"beam_size": beam_size})
-        for known, beams, translator in self._translators:
-            if known is model and beams == decoding.beam_size:
-                return translator
-        lengths = read_json(self._lengths_file)
-        translator = Translator(
-            model if isinstance(model, tuple) else [model],
-            self._subwords,
-            decoding,
-            lengths["longest_source"],
-            self.configuration.data.target,
-            # Runs of before it was kept are of translations.
-            lengths.get("splitting", "sentences"),
-        )
-        self._translators.append((model, decoding.beam_size, translator))
-        return translator
-
-    @functools.cached_property
-    def _subwords(self) -> Subwords:
-        return Subwords(self.run.assets)
-
-    @property
-    def _lengths_file(self) -> Path:
-        return self.run.assets / "lengths.json"
-
-    @property
-    def _monitor_file(self) -> Path:
-        return self.run.assets / "monitor.json"
-
-
-def _column(monitored: str) -> str:
-    """Of the history, by the value of `training.monitor`."""
-    return monitored if monitored == "val_loss" else f"val_{monitored}"
-
-
-def _monitor_of(targets: Sequence[str], language: str) -> str:
-    """The measure that says most of such targets; a line of the log says why."""
-    covered = bleu_coverage(targets, language)
-    chosen = "bleu" if covered >= 0.5 else "exact_match"
-    logger.info(
-        "The best epoch is that of the best %s on validation, where %.0f %% of the "
-        "targets have the four words that BLEU looks at (training.monitor chooses)",
-        chosen,
-        100 * covered,
-    )
-    return chosen
+    def baseline_outputs(self, baseline: Baseline, sources: Sequence[str]) -> list[str]:
+        return baseline.translate(sources)

@@ -21,7 +21,7 @@ from . import deadlines
 from .batching import QUEUES_OF_SHAPES, join
 from .restoring import fill_by_objects
 from .signatures import DEFAULT_SIGNATURE, Run, Signature, TensorInfo
-from .tensorflow_internals import make_call
+from .tensorflow_internals import GraphCall
 
 with contextlib.suppress(ImportError):
     # Registers operations that models of texts use, as TensorFlow Serving has them.
@@ -85,6 +85,7 @@ class LoadedModel:
         self.tf_examples: dict[str, Any] = {}
         self._settings = settings
         self._ran = ran
+        self._to_prepare: list[tuple[str, GraphCall]] = []
         graph = tf.Graph()
         self._session = tf.compat.v1.Session(
             graph=graph,
@@ -121,6 +122,7 @@ class LoadedModel:
         self._session.close()
         del self._session
         self.signatures = {}
+        self._to_prepare = []
         # The graph refers to itself; what it holds may be large.
         gc.collect()
 
@@ -130,12 +132,14 @@ class LoadedModel:
         inputs = _infos(definition.inputs, graph)
         outputs = _infos(definition.outputs, graph)
         fetched = [info.tensor for info in outputs]
-        alone = self._call([info.tensor for info in inputs], fetched)
+        alone = GraphCall(self._session, [info.tensor for info in inputs], fetched)
+        alone.prepare()
         number = _queues(inputs, outputs) if self._is_joined(name) else 0
         queues = []
         if number:
             queues = [
-                self._call(
+                GraphCall(
+                    self._session,
                     [tensor.name for tensor in ends.inputs],
                     [
                         tensor.name
@@ -145,31 +149,44 @@ class LoadedModel:
                             ends.rows_of_batch,
                         )
                     ],
-                    # Few signatures ever need the further queues.
-                    at_once=queue == 0,
                 )
-                for queue, ends in enumerate(
-                    join(
-                        graph_def,
-                        [(info.tensor, _spec(info)) for info in inputs],
-                        fetched,
-                        number,
-                        self._settings.batching,
-                    )
+                for ends in join(
+                    graph_def,
+                    [(info.tensor, _spec(info)) for info in inputs],
+                    fetched,
+                    number,
+                    self._settings.batching,
                 )
             ]
+            # Few signatures ever need the further queues.
+            self._to_prepare.append((name, queues[0]))
         return Signature(
             name,
             definition,
             inputs,
             outputs,
-            alone,
-            queues,
+            self._in_time(alone),
+            [self._in_time(queue) for queue in queues],
             rows_joined=self._settings.batching.rows,
             most_rows=self._settings.limits.rows,
             most_bytes=self._settings.limits.body_bytes,
             ran=self._ran,
         )
+
+    @property
+    def joins_later(self) -> bool:
+        """Whether `start_joining` has something to do."""
+        return bool(self._to_prepare)
+
+    def start_joining(self) -> None:
+        """Joins requests from now on; until then each is run alone.
+
+        It takes about half as long as loading, and the model answers meanwhile.
+        """
+        while self._to_prepare:
+            name, queue = self._to_prepare.pop()
+            queue.prepare()
+            self.signatures[name].start_joining()
 
     def _is_joined(self, signature: str) -> bool:
         """Whether somebody who knows the model says that its rows are independent."""
@@ -181,9 +198,8 @@ class LoadedModel:
             or f"{self._name}:{signature}" in named
         )
 
-    def _call(self, feeds: list[str], fetches: list[str], at_once: bool = True) -> Run:
+    def _in_time(self, call: GraphCall) -> Run:
         """Runs part of the graph until the request's deadline."""
-        call = make_call(self._session, feeds, fetches, at_once)
         most_seconds = self._settings.limits.seconds
 
         def in_time(arrays: Sequence[np.ndarray]) -> Sequence[np.ndarray]:

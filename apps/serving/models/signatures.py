@@ -105,6 +105,10 @@ class Signature:
         """Whether concurrent requests can be joined."""
         return self._queues.number > 0
 
+    def start_joining(self) -> None:
+        """Joins requests from now on; until then each is run alone."""
+        self._queues.open()
+
     def run(self, arrays: Mapping[str, np.ndarray]) -> Arrays:
         """Answers one request: one array per output.
 
@@ -190,18 +194,24 @@ class _QueuesByShape:
 
     def __init__(self, queues: Sequence[Run]):
         self.number = len(queues)
-        self._free = list(queues)
+        self._shut = list(queues)
+        self._free: list[Run] = []
         self._used: dict[tuple, Run] = {}
         self._running: collections.Counter[tuple] = collections.Counter()
         self._company_at = -math.inf
         self._lock = threading.Lock()
+
+    def open(self) -> None:
+        """Gives out queues from now on."""
+        with self._lock:
+            self._free, self._shut = self._free + self._shut, []
 
     @contextlib.contextmanager
     def entered(self, shapes: tuple) -> Iterator[Run | None]:
         """The queue of the requests of these shapes, while one of them runs.
 
         None if there is nothing to wait for, since no other runs and none was joined a
-        moment ago, or if all queues are taken by other shapes.
+        moment ago, or if all queues are shut or taken by other shapes.
         """
         with self._lock:
             has_company = (

@@ -3,26 +3,17 @@
 Tested on TensorFlow 2.21.0. Nothing else in the server depends on such names.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import config_pb2
 from tensorflow.python.client import pywrap_tf_session
 
-# Arrays of the fed tensors and how many seconds there are in, arrays of the fetched
-# tensors out.
-GraphCall: TypeAlias = Callable[[Sequence[np.ndarray], float], Sequence[np.ndarray]]
 
-
-def make_call(
-    session: tf.compat.v1.Session,
-    feeds: Sequence[str],
-    fetches: Sequence[str],
-    at_once: bool,
-) -> GraphCall:
-    """A function that runs part of a session's graph, and fails when its time is up.
+class GraphCall:
+    """Part of a session's graph as a function that fails when its time is up.
 
     `Session.run` spends several times as long in Python before it comes to this. A
     callable made by `_make_callable_from_options` has one limit for all its calls.
@@ -31,44 +22,58 @@ def make_call(
         session: It runs the graph.
         feeds: Names of the tensors that are fed, in the order of the arrays.
         fetches: Names of the tensors that are fetched, in the order of the results.
-        at_once: Whether the graph is prepared now, and not by the first call.
     """
 
-    def ends(names: Sequence[str]) -> list[Any]:
-        graph = session.graph
-        return [graph.get_tensor_by_name(name)._as_tf_output() for name in names]
+    def __init__(
+        self,
+        session: tf.compat.v1.Session,
+        feeds: Sequence[str],
+        fetches: Sequence[str],
+    ):
+        fed = [session.graph.get_tensor_by_name(name) for name in feeds]
+        self._session = session
+        self._dtypes = [tensor.dtype for tensor in fed]
+        self._fed = [tensor._as_tf_output() for tensor in fed]
+        self._fetched = [
+            session.graph.get_tensor_by_name(name)._as_tf_output() for name in fetches
+        ]
+        session._extend_graph()
 
-    fed, fetched = ends(feeds), ends(fetches)
-    session._extend_graph()
-
-    def call(arrays: Sequence[np.ndarray], seconds: float) -> Sequence[np.ndarray]:
+    def __call__(
+        self, arrays: Sequence[np.ndarray], seconds: float
+    ) -> Sequence[np.ndarray]:
+        """Arrays of the fed tensors in, arrays of the fetched tensors out."""
         options = config_pb2.RunOptions(timeout_in_ms=max(1, int(seconds * 1000)))
         serialized = pywrap_tf_session.TF_NewBufferFromString(
             options.SerializeToString()
         )
         try:
             return pywrap_tf_session.TF_SessionRun_wrapper(
-                session._session,
+                self._session._session,
                 serialized,
-                dict(zip(fed, arrays, strict=True)),
-                fetched,
+                dict(zip(self._fed, arrays, strict=True)),
+                self._fetched,
                 [],
                 None,
             )
         finally:
             pywrap_tf_session.TF_DeleteBuffer(serialized)
 
-    # TensorFlow prepares the graph at the first call, before it looks at what is fed.
-    # An array that no input takes is refused then, and nothing runs.
-    if feeds and at_once:
-        is_text = session.graph.get_tensor_by_name(feeds[0]).dtype == tf.string
+    def prepare(self) -> None:
+        """Does what TensorFlow else does at the first call: it optimises the graph.
+
+        It does so before it looks at what is fed. An array that no input takes is
+        refused then, and nothing runs.
+        """
+        if not self._dtypes:
+            return
+        is_text = self._dtypes[0] == tf.string
         misfit = np.zeros([], np.float32) if is_text else np.array(b"", object)
         try:
-            call([misfit] * len(feeds), 1.0)
+            self([misfit] * len(self._dtypes), 1.0)
         except tf.errors.InvalidArgumentError as error:
             if "Expects arg" not in error.message:
                 raise
-    return call
 
 
 def captured_variables(

@@ -5,7 +5,7 @@ import contextlib
 import dataclasses
 import enum
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -138,7 +138,7 @@ class Repository:
         self._in_step = in_step
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="loader")
         self._refreshing = asyncio.Lock()
-        self._frees: set[asyncio.Task] = set()
+        self._tasks: set[asyncio.Task] = set()
         self._unreadable: set[str] = set()
         self.unloaded: set[str] = set()
         self.models: dict[str, Model] = {}
@@ -191,6 +191,19 @@ class Repository:
                 model = self.models.pop(name)
                 for version in model.available.values():
                     self._unload(model, version)
+            # Once all is served that can be, since it takes the loader's thread.
+            for version in self.available():
+                if version.loaded is not None and version.loaded.joins_later:
+                    self._meanwhile(self._aside(self._start_joining, version))
+
+    def _start_joining(self, version: Version) -> None:
+        if version.state is State.AVAILABLE and version.loaded is not None:
+            version.loaded.start_joining()
+
+    def _meanwhile(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     @contextlib.contextmanager
     def _noting_unreadable(self, folder: Path) -> Iterator[None]:
@@ -270,7 +283,7 @@ class Repository:
         for model in self.models.values():
             for version in model.available.values():
                 self._unload(model, version)
-        await asyncio.gather(*self._frees)
+        await asyncio.gather(*self._tasks)
         self._loader.shutdown()
 
     def find(
@@ -406,9 +419,7 @@ class Repository:
         version.state = State.UNLOADING
         if not version.requests:
             version.unused.set()
-        task = asyncio.create_task(self._free(version))
-        self._frees.add(task)
-        task.add_done_callback(self._frees.discard)
+        self._meanwhile(self._free(version))
         logger.info("%s version %d is no longer served", model.name, version.number)
 
     async def _free(self, version: Version) -> None:

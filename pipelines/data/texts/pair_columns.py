@@ -15,14 +15,11 @@ from ..reading import Decision
 from ..splits import splits_among, warn_of_split_column
 from .languages import find_languages, language_called, told_apart
 from .pair_rows import Sides
-
-#: Names of columns that are no language, in order of preference, whatever their case.
-SOURCE_COLUMNS = ("source", "src")
-TARGET_COLUMNS = ("target", "tgt", "trg", "reference", "ref")
+from .usual_names import SIDE_COLUMNS
 
 # Names of further columns that make a line a header beside a language.
 _USUAL = frozenset(
-    (*SOURCE_COLUMNS, *TARGET_COLUMNS, "id", "text", "sentence", "translation", "mt")
+    (*itertools.chain(*SIDE_COLUMNS), "id", "text", "sentence", "translation", "mt")
 )
 _NUMBERS = "numbers alone"
 _SAMPLED_ROWS = 1_000
@@ -98,7 +95,7 @@ def find_named(names: Sequence[str], sides: Sides) -> tuple[int | None, int | No
     """The columns whose names say that they hold a side.
 
     A column is named by the language, in whatever language or among other words
-    ("text_en"), or else "source" or "target".
+    ("text_en"), or else by one of the usual names.
     """
     listed = [name.strip() for name in names]
     found = list(find_languages(listed, sides.source, sides.target))
@@ -111,7 +108,7 @@ def find_named(names: Sequence[str], sides: Sides) -> tuple[int | None, int | No
                 if name not in found and code in map(language_called, _words(name))
             ]
             found[side] = same[0] if len(same) == 1 else None
-    for side, usual in enumerate((SOURCE_COLUMNS, TARGET_COLUMNS)):
+    for side, usual in enumerate(sides.columns):
         free = {name.lower(): name for name in listed if name not in found}
         if found[side] is None:
             found[side] = next((free[name] for name in usual if name in free), None)

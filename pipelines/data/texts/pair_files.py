@@ -21,8 +21,6 @@ from ..sources import Spec
 from ..splits import in_order, is_test, split_of_name
 from .languages import find_language, find_languages
 from .pair_columns import (
-    SOURCE_COLUMNS,
-    TARGET_COLUMNS,
     Column,
     find_columns,
     find_named,
@@ -259,7 +257,7 @@ def _both(names: Mapping[str, Any], sides: Sides) -> tuple[str | None, str | Non
     if one is None and other is None:
         usual = [
             next((name for name in names if name.lower() in words), None)
-            for words in (SOURCE_COLUMNS, TARGET_COLUMNS)
+            for words in sides.columns
         ]
         if None not in usual:
             return usual[0], usual[1]

@@ -9,6 +9,7 @@ from ..files.tables import BadRow, Location, Locations, is_missing
 from ..reading import PlanBuilder
 from .normalised_text import normalise_text
 from .stored_texts import TextStore
+from .usual_names import SIDE_COLUMNS, SideColumns
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class Sides:
         source, target: the languages.
         pair_columns: names of a column whose values hold both sides: a text for each of
             several languages.
+        columns: usual names of the columns of either side.
         plan: takes what is decided of the files: ``source_column``, ``target_column``,
             and how tables are read.
         are_tests: whether files under other names than a split's are test sets, and
@@ -28,6 +30,7 @@ class Sides:
     source: str
     target: str
     pair_columns: Sequence[str] = ()
+    columns: SideColumns = SIDE_COLUMNS
     plan: PlanBuilder = field(default_factory=PlanBuilder)
     are_tests: bool = False
 

@@ -20,6 +20,7 @@ from .pair_rows import PairRows, PairSource, Sides
 from .pair_rules import PairChecks, PairRulesConfig, check_pairs
 from .stored_texts import Texts
 from .text_description import quantiles
+from .usual_names import SIDE_COLUMNS, SideColumns
 
 logger = logging.getLogger("recurra")
 
@@ -115,6 +116,8 @@ def load_sentence_pairs(
     source: str,
     target: str,
     pair_columns: Sequence[str] = (),
+    side_columns: SideColumns = SIDE_COLUMNS,
+    content: str = SENTENCE_PAIRS,
     rules: PairRulesConfig | None = None,
     validation_fraction: float = 0.05,
     test_fraction: float = 0.05,
@@ -145,6 +148,8 @@ def load_sentence_pairs(
         source, target: the languages: endings of files, names of columns, ``xml:lang``.
         pair_columns: names of a column whose values hold both sides, a text for each
             of several languages.
+        side_columns: usual names of the columns of either side.
+        content: that says which sources there are, as of ``data.sources``.
         rules: which training pairs are left out; the defaults if None.
         validation_fraction: the fraction of the training pairs to carve a validation
             split of, where the data bring none. 0: no validation split.
@@ -166,8 +171,8 @@ def load_sentence_pairs(
             too few pairs are left.
     """
     check_fractions(validation_fraction, test_fraction)
-    sides = Sides(source, target, pair_columns, PlanBuilder(reading))
-    pairs = _read(spec, sides, max_bad_fraction)
+    sides = Sides(source, target, pair_columns, side_columns, PlanBuilder(reading))
+    pairs = _read(spec, content, sides, max_bad_fraction)
     if "train" not in pairs.splits:
         raise UserError(
             f"{spec}: has no training pairs; it has {', '.join(pairs.splits)}"
@@ -175,7 +180,7 @@ def load_sentence_pairs(
     if test_data is not None:
         plan = PlanBuilder(reading, sides.plan.plan())
         tests = _read_tests(
-            test_data, dataclasses.replace(sides, plan=plan), max_bad_fraction
+            test_data, content, dataclasses.replace(sides, plan=plan), max_bad_fraction
         )
         pairs.splits = {
             name: rows for name, rows in pairs.splits.items() if not is_test(name)
@@ -214,6 +219,8 @@ def load_test_pairs(
     source: str,
     target: str,
     pair_columns: Sequence[str] = (),
+    side_columns: SideColumns = SIDE_COLUMNS,
+    content: str = SENTENCE_PAIRS,
     max_bad_fraction: float = 0.01,
     reading: Mapping[str, Any] | None = None,
     kept: ReadingPlan | None = None,
@@ -223,13 +230,14 @@ def load_test_pairs(
     Files of a folder whose names are no split's are test sets here.
 
     Args:
-        spec, source, target, pair_columns, max_bad_fraction, reading: as in
+        spec, source, target, pair_columns, side_columns, content: as in
             ``load_sentence_pairs``.
+        max_bad_fraction, reading: likewise.
         kept: how the files of training were read.
     """
     plan = PlanBuilder(reading, kept)
-    sides = Sides(source, target, pair_columns, plan)
-    pairs = _read_tests(spec, sides, max_bad_fraction)
+    sides = Sides(source, target, pair_columns, side_columns, plan)
+    pairs = _read_tests(spec, content, sides, max_bad_fraction)
     checks, _ = check_pairs(pairs.splits, PairRulesConfig())
     return SentencePairs(
         spec,
@@ -243,12 +251,12 @@ def load_test_pairs(
     )
 
 
-def _read(spec: str, sides: Sides, max_bad_fraction: float) -> PairSource:
+def _read(spec: str, content: str, sides: Sides, max_bad_fraction: float) -> PairSource:
     if sides.source == sides.target:
         raise UserError(
             f"--source and --target are both {sides.source}; give two languages"
         )
-    pairs: PairSource = read(spec, SENTENCE_PAIRS, sides)
+    pairs: PairSource = read(spec, content, sides)
     check_bad_fraction(spec, pairs.bad_rows, pairs.number_of_rows, max_bad_fraction)
     pairs.splits = {
         name: pairs.splits[name]
@@ -258,8 +266,11 @@ def _read(spec: str, sides: Sides, max_bad_fraction: float) -> PairSource:
     return pairs
 
 
-def _read_tests(spec: str, sides: Sides, max_bad_fraction: float) -> PairSource:
-    pairs = _read(spec, dataclasses.replace(sides, are_tests=True), max_bad_fraction)
+def _read_tests(
+    spec: str, content: str, sides: Sides, max_bad_fraction: float
+) -> PairSource:
+    sides = dataclasses.replace(sides, are_tests=True)
+    pairs = _read(spec, content, sides, max_bad_fraction)
     tests = {name: rows for name, rows in pairs.splits.items() if is_test(name)}
     if not tests:
         joined = PairRows()

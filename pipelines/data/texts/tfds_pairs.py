@@ -41,7 +41,14 @@ def read_tfds_pairs(spec: Spec, sides: Sides) -> PairSource:
         None,
     )
     known = list(features if variable is None else features[variable].languages)
-    found = find_languages(known, sides.source, sides.target)
+    found = [
+        side or next((name for name in usual if name in known), None)
+        for side, usual in zip(
+            find_languages(known, sides.source, sides.target),
+            sides.columns if variable is None else ((), ()),
+            strict=True,
+        )
+    ]
     names = [
         _checked(name, known, *each)
         for each in zip(found, (sides.source, sides.target), strict=True)

@@ -1,4 +1,7 @@
-"""Names that columns of labelled texts usually have, by `files.cells.fold_name`."""
+"""Names that columns usually have, of labelled texts by `files.cells.fold_name`."""
+
+from collections.abc import Sequence
+from typing import TypeAlias
 
 #: In order of preference: without case, space, and what joins words.
 TEXT_COLUMNS = (
@@ -19,4 +22,12 @@ LABEL_COLUMNS = (
     *("label", "target", "class", "labels", "category", "classindex", "classname"),
     *("stars", "overall", "rating", "score", "starrating", "polarity", "intent"),
     *("emotion", "topic", "v1"),
+)
+
+#: Names of columns for the two sides of pairs, each in order of preference.
+SideColumns: TypeAlias = tuple[Sequence[str], Sequence[str]]
+#: Those that are no language, whatever their case.
+SIDE_COLUMNS: SideColumns = (
+    ("source", "src"),
+    ("target", "tgt", "trg", "reference", "ref"),
 )

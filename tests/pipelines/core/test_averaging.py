@@ -8,7 +8,7 @@ import pydantic
 import pytest
 import tensorflow as tf
 
-from recurra.pipelines.core.errors import Interrupted
+from recurra.pipelines.core.errors import Interrupted, UserError
 from recurra.pipelines.core.runs import Run
 from recurra.pipelines.core.task_config import TrainingConfig
 from recurra.pipelines.core.training import fit, load_best, make_optimizer
@@ -210,3 +210,18 @@ def test_an_average_outlives_a_stop(tmp_path):
 def test_averages_that_would_come_too_late_are_refused():
     with pytest.raises(pydantic.ValidationError, match="averaging_patience: is 3"):
         TrainingConfig(patience=3, averaging_patience=3)
+
+
+def test_an_optimizer_that_keeps_no_averages_is_refused_before_training(tmp_path):
+    inputs = keras.Input((2,))
+    model = keras.Model(inputs, keras.layers.Dense(1)(inputs))
+    model.compile(keras.optimizers.SGD(), loss="mse")
+    training = TrainingConfig(epochs=6, patience=6, averaging_patience=3)
+    with pytest.raises(UserError, match="averaging_patience: SGD keeps no averages"):
+        fit(
+            model,
+            training,
+            Run.create(tmp_path / "run", "translation", training, []),
+            lambda epoch: None,
+            None,
+        )

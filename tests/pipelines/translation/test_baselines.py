@@ -10,7 +10,7 @@ from recurra.pipelines.data.texts.sentence_pairs import PairSplit
 from recurra.pipelines.samples.english_german.pairs import sample_pairs
 from recurra.pipelines.translation import baselines
 from recurra.pipelines.translation.baselines import LexiconBaseline, fit_baselines
-from recurra.pipelines.translation.metrics import corpus_scores, count_matches
+from recurra.pipelines.translation.metrics import TranslationMeasures
 
 
 def split(pairs):
@@ -157,8 +157,9 @@ def test_on_the_sample_word_by_word_is_better_than_a_copy_and_far_from_right():
     splits = sample_pairs(3_600).splits
     train = split(list(zip(*splits["train"], strict=True)))
     english, german = splits["test"]
+    measures = TranslationMeasures("de")
     scores = {
-        name: corpus_scores(count_matches(baseline.translate(english), [german], "de"))
+        name: measures.scores(measures.count(baseline.translate(english), [german]))
         for name, baseline in fit_baselines(train, 0).items()
     }
     assert scores["copy"]["bleu"] < 2

@@ -6,23 +6,16 @@ import numpy as np
 import pytest
 import sacrebleu
 
+from recurra.pipelines.sequence_to_sequence.metrics import in_streams
 from recurra.pipelines.translation.metrics import (
-    bleu_by_length,
+    TranslationMeasures,
     bleu_coverage,
     bleu_details,
-    bootstrap_intervals,
-    corpus_score,
-    corpus_scores,
-    count_matches,
-    count_ngrams,
-    in_streams,
     metrics_signatures,
-    nearest,
-    scores_from,
-    sentence_scores,
     tokenizer_of,
 )
 
+ENGLISH, GERMAN = TranslationMeasures("en"), TranslationMeasures("de")
 REFERENCES = [
     "Der Hund läuft schnell über die Wiese.",
     "Zwei Männer sitzen auf einer Bank.",
@@ -38,7 +31,8 @@ HYPOTHESES = [
 
 
 def score(hypotheses, references, language):
-    return corpus_scores(count_matches(hypotheses, references, language))
+    measures = TranslationMeasures(language)
+    return measures.scores(measures.count(hypotheses, references))
 
 
 def noisy(number, fraction, seed=0):
@@ -84,10 +78,10 @@ def test_scores_are_those_of_sacrebleu(hypotheses, references):
     found = {name: scores[name] for name in expected}
     assert found == pytest.approx(expected, rel=1e-9)
     for name in expected:
-        assert corpus_score(name, hypotheses, references, "de") == expected[name]
+        assert GERMAN.score(name, hypotheses, references) == expected[name]
     ter = sacrebleu.TER().corpus_score(hypotheses, references).score
-    assert corpus_score("ter", hypotheses, references, "de") == ter
-    of_sentences = sentence_scores(count_matches(hypotheses, references, "de"))
+    assert GERMAN.score("ter", hypotheses, references) == ter
+    of_sentences = GERMAN.of_sentences(GERMAN.count(hypotheses, references))
     effective = sacrebleu.BLEU(effective_order=True)
     for text, *known, found in zip(
         hypotheses, *references, of_sentences.to_dict("records"), strict=True
@@ -106,8 +100,8 @@ def test_case_and_exact_matches_count():
 
 
 def test_bleu_by_hand():
-    counts = count_matches(["a b c d e"], [["a b c d f g"]], "en")
-    scores = corpus_scores(counts)
+    counts = ENGLISH.count(["a b c d e"], [["a b c d f g"]])
+    scores = ENGLISH.scores(counts)
     precisions = [4 / 5, 3 / 4, 2 / 3, 1 / 2]
     expected = math.exp(1 - 6 / 5) * math.prod(precisions) ** 0.25
     assert scores["bleu"] == pytest.approx(100 * expected)
@@ -123,7 +117,7 @@ def test_error_rates_by_hand():
     # One phoneme is another and one is lacking, of six; the "A" and " S" of eleven.
     assert scores["wer"] == pytest.approx(2 / 6)
     assert scores["cer"] == pytest.approx(3 / 11)
-    assert corpus_score("wer", said, [wanted], "phonemes") == scores["wer"]
+    assert TranslationMeasures("phonemes").score("wer", said, [wanted]) == scores["wer"]
     # Words of languages without spaces are their tokens.
     assert score(["天地"], [["天人"]], "zh")["wer"] == 0.5
 
@@ -132,7 +126,7 @@ def test_of_several_references_the_nearest_counts():
     targets = [["AH", "EY"], ["B IY"]]
     scores = score(["EY", "B IY"], in_streams(targets), "phonemes")
     assert (scores["exact_match"], scores["wer"], scores["cer"]) == (1, 0, 0)
-    assert nearest("EY Z", ["AH", "EY"], "phonemes") == "EY"
+    assert ENGLISH.nearest("EY Z", ["AH", "EY"]) == "EY"
 
 
 def test_bleu_says_nothing_of_few_words():
@@ -186,8 +180,8 @@ def test_signatures_say_case_and_references():
 
 
 def intervals_of(hypotheses, references, seed):
-    counts = count_matches(hypotheses, [references], "en")
-    return bootstrap_intervals({"model": counts}, seed=seed)["model"]
+    counts = ENGLISH.count(hypotheses, [references])
+    return ENGLISH.intervals({"model": counts}, seed=seed)["model"]
 
 
 def test_intervals_hold_the_score_and_shrink_with_more_sentences():
@@ -221,9 +215,9 @@ def test_intervals_of_the_same_seed_are_the_same():
 
 def test_all_systems_have_the_same_resamples():
     hypotheses, references = noisy(60, 0.2)
-    counts = count_matches(hypotheses, [references], "en")
-    other = count_matches(references, [references], "en")
-    together = bootstrap_intervals({"a": other, "b": counts, "c": counts}, seed=3)
+    counts = ENGLISH.count(hypotheses, [references])
+    other = ENGLISH.count(references, [references])
+    together = ENGLISH.intervals({"a": other, "b": counts, "c": counts}, seed=3)
     alone = intervals_of(hypotheses, references, 3)
     for name in "bc":
         for metric, interval in together[name].items():
@@ -233,9 +227,9 @@ def test_all_systems_have_the_same_resamples():
 
 def test_a_resample_scores_as_its_sentences_do():
     hypotheses, references = noisy(30, 0.2)
-    counts = count_matches(hypotheses, [references], "en")
+    counts = ENGLISH.count(hypotheses, [references])
     drawn = np.random.default_rng(0).multinomial(30, np.full(30, 1 / 30), size=4)
-    found = scores_from(drawn @ counts)
+    found = ENGLISH.scores_from(drawn @ counts)
     for resample, times in enumerate(drawn):
         rows = np.repeat(np.arange(30), times)
         said, known = ([texts[n] for n in rows] for texts in (hypotheses, references))
@@ -253,8 +247,8 @@ def test_exact_match_interval_is_binomial():
 
 
 def test_sentence_scores_rank_the_worst_last():
-    counts = count_matches(["a b c d", "a b c x", "z"], [["a b c d"] * 3], "en")
-    scores = sentence_scores(counts)
+    counts = ENGLISH.count(["a b c d", "a b c x", "z"], [["a b c d"] * 3])
+    scores = ENGLISH.of_sentences(counts)
     assert list(scores) == ["bleu", "chrf"]
     for name in scores:
         values = scores[name].tolist()
@@ -266,8 +260,8 @@ def test_sentence_scores_rank_the_worst_last():
 def test_bleu_by_length_is_bleu_of_each_part():
     hypotheses, references = noisy(300, 0.1)
     lengths = np.array([len(text.split()) for text in references])
-    counts = count_matches(hypotheses, [references], "en")
-    table = bleu_by_length(lengths, {"model": counts})
+    counts = ENGLISH.count(hypotheses, [references])
+    table = ENGLISH.by_length(lengths, {"model": counts})
     assert table["pairs"].sum() == 300
     assert (table["shortest"].to_numpy()[1:] > table["longest"].to_numpy()[:-1]).all()
     assert len(table) == 6
@@ -284,14 +278,14 @@ def test_bleu_by_length_is_bleu_of_each_part():
 def test_few_pairs_make_few_parts(number, parts):
     hypotheses, references = noisy(number, 0.1)
     lengths = np.array([len(text.split()) for text in references])
-    counts = count_matches(hypotheses, [references], "en")
-    table = bleu_by_length(lengths, {"model": counts})
+    counts = ENGLISH.count(hypotheses, [references])
+    table = ENGLISH.by_length(lengths, {"model": counts})
     assert len(table) == parts
     assert table["pairs"].sum() == number
 
 
 def test_ngrams_are_counted_from_too_often_to_too_seldom():
-    counts = count_ngrams(["a a b", "a."], ["a b c", "a."], "en")
+    counts = ENGLISH.count_ngrams(["a a b", "a."], ["a b c", "a."])
     assert [(count.ngram, count.surplus) for count in counts if count.surplus] == [
         ("a", 1),
         ("a a", 1),

@@ -15,14 +15,14 @@ from recurra.pipelines.data.texts.sentence_pairs import (  # noqa: E402
     load_sentence_pairs,
 )
 from recurra.pipelines.reporting.frame import write_report  # noqa: E402
-from recurra.pipelines.translation.baselines import fit_baselines  # noqa: E402
-from recurra.pipelines.translation.metrics import (  # noqa: E402
-    bootstrap_intervals,
-    corpus_scores,
-    count_matches,
+from recurra.pipelines.sequence_to_sequence.generator import Alignment  # noqa: E402
+from recurra.pipelines.sequence_to_sequence.report import (  # noqa: E402
+    SequenceToSequenceResult,
+    Wording,
 )
-from recurra.pipelines.translation.report import TranslationResult  # noqa: E402
-from recurra.pipelines.translation.translator import Alignment  # noqa: E402
+from recurra.pipelines.translation.baselines import fit_baselines  # noqa: E402
+from recurra.pipelines.translation.metrics import TranslationMeasures  # noqa: E402
+from recurra.pipelines.translation.task import BASELINE_NAMES  # noqa: E402
 
 SCRIPT = "<script>alert(1)</script>"
 HISTORY = pandas.DataFrame(
@@ -34,6 +34,7 @@ HISTORY = pandas.DataFrame(
         "val_bleu": [5.0, 20.0, 30.0],
     }
 )
+WORDING = Wording("Translation", "translation", "translations", BASELINE_NAMES)
 SUBWORDS = {"source": {"vocabulary": 900}}
 
 pytestmark = pytest.mark.filterwarnings("error:.*:UserWarning")
@@ -67,9 +68,11 @@ def evaluate(
             name: baseline.translate(pairs.source.tolist())
             for name, baseline in fit_baselines(data.splits["train"], 0).items()
         }
-    return TranslationResult(
+    return SequenceToSequenceResult(
         data,
         "test",
+        WORDING,
+        TranslationMeasures(data.target),
         pairs.source.tolist(),
         [[target] for target in pairs.target],
         [translate(text) for text in pairs.target],
@@ -113,13 +116,14 @@ def test_a_result_has_the_metrics_of_each_system(sample):
     result = evaluate(sample)
     pairs = sample.splits["test"]
     said = [without_the_last_word(text) for text in pairs.target]
-    counts = count_matches(said, [pairs.target.tolist()], "de")
-    expected = corpus_scores(counts)
+    measures = TranslationMeasures("de")
+    counts = measures.count(said, [pairs.target.tolist()])
+    expected = measures.scores(counts)
     assert result.model == expected | {"perplexity": 3.5}
     assert list(result.baselines) == ["copy", "lexicon"]
     for scores in result.baselines.values():
         assert scores.keys() == expected.keys()
-    intervals = bootstrap_intervals({"model": counts}, seed=0)["model"]
+    intervals = measures.intervals({"model": counts}, seed=0)["model"]
     for name, interval in result.intervals["model"].items():
         assert interval == pytest.approx(intervals[name])
 
@@ -131,7 +135,7 @@ def test_metrics_alone_ask_for_nothing_else(sample):
     result = evaluate(sample)
     result.align = result._describe_subwords = ask
     result.metrics()
-    lazy = {"intervals", "signatures", "bleu_details", "bleu_by_length", "subwords"}
+    lazy = {"intervals", "of_measures", "by_length", "subwords"}
     assert not lazy & vars(result).keys()
 
 
@@ -164,7 +168,7 @@ def test_a_report_has_every_section_its_summary_and_no_other_file(sample, tmp_pa
         "By length of the source",
         "Samples",
         "Attention",
-        "Worst sentences",
+        "Worst translations",
         "Words said too often and too seldom",
         "Training",
         "Data",
@@ -207,9 +211,9 @@ def test_long_alignments_are_passed_over_and_the_worst_sentence_is_first(
         sample, lambda text: "###" if text == target[7] else text, [long, SHORT]
     )
     page = page_of(result, tmp_path)
-    worst = page.partition("Worst sentences</h2>")[2]
+    worst = page.partition("Worst translations</h2>")[2]
     line = re.search(r'<p class="line">([^<]*)</p>', worst)[1]
-    assert line == "Row 8: chrF 0.0, BLEU 0.0, score -0.500"
+    assert line == "Row 8: BLEU 0.0, chrF 0.0, score -0.500"
     assert "Translation: ###" in worst
     assert not (tmp_path / "figures" / "attention_1.png").exists()
     assert (tmp_path / "figures" / "attention_2.png").exists()

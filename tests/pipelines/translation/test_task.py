@@ -27,7 +27,7 @@ SMALL = [
     "decoding.longest_extra=3",
     "training.epochs=2",
     "training.averaged_epochs=2",
-    "training.bleu_sentences=5",
+    "training.measured_outputs=5",
 ]
 
 

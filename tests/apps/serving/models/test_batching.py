@@ -1,5 +1,6 @@
 """Concurrent requests: joined where that changes no answer, and only there."""
 
+import functools
 import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +25,17 @@ WAITS = {
 @pytest.fixture(scope="module")
 def patient(serving, documented_models):
     with serving(documented_models, batching=WAITS) as running:
+        # A model answers before it is ready to join.
+        for model, inputs in (("kinds", [[1.0, 2.0]]), ("half_plus_two", [1.0])):
+            body = {"instances": inputs}
+            running.until(functools.partial(meet, running, body, model))
         yield running
+
+
+def meet(server, body, model):
+    before, _ = runs(server, model)
+    at_once(server, [body] * 8, model)
+    return runs(server, model)[0] - before < 8
 
 
 def at_once(server, bodies, model="kinds"):
@@ -154,3 +165,32 @@ def test_signatures_are_joined_that_the_card_or_the_settings_name(
     finally:
         model.close()
     assert found == joined
+
+
+def test_a_model_answers_before_it_joins(documented_models):
+    """Loading is done before requests can be joined, which takes as long again."""
+    batches = []
+    settings = Settings(batching=WAITS)
+    folder = documented_models / "half_plus_two" / "00000123"
+    model = LoadedModel(folder, settings, batches.append, "half_plus_two")
+    try:
+        signature = model.signature("")
+
+        def answers():
+            with ThreadPoolExecutor(8) as threads:
+                x = [{"x": np.float32([n])} for n in range(8)]
+                return [
+                    float(answer["y"][0]) for answer in threads.map(signature.run, x)
+                ]
+
+        assert model.joins_later
+        assert answers() == [n / 2 + 2 for n in range(8)]
+        assert batches == [1] * 8
+        batches.clear()
+        model.start_joining()
+        assert not model.joins_later
+        assert answers() == [n / 2 + 2 for n in range(8)]
+        assert sum(batches) == 8
+        assert len(batches) < 8
+    finally:
+        model.close()

@@ -83,7 +83,7 @@ def test_translation_by_two_of_which_one_is_killed(tmp_path, started):
             **{"input_dropout": 0.2, "output_dropout": 0.2, "tied_embeddings": False},
         },
         decoding={"max_length_ratio": 1.0, "longest_extra": 3},
-        training={"batch_size": 25, "bleu_sentences": 3, "label_smoothing": 0.1},
+        training={"batch_size": 25, "measured_outputs": 3, "label_smoothing": 0.1},
     )
     run = copy(alone, "two")
     workflow.train_part(alone, Workers())

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from .decoding import Nest
-from .model import TranslationModel
+from .model import SequenceToSequenceModel
 
 
 class Ensemble:
@@ -16,7 +16,7 @@ class Ensemble:
         projections: Of the models, kept as they are multiplied with in each step.
     """
 
-    def __init__(self, models: Sequence[TranslationModel]):
+    def __init__(self, models: Sequence[SequenceToSequenceModel]):
         self._models = models
         self.projections = [
             tf.Variable(model.projection(), trainable=False) for model in models

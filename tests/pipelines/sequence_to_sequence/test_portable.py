@@ -15,13 +15,13 @@ from recurra.pipelines.core import exporting  # noqa: E402
 from recurra.pipelines.core.portable import PortableModel  # noqa: E402
 from recurra.pipelines.core.task import Servable  # noqa: E402
 from recurra.pipelines.samples.english_german.pairs import sample_pairs  # noqa: E402
-from recurra.pipelines.translation.config import DecodingConfig  # noqa: E402
-from recurra.pipelines.translation.decoding import _without_repeats  # noqa: E402
-from recurra.pipelines.translation.long_texts import split_texts  # noqa: E402
-from recurra.pipelines.translation.portable_search import _repeating  # noqa: E402
-from recurra.pipelines.translation.portable_texts import Pieces, split_text  # noqa: E402
-from recurra.pipelines.translation.serving import TranslationServing  # noqa: E402
-from recurra.pipelines.translation.translator import Translator  # noqa: E402
+from recurra.pipelines.sequence_to_sequence.config import DecodingConfig  # noqa: E402
+from recurra.pipelines.sequence_to_sequence.decoding import _without_repeats  # noqa: E402
+from recurra.pipelines.sequence_to_sequence.generator import Generator  # noqa: E402
+from recurra.pipelines.sequence_to_sequence.long_texts import split_texts  # noqa: E402
+from recurra.pipelines.sequence_to_sequence.portable_search import _repeating  # noqa: E402
+from recurra.pipelines.sequence_to_sequence.portable_texts import Pieces, split_text  # noqa: E402
+from recurra.pipelines.sequence_to_sequence.serving import SequenceToSequenceServing  # noqa: E402
 
 from .conftest import COPIES  # noqa: E402
 
@@ -51,8 +51,8 @@ def pair(request, models, subwords, tmp_path_factory):
     pytest.importorskip("onnxruntime" if format == "onnx" else "ai_edge_litert")
     config = DecodingConfig(max_length_ratio=0.5, **decoding)
     chosen = [models[number] for number in numbers]
-    translator = Translator(chosen, subwords, config, LONGEST, "de")
-    serving = TranslationServing(translator, subwords)
+    generator = Generator(chosen, subwords, config, LONGEST, "de")
+    serving = SequenceToSequenceServing(generator, subwords, "pairs", "translation")
     signature = {"serving_default": serving.signatures()["serving_default"]}
     answer = TextAnswer(output="translation", source="en", target="de")
     examples = {"serving_default": {"text": np.array(ENGLISH[:1], object)}}
@@ -64,7 +64,7 @@ def pair(request, models, subwords, tmp_path_factory):
         "pairs",
         {"task": "translation", **card},
         format,
-        translator.portable(),
+        generator.portable("translation"),
     )
     return signature["serving_default"], PortableModel(version)
 

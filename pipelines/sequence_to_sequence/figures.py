@@ -1,4 +1,4 @@
-"""The figures of a report on translations."""
+"""The figures of a report on texts made of texts."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,7 +15,7 @@ from ..reporting.page import (
     is_drawable,
     new_figure,
 )
-from .translator import Alignment
+from .generator import Alignment
 
 # The model's first; they differ by their dashes too.
 _LINES: tuple[dict[str, Any], ...] = (
@@ -30,14 +30,15 @@ _INCHES_A_PIECE = 0.24
 _BINS = 40
 
 
-def draw_bleu_by_length(
-    lengths: Sequence[str], systems: Mapping[str, Sequence[float]]
+def draw_by_length(
+    measure: str, lengths: Sequence[str], systems: Mapping[str, Sequence[float]]
 ) -> Figure:
     """A line for each system, the model's first.
 
     Args:
+        measure: Its name.
         lengths: The names of the parts.
-        systems: BLEU of each part by system's name.
+        systems: Its value of each part by system's name.
     """
     figure, axes = new_figure(5.2, 4.0)
     for number, (name, values) in enumerate(systems.items()):
@@ -47,7 +48,7 @@ def draw_bleu_by_length(
     axes.margins(x=0.06)
     axes.set_ylim(bottom=0)
     axes.set_xlabel("Words of the source")
-    axes.set_ylabel("BLEU")
+    axes.set_ylabel(measure)
     figure.legend(loc="outside upper left", ncols=2, frameon=False, fontsize=10)
     return figure
 

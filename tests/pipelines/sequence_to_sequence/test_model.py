@@ -7,9 +7,9 @@ import pytest
 tf = pytest.importorskip("tensorflow")
 pytest.importorskip("tensorflow_text")
 
-from recurra.pipelines.translation.config import ModelConfig  # noqa: E402
-from recurra.pipelines.translation.model import TranslationModel  # noqa: E402
-from recurra.pipelines.translation.subwords import BOS, EOS, PADDING  # noqa: E402
+from recurra.pipelines.sequence_to_sequence.config import ModelConfig  # noqa: E402
+from recurra.pipelines.sequence_to_sequence.model import SequenceToSequenceModel  # noqa: E402
+from recurra.pipelines.sequence_to_sequence.subwords import BOS, EOS, PADDING  # noqa: E402
 
 VOCABULARY = 20
 SMALL = {
@@ -28,7 +28,7 @@ INPUTS = {"source": tf.constant(SOURCE), "target_in": tf.constant(TARGET_IN)}
 
 def built(*, joint=True, label_smoothing=0.0, **options):
     section = ModelConfig(**{**SMALL, **options})
-    model = TranslationModel(
+    model = SequenceToSequenceModel(
         section, VOCABULARY + 3, VOCABULARY, joint=joint,
         label_smoothing=label_smoothing, seed=3,
     )  # fmt: skip
@@ -208,7 +208,7 @@ def test_a_piece_is_made_or_copied():
 )
 def test_embeddings_are_tied_as_asked_for(joint, tied, tables):
     section = ModelConfig(**SMALL, tied_embeddings=tied)
-    model = TranslationModel(section, 20, 13, joint=joint)
+    model = SequenceToSequenceModel(section, 20, 13, joint=joint)
     model.build()
     shapes = [tuple(weight.shape) for weight in model.trainable_variables]
     assert sorted(shape for shape in shapes if shape[0] in (13, 20)) == [
@@ -224,7 +224,7 @@ def test_embeddings_are_tied_as_asked_for(joint, tied, tables):
 def test_a_model_learns_to_copy(copy_source):
     keras.utils.set_random_seed(1)
     sizes = {"decoder_units": 24, "encoder_units": 16, "copy_source": copy_source}
-    model = TranslationModel(
+    model = SequenceToSequenceModel(
         ModelConfig(**{**SMALL, **sizes}),
         VOCABULARY, VOCABULARY, joint=True, seed=1,
     )  # fmt: skip

@@ -2,7 +2,7 @@
 
 A character that no piece has becomes its UTF-8 bytes, so nothing is unknown. Of
 vocabularies of whole characters or words, which are small and have no bytes, what
-training does not have is `UNKNOWN`, which no translation holds and no loss counts.
+training does not have is `UNKNOWN`, which no output holds and no loss counts.
 Every vocabulary begins with the same four special tokens.
 
 With a joint vocabulary both languages have the same ids, and a language uses those
@@ -227,15 +227,16 @@ class Subwords(tf.Module):
 
     Args:
         assets: The folder with what `fit_subwords` wrote.
+        longest_source: Pieces of a source, of which the rest is not read.
 
     Attributes:
         source: Of the source language.
         target: Of the target language; of a joint vocabulary with the same ids.
     """
 
-    def __init__(self, assets: Path):
+    def __init__(self, assets: Path, longest_source: int | None = None):
         super().__init__(name="subwords")
-        self.source = Pieces(assets / "source.model")
+        self.source = Pieces(assets / "source.model", longest_source)
         self.target = Pieces(assets / "target.model")
 
 
@@ -244,14 +245,16 @@ class Pieces(tf.Module):
 
     Args:
         path: A model of sentencepiece; the graph holds a copy of it.
+        longest: Pieces of a text, of which the rest is left out; all if None.
 
     Attributes:
         model: Of sentencepiece.
         vocabulary_size: Above all ids that a text is encoded to.
     """
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, longest: int | None = None):
         super().__init__(name=path.stem)
+        self._longest = longest
         model = path.read_bytes()
         self.model = model
         self._tokenizer = shared_tokenizer(model)
@@ -268,7 +271,7 @@ class Pieces(tf.Module):
         Returns:
             Ragged int32 `[N, (pieces)]`; a text without a character has none.
         """
-        return self._tokenizer.tokenize(normalise(text))
+        return self._tokenizer.tokenize(normalise(text))[:, : self._longest]
 
     def sample(
         self, parts: Iterable[list[str]], alpha: float, seed: int
@@ -287,7 +290,7 @@ class Pieces(tf.Module):
         sampler = PieceSampler(_model_proto(self.model), alpha)
         generator = random.Random(seed)
         for texts in parts:
-            ids = sampler.sample(texts, generator)
+            ids = [row[: self._longest] for row in sampler.sample(texts, generator)]
             yield tf.RaggedTensor.from_row_lengths(
                 np.fromiter(itertools.chain.from_iterable(ids), np.int32),
                 np.array([len(row) for row in ids], np.int64),

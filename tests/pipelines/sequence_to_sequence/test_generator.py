@@ -9,18 +9,18 @@ tf = pytest.importorskip("tensorflow")
 pytest.importorskip("tensorflow_text")
 
 from recurra.pipelines.samples.english_german.pairs import sample_pairs  # noqa: E402
-from recurra.pipelines.translation.config import DecodingConfig  # noqa: E402
-from recurra.pipelines.translation.data import shifted, with_end  # noqa: E402
-from recurra.pipelines.translation.decoding import (  # noqa: E402
+from recurra.pipelines.sequence_to_sequence.batches import shifted, with_end  # noqa: E402
+from recurra.pipelines.sequence_to_sequence.config import DecodingConfig  # noqa: E402
+from recurra.pipelines.sequence_to_sequence.decoding import (  # noqa: E402
     Penalties,
     Search,
     beam_search,
 )
-from recurra.pipelines.translation.ensemble import Ensemble  # noqa: E402
-from recurra.pipelines.translation.model import TranslationModel  # noqa: E402
-from recurra.pipelines.translation.serving import TranslationServing  # noqa: E402
-from recurra.pipelines.translation.subwords import BOS, EOS, PADDING  # noqa: E402
-from recurra.pipelines.translation.translator import Translator  # noqa: E402
+from recurra.pipelines.sequence_to_sequence.ensemble import Ensemble  # noqa: E402
+from recurra.pipelines.sequence_to_sequence.generator import Generator  # noqa: E402
+from recurra.pipelines.sequence_to_sequence.model import SequenceToSequenceModel  # noqa: E402
+from recurra.pipelines.sequence_to_sequence.serving import SequenceToSequenceServing  # noqa: E402
+from recurra.pipelines.sequence_to_sequence.subwords import BOS, EOS, PADDING  # noqa: E402
 
 from .conftest import COPIES  # noqa: E402
 
@@ -39,21 +39,21 @@ ODD_TEXTS = [
 
 
 @pytest.fixture(scope="module")
-def translator(models, subwords):
+def generator(models, subwords):
     """A function of numbers of models and of options; traced once for the same ones."""
 
     @functools.cache
-    def translator_of(*numbers, language="de", **decoding):
+    def generator_of(*numbers, language="de", **decoding):
         config = DecodingConfig(**{"beam_size": 3, "decode_batch_size": 4, **decoding})
         of = [models[number] for number in numbers]
-        return Translator(of, subwords, config, LONGEST, language)
+        return Generator(of, subwords, config, LONGEST, language)
 
-    return translator_of
+    return generator_of
 
 
 @pytest.fixture(scope="module")
-def one(translator):
-    return translator(0)
+def one(generator):
+    return generator(0)
 
 
 def assert_alike(found, expected):
@@ -69,9 +69,9 @@ def assert_alike(found, expected):
 
 
 def test_no_text_depends_on_the_others(one):
-    together = one.translate(ENGLISH[:9])
+    together = one.generate(ENGLISH[:9])
     assert len(set(together[0])) > 1
-    alone = [one.translate([text]) for text in ENGLISH[:9]]
+    alone = [one.generate([text]) for text in ENGLISH[:9]]
     texts, scores = zip(*alone, strict=True)
     assert_alike((sum(texts, []), np.concatenate(scores)), together)
 
@@ -91,14 +91,14 @@ def test_a_score_is_the_sum_over_steps(one, models, subwords):
     np.testing.assert_allclose(total, expected, rtol=1e-4)
 
 
-def test_what_copies_scores_as_it_searches(translator, models, subwords):
+def test_what_copies_scores_as_it_searches(generator, models, subwords):
     source = with_end(subwords.source.encode(ENGLISH[:3])).to_tensor(PADDING)
     found = beam_search(
         Ensemble(models[COPIES:]), source, tf.fill([3], 12), Search(beams=3)
     )
     # Of the pieces that were found, since their text may be cut into others.
     pieces = found.ids[:, 0, 1:]
-    scored = translator(COPIES)._log_probabilities(source, pieces)
+    scored = generator(COPIES)._log_probabilities(source, pieces)
     np.testing.assert_allclose(scored, found.log_probabilities[:, 0], rtol=1e-3)
 
 
@@ -108,9 +108,9 @@ def test_scores_of_pairs_do_not_depend_on_their_order(one):
     np.testing.assert_allclose(totals, back[::-1], rtol=1e-4)
 
 
-def test_the_same_model_twice_is_the_model(one, translator):
-    twice = translator(0, 0)
-    assert_alike(twice.translate(ENGLISH[:6]), one.translate(ENGLISH[:6]))
+def test_the_same_model_twice_is_the_model(one, generator):
+    twice = generator(0, 0)
+    assert_alike(twice.generate(ENGLISH[:6]), one.generate(ENGLISH[:6]))
     np.testing.assert_allclose(
         twice.score(ENGLISH[:6], GERMAN[:6])[0],
         one.score(ENGLISH[:6], GERMAN[:6])[0],
@@ -118,27 +118,27 @@ def test_the_same_model_twice_is_the_model(one, translator):
     )
 
 
-def test_an_ensemble_gives_the_mean_of_probabilities(translator):
+def test_an_ensemble_gives_the_mean_of_probabilities(generator):
     # Of the empty translation there is one piece, the end.
     first, second, both = (
-        np.exp(translator(*numbers).score([ENGLISH[3]], [""])[0])
+        np.exp(generator(*numbers).score([ENGLISH[3]], [""])[0])
         for numbers in ((0,), (1,), (0, 1))
     )
     np.testing.assert_allclose(both, (first + second) / 2, rtol=1e-4)
 
 
 def test_translations_follow_the_weights_as_training_changes_them(
-    translator, models, subwords
+    generator, models, subwords
 ):
     sizes = subwords.source.vocabulary_size, subwords.target.vocabulary_size
-    model = TranslationModel(models[0].section, *sizes, joint=True)
+    model = SequenceToSequenceModel(models[0].section, *sizes, joint=True)
     model.build()
     config = DecodingConfig(beam_size=3, decode_batch_size=4)
-    follows = Translator([model], subwords, config, LONGEST, "de")
+    follows = Generator([model], subwords, config, LONGEST, "de")
     for number in (0, 1):
         model.set_weights(models[number].get_weights())
-        expected = translator(number).translate(ENGLISH[:6])
-        assert_alike(follows.translate(ENGLISH[:6]), expected)
+        expected = generator(number).generate(ENGLISH[:6])
+        assert_alike(follows.generate(ENGLISH[:6]), expected)
     model.set_weights(models[0].get_weights())
     np.testing.assert_array_equal(follows.variables()[-1], models[0].projection())
 
@@ -166,12 +166,12 @@ def test_a_score_has_the_penalty_of_what_attention_left_out(models, subwords):
     )
 
 
-def test_the_best_of_a_list_is_the_translation(one, translator):
+def test_the_best_of_a_list_is_the_translation(one, generator):
     best = one.nbest(ENGLISH[:5], 3)
     assert [len(row) for row in best] == [3] * 5
     assert all(len(set(row)) > 1 for row in best)
     # Lists come of five hypotheses at least.
-    wide, scores = translator(0, beam_size=5).translate(ENGLISH[:5])
+    wide, scores = generator(0, beam_size=5).generate(ENGLISH[:5])
     assert_alike(([row[0] for row in best], scores), (wide, scores))
     assert len(one.nbest(ENGLISH[:2], 100)[0]) == 5
 
@@ -180,19 +180,19 @@ def test_the_best_of_a_list_is_the_translation(one, translator):
 def test_how_many_are_together_changes_no_answer(
     one, models, subwords, monkeypatch, most
 ):
-    def answers(translator):
-        translations, scores = translator.translate(ENGLISH[:9])
-        score = translator.score(ENGLISH[:9], GERMAN[:9])[0]
-        return (translations, scores), score, translator.align(ENGLISH[:9])
+    def answers(generator):
+        translations, scores = generator.generate(ENGLISH[:9])
+        score = generator.score(ENGLISH[:9], GERMAN[:9])[0]
+        return (translations, scores), score, generator.align(ENGLISH[:9])
 
     def in_batches(self, sizes, limit, *rest):
         return of_all(self, sizes, most, *rest)
 
     expected, expected_score, expected_alignments = answers(one)
-    of_all = Translator._in_batches
-    monkeypatch.setattr(Translator, "_in_batches", in_batches)
+    of_all = Generator._in_batches
+    monkeypatch.setattr(Generator, "_in_batches", in_batches)
     config = DecodingConfig(beam_size=3, decode_batch_size=64)
-    other = Translator(models[:1], subwords, config, LONGEST, "de")
+    other = Generator(models[:1], subwords, config, LONGEST, "de")
     found, score, alignments = answers(other)
     assert_alike(found, expected)
     np.testing.assert_allclose(score, expected_score, rtol=1e-4)
@@ -209,10 +209,10 @@ def test_draws_repeat_with_their_seed(one):
 
 @pytest.mark.parametrize("temperature", [1e-4, 0.0, -1.0, np.nan, np.inf])
 def test_any_temperature_draws_translations_and_next_to_none_is_greedy(
-    translator, temperature
+    generator, temperature
 ):
-    greedy = translator(0, beam_size=1)
-    expected, scores = greedy.translate(ENGLISH[:6])
+    greedy = generator(0, beam_size=1)
+    expected, scores = greedy.generate(ENGLISH[:6])
     drawn = greedy.sample(ENGLISH[:6], temperature, seed=1)
     assert any(drawn)
     if temperature < 1:
@@ -221,26 +221,26 @@ def test_any_temperature_draws_translations_and_next_to_none_is_greedy(
         assert drawn != expected
 
 
-def test_a_long_text_is_its_sentences_translated(one, translator):
+def test_a_long_text_is_its_sentences_translated(one, generator):
     sentences = [text for text in ENGLISH if len(text) < 60][:6]
-    for parted, space in ((one, " "), (translator(0, language="zh-Hant"), "")):
+    for parted, space in ((one, " "), (generator(0, language="zh-Hant"), "")):
         # Both times the same batches are decoded, whose rounding is the same.
-        single, _ = parted.translate(sentences)
-        (joined,), _ = parted.translate([" ".join(sentences)])
+        single, _ = parted.generate(sentences)
+        (joined,), _ = parted.generate([" ".join(sentences)])
         assert joined.split() == space.join(single).split()
 
 
 def test_a_text_is_translated_line_by_line(one):
     lines = sorted(ENGLISH, key=len)[:3]
-    each, scores = one.translate(lines)
-    (together,), (score,) = one.translate(["\r\n".join([*lines[:2], "", lines[2]])])
+    each, scores = one.generate(lines)
+    (together,), (score,) = one.generate(["\r\n".join([*lines[:2], "", lines[2]])])
     assert together.splitlines() == [*each[:2], "", each[2]]
     np.testing.assert_allclose(score, scores.mean(), rtol=1e-3)
 
 
 def test_as_many_translations_as_texts_are_scored(one):
     for texts, translations in ((["a", "b"], ["x"]), (["a"], ["x", "y"])):
-        with pytest.raises(tf.errors.InvalidArgumentError, match="as many transl"):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="as many outputs"):
             one.score(texts, translations)
 
 
@@ -257,12 +257,12 @@ def test_alignments_are_of_the_pieces_said(one):
 
 
 @pytest.mark.parametrize("beams", [1, 3])
-def test_odd_texts_have_answers(translator, beams):
-    odd = translator(0, beam_size=beams) if beams == 1 else translator(0)
-    translations, scores = odd.translate(ODD_TEXTS)
+def test_odd_texts_have_answers(generator, beams):
+    odd = generator(0, beam_size=beams) if beams == 1 else generator(0)
+    translations, scores = odd.generate(ODD_TEXTS)
     assert translations[:3] == ["", "", ""]
     assert np.isfinite(scores).all()
-    assert odd.translate([])[0] == []
+    assert odd.generate([])[0] == []
     assert len(odd.align(ODD_TEXTS)) == len(odd.nbest(ODD_TEXTS, 2)) == len(ODD_TEXTS)
     totals, _ = odd.score(ODD_TEXTS, ODD_TEXTS[::-1])
     assert np.isfinite(totals).all()
@@ -270,7 +270,7 @@ def test_odd_texts_have_answers(translator, beams):
 
 
 def test_what_is_exported_says_the_same(one, subwords, tmp_path):
-    serving = TranslationServing(one, subwords)
+    serving = SequenceToSequenceServing(one, subwords, "any", "said")
     tf.saved_model.save(serving, str(tmp_path / "1"), signatures=serving.signatures())
     loaded = tf.saved_model.load(str(tmp_path / "1"))
 
@@ -283,16 +283,16 @@ def test_what_is_exported_says_the_same(one, subwords, tmp_path):
     texts = ENGLISH[:6] + ODD_TEXTS[:4]
     text = tf.constant(texts)
     said = answer("serving_default", text=text)
-    expected, scores = one.translate(texts)
-    translations = texts_of(said["translation"])
+    expected, scores = one.generate(texts)
+    translations = texts_of(said["said"])
     assert_alike((translations, said["score"]), (expected, scores))
-    best = answer("nbest", text=text, k=tf.constant(2))["translation"][:, 0]
+    best = answer("nbest", text=text, k=tf.constant(2))["said"][:, 0]
     expected_best = [row[0] for row in one.nbest(texts, 2)]
     assert_alike((texts_of(best), scores), (expected_best, scores))
     how = {"temperature": tf.constant(1.0), "seed": tf.constant(1)}
-    drawn = texts_of(answer("sample", text=text, **how)["translation"])
+    drawn = texts_of(answer("sample", text=text, **how)["said"])
     assert_alike((drawn, scores), (one.sample(texts, 1.0, seed=1), scores))
-    scored = answer("score", text=text, translation=text)["log_probability"]
+    scored = answer("score", text=text, said=text)["log_probability"]
     np.testing.assert_allclose(scored, one.score(texts, texts)[0], rtol=1e-4)
     no_text = tf.constant([b"\xff\xfe\x00", b"\xc3"])
     assert np.isfinite(answer("serving_default", text=no_text)["score"]).all()

@@ -10,13 +10,13 @@ from recurra.pipelines.data.ragged_store import RaggedStore  # noqa: E402
 from recurra.pipelines.data.texts.sentence_pairs import (  # noqa: E402
     load_sentence_pairs,
 )
-from recurra.pipelines.translation.data import (  # noqa: E402
+from recurra.pipelines.sequence_to_sequence.batches import (  # noqa: E402
     BatchSize,
     EncodedPairs,
     PairDataModule,
     TrainingBatches,
 )
-from recurra.pipelines.translation.subwords import (  # noqa: E402
+from recurra.pipelines.sequence_to_sequence.subwords import (  # noqa: E402
     BOS,
     EOS,
     PADDING,

@@ -1,4 +1,4 @@
-"""Texts in parts that a model can translate, without TensorFlow; see `long_texts`."""
+"""Texts in parts that a model can read, without TensorFlow; see `long_texts`."""
 
 import bisect
 from collections.abc import Iterator, Sequence

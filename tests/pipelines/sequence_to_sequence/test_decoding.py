@@ -9,15 +9,15 @@ import pytest
 tf = pytest.importorskip("tensorflow")
 pytest.importorskip("tensorflow_text")
 
-from recurra.pipelines.translation import decoding  # noqa: E402
-from recurra.pipelines.translation.decoding import (  # noqa: E402
+from recurra.pipelines.sequence_to_sequence import decoding  # noqa: E402
+from recurra.pipelines.sequence_to_sequence.decoding import (  # noqa: E402
     Draws,
     Penalties,
     Search,
     beam_search,
     sample,
 )
-from recurra.pipelines.translation.subwords import BOS, EOS, PADDING  # noqa: E402
+from recurra.pipelines.sequence_to_sequence.subwords import BOS, EOS, PADDING  # noqa: E402
 
 VOCABULARY, POSITIONS = 7, 4
 PIECES = range(EOS + 1, VOCABULARY)

@@ -23,9 +23,9 @@ from recurra.pipelines.data.texts.normalised_text import normalise_text  # noqa:
 from recurra.pipelines.data.texts.sentence_pairs import PairSplit  # noqa: E402
 from recurra.pipelines.data.texts.words import count_words  # noqa: E402
 from recurra.pipelines.samples.english_german.pairs import sample_pairs  # noqa: E402
-from recurra.pipelines.translation.config import SubwordsConfig  # noqa: E402
-from recurra.pipelines.translation.subword_sampling import PieceSampler  # noqa: E402
-from recurra.pipelines.translation.subwords import (  # noqa: E402
+from recurra.pipelines.sequence_to_sequence.config import SubwordsConfig  # noqa: E402
+from recurra.pipelines.sequence_to_sequence.subword_sampling import PieceSampler  # noqa: E402
+from recurra.pipelines.sequence_to_sequence.subwords import (  # noqa: E402
     BOS,
     EOS,
     PADDING,
@@ -163,7 +163,7 @@ def test_no_merge_is_left_out_and_none_made_at_the_ends_of_alpha(fit):
 DRAW = """
 import random, sys
 from sentencepiece import sentencepiece_model_pb2
-from recurra.pipelines.translation.subword_sampling import PieceSampler
+from recurra.pipelines.sequence_to_sequence.subword_sampling import PieceSampler
 model = sentencepiece_model_pb2.ModelProto.FromString(open(sys.argv[1], "rb").read())
 texts = ["The old sailor sees the small dog."] * 20
 print(PieceSampler(model, 0.3).sample(texts, random.Random(5)))

@@ -22,8 +22,8 @@ def fit(tmp_path_factory, english_german):
     The same options give the same folder, which is not to be changed.
     """
     pytest.importorskip("tensorflow_text")
-    from recurra.pipelines.translation.config import SubwordsConfig
-    from recurra.pipelines.translation.subwords import fit_subwords
+    from recurra.pipelines.sequence_to_sequence.config import SubwordsConfig
+    from recurra.pipelines.sequence_to_sequence.subwords import fit_subwords
 
     folders = {}
 
@@ -42,7 +42,7 @@ def fit(tmp_path_factory, english_german):
 @pytest.fixture(scope="session")
 def subwords(fit):
     """A joint vocabulary of 400 pieces."""
-    from recurra.pipelines.translation.subwords import Subwords
+    from recurra.pipelines.sequence_to_sequence.subwords import Subwords
 
     return Subwords(fit(vocabulary_size=400))
 
@@ -55,8 +55,8 @@ def models(subwords):
     """
     import tensorflow as tf
 
-    from recurra.pipelines.translation.config import ModelConfig
-    from recurra.pipelines.translation.model import TranslationModel
+    from recurra.pipelines.sequence_to_sequence.config import ModelConfig
+    from recurra.pipelines.sequence_to_sequence.model import SequenceToSequenceModel
 
     sizes = subwords.source.vocabulary_size, subwords.target.vocabulary_size
     made = []
@@ -65,7 +65,7 @@ def models(subwords):
             embedding_size=8, encoder_units=6, decoder_units=9, attention_units=5,
             copy_source=seed == COPIES,
         )  # fmt: skip
-        model = TranslationModel(section, *sizes, joint=True, seed=seed)
+        model = SequenceToSequenceModel(section, *sizes, joint=True, seed=seed)
         model.build()
         generator = np.random.default_rng(seed)
         for variable in model.trainable_variables:

@@ -1,4 +1,4 @@
-"""The translation model: a recurrent encoder and a decoder that attends to it."""
+"""The model: a recurrent encoder and a decoder that attends to it."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from recurra.layers import (
 
 from ..core.training import make_optimizer
 from ..recurrent import recurrent_layer
-from .config import ModelConfig, TranslationConfig
+from .config import ModelConfig, SequenceToSequenceConfig
 from .subwords import EOS, PADDING, Subwords
 
-# Added to the logits of the special tokens that no translation holds.
+# Added to the logits of the special tokens that no output holds.
 _NEVER = -1e9
 # Below which float32 has fewer digits.
 _LEAST_PROBABILITY = 1e-37
@@ -42,7 +42,7 @@ class Decoded(NamedTuple):
     weights: tf.Tensor
 
 
-class TranslationModel(keras.Model):
+class SequenceToSequenceModel(keras.Model):
     """Bidirectional encoder, attention and decoder with input feeding.
 
         h = encoder(E_s x)                     deep, in both directions
@@ -75,6 +75,7 @@ class TranslationModel(keras.Model):
         joint: Whether ids below both sizes are of the same pieces.
         label_smoothing: Of the loss.
         seed: Of the noise.
+        name: Of the model.
     """
 
     def __init__(
@@ -86,8 +87,9 @@ class TranslationModel(keras.Model):
         joint: bool,
         label_smoothing: float = 0.0,
         seed: int | None = None,
+        name: str | None = None,
     ):
-        super().__init__(name="translation")
+        super().__init__(name=name)
         self.section = section
         self.label_smoothing = label_smoothing
         self.target_size = target_size
@@ -413,7 +415,7 @@ class TranslationModel(keras.Model):
 
     @property
     def _never(self) -> tf.Tensor:
-        """`[V]`, far below 0 for special tokens that no translation holds."""
+        """`[V]`, far below 0 for special tokens that no output holds."""
         return tf.pad(tf.fill([EOS], _NEVER), [[0, self.target_size - EOS]])
 
     @property
@@ -431,23 +433,24 @@ class TranslationModel(keras.Model):
 
 
 def build_model(
-    configuration: TranslationConfig, subwords: Subwords
-) -> TranslationModel:
+    configuration: SequenceToSequenceConfig, subwords: Subwords, name: str
+) -> SequenceToSequenceModel:
     """The untrained model for these vocabularies."""
-    model = TranslationModel(
+    model = SequenceToSequenceModel(
         configuration.model,
         subwords.source.vocabulary_size,
         subwords.target.vocabulary_size,
         joint=configuration.subwords.joint,
         label_smoothing=configuration.training.label_smoothing,
         seed=configuration.seed,
+        name=name,
     )
     model.build()
     return model
 
 
 def compile_model(
-    model: keras.Model, configuration: TranslationConfig, steps_per_epoch: int
+    model: keras.Model, configuration: SequenceToSequenceConfig, steps_per_epoch: int
 ) -> None:
     """Gives the model its optimizer; it has its loss itself."""
     model.compile(

@@ -1,4 +1,4 @@
-"""Texts in, translations out, all in the graph: evaluated and served alike."""
+"""Texts in, outputs out, all in the graph: evaluated and served alike."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import tensorflow as tf
 
 from ..core.portable import MODEL_GRAPH, NumberGraph, Portable
 from ..core.serving_module import graph
+from .batches import is_scored, shifted, with_end
 from .config import DecodingConfig, Splitting
-from .data import is_scored, shifted, with_end
 from .decoding import (
     Draws,
     Hypotheses,
@@ -23,14 +23,17 @@ from .decoding import (
 )
 from .ensemble import Ensemble, mean_of_logs
 from .long_texts import join_texts, separator, split_texts
-from .model import TranslationModel
+from .model import SequenceToSequenceModel
 from .portable import STEP_GRAPH
 from .subwords import PADDING, Pieces, Subwords
+
+#: What a text that is made is called among the tensors.
+OUTPUT = "output"
 
 # Pieces of either side that pairs are scored by.
 _LONGEST_SCORED = 1_000
 # Pieces in a batch at most, so that long texts take no more memory than many; and the
-# same of pieces of sources times those of translations, which attention is over.
+# same of pieces of sources times those of outputs, which attention is over.
 _MOST_PIECES = 4_096
 _MOST_ATTENDED = 262_144
 # Hypotheses that n-best lists are made from, at least.
@@ -45,7 +48,7 @@ _TEXTS = tf.TensorSpec([None], tf.string)
 
 @dataclass(frozen=True)
 class Alignment:
-    """Where a model looked while it said each piece of a translation.
+    """Where a model looked while it said each piece of an output.
 
     Attributes:
         source_pieces: `S` of them.
@@ -58,28 +61,28 @@ class Alignment:
     weights: np.ndarray
 
 
-class Translator:
-    """Translates by one model, or by several as one.
+class Generator:
+    """Makes texts of texts by one model, or by several as one.
 
     Several models with the same subwords make an ensemble: the probability of a piece
     is the mean of theirs.
 
-    A text is translated line by line, and a line with more pieces than `longest` in
-    parts, as `long_texts` says. Texts of like length are decoded together,
-    whatever order and number they come in.
+    A text is read line by line, and a line with more pieces than `longest` in parts, as
+    `long_texts` says. Texts of like length are decoded together, whatever order and
+    number they come in.
 
     Args:
         models: Trained, one at least.
         subwords: Of all of them.
         decoding: How to search.
-        longest: Pieces of a source that is translated as a whole.
-        language: That is translated to.
+        longest: Pieces of a source that is read as a whole.
+        language: Of the outputs.
         splitting: Of texts, where `decoding` leaves that open.
     """
 
     def __init__(
         self,
-        models: Sequence[TranslationModel],
+        models: Sequence[SequenceToSequenceModel],
         subwords: Subwords,
         decoding: DecodingConfig,
         longest: int,
@@ -94,48 +97,48 @@ class Translator:
         self._splitting: Splitting = decoding.split or splitting
         self._scorer = Ensemble(self.models)
         number, temperature = tf.TensorSpec([], tf.int32), tf.TensorSpec([], tf.float32)
-        self._translate = self._graph(self.translate_in_graph, _TEXTS)
+        self._generate = self._graph(self.generate_in_graph, _TEXTS)
         self._nbest = self._graph(self.nbest_in_graph, _TEXTS, number)
         self._sample = self._graph(self.sample_in_graph, _TEXTS, temperature, number)
         self._score = self._graph(self.score_in_graph, _TEXTS, _TEXTS)
         self._attend = self._graph(self.attend_in_graph, _TEXTS)
 
-    def translate(self, texts: Sequence[str]) -> tuple[list[str], np.ndarray]:
-        """A translation of each text, and its score as of `decoding.Penalties`."""
-        found = self._translate(tf.constant(list(texts), tf.string))
-        return _strings(found["translation"]), found["score"].numpy()
+    def generate(self, texts: Sequence[str]) -> tuple[list[str], np.ndarray]:
+        """An output of each text, and its score as of `decoding.Penalties`."""
+        found = self._generate(tf.constant(list(texts), tf.string))
+        return _strings(found[OUTPUT]), found["score"].numpy()
 
     def nbest(self, texts: Sequence[str], number: int) -> list[list[str]]:
-        """At most so many translations of each text, the best first."""
+        """At most so many outputs of each text, the best first."""
         found = self._nbest(tf.constant(list(texts), tf.string), number)
-        return [_strings(row) for row in found["translation"]]
+        return [_strings(row) for row in found[OUTPUT]]
 
     def sample(
         self, texts: Sequence[str], temperature: float = 1.0, seed: int = 0
     ) -> list[str]:
-        """A translation of each text, drawn piece by piece."""
+        """An output of each text, drawn piece by piece."""
         found = self._sample(
             tf.constant(list(texts), tf.string),
             tf.constant(temperature, tf.float32),
             tf.constant(seed),
         )
-        return _strings(found["translation"])
+        return _strings(found[OUTPUT])
 
     def score(
-        self, texts: Sequence[str], translations: Sequence[str]
+        self, texts: Sequence[str], outputs: Sequence[str]
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The log-probability of each given translation, and its number of pieces.
+        """The log-probability of each given output, and its number of pieces.
 
         The pieces include the end.
         """
         found = self._score(
             tf.constant(list(texts), tf.string),
-            tf.constant(list(translations), tf.string),
+            tf.constant(list(outputs), tf.string),
         )
         return found["log_probability"].numpy(), found["pieces"].numpy()
 
     def align(self, texts: Sequence[str]) -> list[Alignment]:
-        """Where the models looked for each piece of each text's translation."""
+        """Where the models looked for each piece of each text's output."""
         found = self._attend(tf.constant(list(texts), tf.string))
         alignments = []
         for row, weights in enumerate(found["weights"].numpy()):
@@ -149,30 +152,30 @@ class Translator:
 
     # The graphs of a served model, from strings of any bytes.
 
-    def translate_in_graph(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
-        """`translation`, string `[N]`, and `score`, float32 `[N]`.
+    def generate_in_graph(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
+        """`output`, string `[N]`, and `score`, float32 `[N]`.
 
-        The score is what translations are ranked by: the log-probability with the
+        The score is what outputs are ranked by: the log-probability with the
         penalties of `decoding.Penalties`; the mean over the parts of a text that was
         split, and 0 of an empty one.
         """
         found = self._found(text, self._search(self._decoding.beam_size))
-        return {"translation": found[0][:, 0], "score": found[1][:, 0]}
+        return {OUTPUT: found[0][:, 0], "score": found[1][:, 0]}
 
     def nbest_in_graph(self, text: tf.Tensor, k: tf.Tensor) -> dict[str, tf.Tensor]:
-        """The best translations, K of them, the best first.
+        """The best outputs, K of them, the best first.
 
         K is `k`, or as many beams as there are, if that is less. Where a text has
-        fewer, the rest is "". The search is wider than that for one translation where
+        fewer, the rest is "". The search is wider than that for one output where
         `beam_size` is less than 5, so its best may be a better one. Different pieces
-        can make the same translation, which then stands twice.
+        can make the same output, which then stands twice.
 
         Returns:
-            `translation`, string, `score` and `log_probability`, float32, all `[N, K]`.
+            `output`, string, `score` and `log_probability`, float32, all `[N, K]`.
         """
         beams = max(self._decoding.beam_size, _LEAST_NBEST_BEAMS)
         found = self._found(text, self._search(beams, wanted=beams))
-        names = ("translation", "score", "log_probability")
+        names = (OUTPUT, "score", "log_probability")
         number = tf.clip_by_value(k, 1, beams)
         return {
             name: values[:, :number] for name, values in zip(names, found, strict=True)
@@ -181,7 +184,7 @@ class Translator:
     def sample_in_graph(
         self, text: tf.Tensor, temperature: tf.Tensor, seed: tf.Tensor
     ) -> dict[str, tf.Tensor]:
-        """As `translate_in_graph`, with pieces drawn; a seed always draws the same.
+        """As `generate_in_graph`, with pieces drawn; a seed always draws the same.
 
         Args:
             text: string `[N]`.
@@ -199,29 +202,29 @@ class Translator:
                 self._scorer, source, limits, search, Draws(temperature, seeds)
             )
 
-        translations, scores, _ = self._searched(text, draw)
-        return {"translation": translations[:, 0], "score": scores[:, 0]}
+        outputs, scores, _ = self._searched(text, draw)
+        return {OUTPUT: outputs[:, 0], "score": scores[:, 0]}
 
     def score_in_graph(
-        self, text: tf.Tensor, translation: tf.Tensor
+        self, text: tf.Tensor, output: tf.Tensor
     ) -> dict[str, tf.Tensor]:
-        """What the models say of given translations.
+        """What the models say of given outputs.
 
         Sides of more than 1,000 pieces are cut off there. Another number of texts than
-        of translations is an error of the graph.
+        of outputs is an error of the graph.
 
         Returns:
-            `log_probability` float32 `[N]`, the sum over the translation's pieces and
+            `log_probability` float32 `[N]`, the sum over the output's pieces and
             its end; `pieces` int32 `[N]`, their number. Neither counts pieces that the
             vocabulary does not have.
         """
         tf.debugging.assert_equal(
             tf.size(text),
-            tf.size(translation),
-            "score: give as many translations as texts",
+            tf.size(output),
+            "score: give as many outputs as texts",
         )
         source = self._subwords.source.encode(text)[:, :_LONGEST_SCORED]
-        target = self._subwords.target.encode(translation)[:, :_LONGEST_SCORED]
+        target = self._subwords.target.encode(output)[:, :_LONGEST_SCORED]
         pieces = tf.reduce_sum(tf.cast(is_scored(target), tf.int32), axis=1) + 1
 
         def scored(rows: tf.Tensor, begin: tf.Tensor) -> list[tf.Tensor]:
@@ -240,7 +243,7 @@ class Translator:
         return {"log_probability": log_probabilities, "pieces": pieces}
 
     def attend_in_graph(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Where each piece of the translation comes from.
+        """Where each piece of the output comes from.
 
         A text is not split here, but cut off after `longest` pieces.
 
@@ -286,8 +289,12 @@ class Translator:
             "weights": weights[:, :said],
         }
 
-    def portable(self) -> Portable:
-        """Encoder and step as graphs of numbers, and what is done around them."""
+    def portable(self, output: str) -> Portable:
+        """Encoder and step as graphs of numbers, and what is done around them.
+
+        Args:
+            output: What a text that is made is called.
+        """
         source = tf.TensorSpec([None, None], tf.int32, "source")
 
         def begun(source: tf.Tensor) -> Any:
@@ -330,6 +337,7 @@ class Translator:
         ids = tf.TensorSpec([None], tf.int32, "ids")
         decoding = self._decoding
         settings = {
+            "output": output,
             "search": {
                 "beams": decoding.beam_size,
                 "length_penalty": decoding.length_penalty,
@@ -395,7 +403,7 @@ class Translator:
     def _searched(
         self, text: tf.Tensor, find: Callable[..., Hypotheses], beams: int = 1
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Translations, scores and log-probabilities `[N, K]` of texts `[N]`.
+        """Outputs, scores and log-probabilities `[N, K]` of texts `[N]`.
 
         `find` gives the hypotheses of a batch of sources, given their limits and the
         number of the batch's first row.
@@ -414,7 +422,7 @@ class Translator:
                 found.log_probabilities,
             ]
 
-        translations, scores, log_probabilities = self._in_batches(
+        outputs, scores, log_probabilities = self._in_batches(
             ids.row_lengths(),
             _MOST_PIECES,
             searched,
@@ -423,13 +431,13 @@ class Translator:
         number = tf.shape(text)[0]
         owner = tf.gather(parts.text, parts.line)
         return (
-            join_texts(translations, parts, number, self._space),
+            join_texts(outputs, parts, number, self._space),
             tf.math.unsorted_segment_mean(scores, owner, number),
             tf.math.unsorted_segment_sum(log_probabilities, owner, number),
         )
 
     def _limits(self, ids: tf.RaggedTensor) -> tf.Tensor:
-        """Pieces of a translation at most; none of a text without any."""
+        """Pieces of an output at most; none of a text without any."""
         pieces = tf.cast(ids.row_lengths(), tf.float32)
         most = tf.math.ceil(self._decoding.max_length_ratio * pieces)
         most += float(self._decoding.longest_extra)

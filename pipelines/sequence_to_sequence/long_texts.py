@@ -1,4 +1,4 @@
-"""Texts in lines and parts that a model can translate, and back, all in the graph."""
+"""Texts in lines and parts that a model can read, and back, all in the graph."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -19,13 +19,13 @@ from .sentence_ends import (
 )
 from .subwords import Pieces, normalise
 
-# Rank correlation of lengths; of translations it is above 0.8.
+# Rank correlation of lengths; of outputs it is above 0.8.
 _IN_STEP = 0.5
 _MOSTLY = 0.5
 
 
 class Parts(NamedTuple):
-    """Texts in parts that a model can translate.
+    """Texts in parts that a model can read.
 
     Attributes:
         ids: Of the parts' pieces, int32 `[M, (pieces)]`.
@@ -82,9 +82,9 @@ def split_texts(
 def usual_splitting(source: Sequence[str], lengths: np.ndarray) -> Splitting:
     """How texts are to be split for a model of such pairs.
 
-    Where the lengths of the targets follow those of the sources, as in translation,
-    into sentences. Else into lines if the sources are sentences, since many of them may
-    stand in a text; and never if they are longer texts, as of summaries.
+    Where the lengths of the targets follow those of the sources, as from language to
+    language, into sentences. Else into lines if the sources are sentences, since many
+    of them may stand in a text; and never if they are longer texts, as of summaries.
 
     Args:
         source: Sources of training.
@@ -119,6 +119,13 @@ def join_texts(said: tf.Tensor, parts: Parts, number: tf.Tensor, space: str) -> 
         line, parts.text, tf.cast(number, tf.int64)
     )
     return tf.strings.strip(tf.strings.reduce_join(texts, axis=1, separator="\n"))
+
+
+def sentences_of(texts: Sequence[str]) -> list[list[str]]:
+    """The sentences of each text, as a text that is parted has them."""
+    line = normalise(tf.constant(list(texts), tf.string))
+    parts = tf.strings.split(_sentences(line), "\n")
+    return [[part.decode() for part in row] for row in parts.to_list()]
 
 
 def separator(language: str) -> str:

@@ -1,4 +1,4 @@
-"""Search for translations in the graph: greedy, beam, and sampling.
+"""Search for outputs in the graph: greedy, beam, and sampling.
 
 Whatever a `Scorer` can score step by step is searched, so all here is independent of
 the model. A sentence that is finished is taken out of the batch at once: what the next
@@ -25,7 +25,7 @@ Nest = Any
 
 
 class Scorer(Protocol):
-    """Scores the next piece of translations.
+    """Scores the next piece of outputs.
 
     `memory` and `states` are nested lists or tuples of tensors. Those of the memory
     have a row for each sentence, those of the states as many rows for each sentence as
@@ -120,7 +120,7 @@ def beam_search(
     Args:
         scorer: Of the next piece.
         source: int32 `[N, S]`, each row ending in `EOS` and then `PADDING`.
-        limits: Pieces of each translation at most, without the end, int32 `[N]`.
+        limits: Pieces of each output at most, without the end, int32 `[N]`.
         search: Beams and ranking.
     """
 

@@ -1,4 +1,4 @@
-"""What the graph does around the translation model, without TensorFlow."""
+"""What the graph does around the model, without TensorFlow."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,11 +15,12 @@ STEP_GRAPH = "step"
 
 
 class PortableServing:
-    """From texts to translations, sentence by sentence.
+    """From texts to texts made of them, part by part.
 
     Args:
-        settings: `search`, see `Search`; `longest`, `splitting` and `space`, see
-            `translator.Translator`; `max_length_ratio` and `longest_extra`.
+        settings: `output`, what a text that is made is called; `search`, see `Search`;
+            `longest`, `splitting` and `space`, see `generator.Generator`;
+            `max_length_ratio` and `longest_extra`.
         arrays: Models of sentencepiece, `source` and `target`, as bytes.
         graphs: `model`, the encoder, and `step`.
     """
@@ -37,16 +38,18 @@ class PortableServing:
 
     def signatures(self) -> dict[str, Signature]:
         """`serving_default` alone."""
-        return {"serving_default": self._translate}
+        return {"serving_default": self._generate}
 
-    def _translate(self, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
-        answers = [self._translated(_as_text(text)) for text in inputs["text"]]
+    def _generate(self, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        answers = [self._generated(_as_text(text)) for text in inputs["text"]]
         return {
-            "translation": np.array([said.encode() for said, _ in answers], object),
+            self._settings["output"]: np.array(
+                [said.encode() for said, _ in answers], object
+            ),
             "score": np.array([score for _, score in answers], np.float32),
         }
 
-    def _translated(self, text: str) -> tuple[str, float]:
+    def _generated(self, text: str) -> tuple[str, float]:
         settings = self._settings
         longest, splitting = settings["longest"], settings["splitting"]
         lines, scores = [], []

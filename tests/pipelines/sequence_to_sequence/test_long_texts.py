@@ -7,7 +7,7 @@ tf = pytest.importorskip("tensorflow")
 pytest.importorskip("tensorflow_text")
 
 from recurra.pipelines.samples.english_german.pairs import sample_pairs  # noqa: E402
-from recurra.pipelines.translation.long_texts import (  # noqa: E402
+from recurra.pipelines.sequence_to_sequence.long_texts import (  # noqa: E402
     join_texts,
     separator,
     split_texts,
