@@ -215,6 +215,13 @@ def export(
     format: Annotated[
         str, typer.Option(metavar="savedmodel|onnx|litert", help="Of the model.")
     ] = "savedmodel",
+    weights: Annotated[
+        str,
+        typer.Option(
+            metavar="float32|float16|int8",
+            help="Of ONNX and LiteRT: a smaller file; what that costs is printed.",
+        ),
+    ] = "float32",
     license: Annotated[
         str, typer.Option(help="Of the model, for its card: apache-2.0, mit ...")
     ] = "unknown",
@@ -245,6 +252,7 @@ def export(
             settings or (),
             unfinished=unfinished,
             format=format,
+            weights=weights,
             license=license,
         )
         output.print(str(version.folder), markup=False, soft_wrap=True)

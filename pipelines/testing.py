@@ -16,6 +16,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -78,6 +79,7 @@ def check_task(
     check_evaluation(run, data, folder / "predictions.csv")
     model, example = check_export(run, folder / "models")
     check_prediction(model)
+    check_portable(run, folder)
     if served:
         check_served(model, example)
     return run
@@ -247,6 +249,15 @@ def check_prediction(model: ExportedModel) -> None:
     for shown, answer, text in zip(json.loads(printed), answers, texts, strict=True):
         assert shown["text"] == text
         _assert_close({**shown, "text": 0}, {**answer, "text": 0}, "predictions")
+
+
+def check_portable(run: Run, folder: Path) -> None:
+    """A task that has graphs of numbers exports them, and measures smaller weights."""
+    if not find_definition(run.task).portable or not find_spec("tf2onnx"):
+        return
+    small = run.export(folder / "onnx_models", format="onnx", weights="int8")
+    assert small.card.details["weights"]["rows"] > 1, "held_out_inputs has rows"
+    check_prediction(small)
 
 
 def check_served(model: ExportedModel, example: Mapping[str, Any]) -> None:

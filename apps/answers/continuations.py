@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recurra.pipelines.core.errors import UserError
-from recurra.pipelines.core.file_prediction import answers_in_order
-from recurra.pipelines.data.texts.input_texts import in_turn
+from recurra.pipelines.data.texts.text_rows import in_turn
 
 from ..console import output
-from .texts import print_json, refuse_mixed, text_parts, write_answers
+from .texts import answers_of, print_json, refuse_mixed, text_parts, write_answers
 
 if TYPE_CHECKING:
     from recurra.pipelines.core.exported_model import ExportedModel
@@ -68,7 +67,7 @@ def predict(
         alone = (part for text in texts for part in in_turn([text]))
         answered = (
             (part.texts[0], answers[0])
-            for part, answers in answers_in_order(model, alone, workers, nodes, given)
+            for part, answers in answers_of(model, alone, file, workers, nodes, **given)
         )
         if as_json:
             print_json({"text": text, **answer} for text, answer in answered)

@@ -45,14 +45,7 @@ def predict(
         write_answers(model, file, to, text_column, bool(resume), workers, nodes)
         return
     parts = text_parts(model, inputs, file, text_column)
-    answered: Iterator[tuple[TextRows, list[dict[str, Any]]]]
-    if file is None:
-        # Without pandas, which takes longer than the answer.
-        answered = ((part, model.predict_texts(part.texts)) for part in parts)
-    else:
-        from recurra.pipelines.core.file_prediction import answers_in_order
-
-        answered = answers_in_order(model, parts, workers, nodes, {})
+    answered = answers_of(model, parts, file, workers, nodes)
     if to is not None:
         from recurra.pipelines.data.files.table_writing import written_answers
 
@@ -78,6 +71,23 @@ def predict(
             print(f"{answer['value']:.4g}\t{_on_one_line(text)}")
         else:
             print(answer[kind.output])
+
+
+def answers_of(
+    model: "ExportedModel",
+    parts: Iterator[TextRows],
+    file: Path | None,
+    workers: int,
+    nodes: "Nodes | None",
+    **options: Any,
+) -> Iterator[tuple[TextRows, list[dict[str, Any]]]]:
+    """Each part of the texts with its answers."""
+    if file is None:
+        # Without pandas, which takes longer than the answer.
+        return ((part, model.predict_texts(part.texts, **options)) for part in parts)
+    from recurra.pipelines.core.file_prediction import answers_in_order
+
+    return answers_in_order(model, parts, workers, nodes, options)
 
 
 def refuse_mixed(

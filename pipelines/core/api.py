@@ -388,6 +388,7 @@ def export(
     *,
     unfinished: bool = False,
     format: str = "savedmodel",
+    weights: str = "float32",
     license: str = "unknown",
 ) -> ExportedModel:
     """Exports a finished run, or several as one, as the next version of a model.
@@ -400,6 +401,8 @@ def export(
         settings: Keys of sections that a trained model depends on no more.
         unfinished: Whether to take the best epoch so far of a run that is not finished.
         format: "savedmodel", "onnx" or "litert".
+        weights: "float32", or of ONNX and LiteRT "float16" or "int8", which make a
+            smaller file; what they cost is logged, and stands in the card.
         license: Of the model, as the Hub names licences, for its card.
 
     Returns:
@@ -419,6 +422,7 @@ def export(
         changes,
         unfinished=unfinished,
         format=format,
+        weights=weights,
         license=license,
     )
     if hub:

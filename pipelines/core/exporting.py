@@ -4,6 +4,7 @@ A version is written beside its place and moved there whole, so that a server th
 watches the folder never sees half of one.
 """
 
+import dataclasses
 import datetime
 import errno
 import os
@@ -20,8 +21,9 @@ from ..cards import CARD_FILE, ModelCard, read_card
 from .errors import UserError
 from .files import read_json, write_json, write_text
 from .hub import PAGE_FILE, hub_page
-from .portable import Portable, PortableModel
+from .portable import MODEL_GRAPH, Portable, PortableModel
 from .portable_export import check_portable, write_portable
+from .portable_weights import WEIGHTS
 from .runs import Run, package_versions
 from .task import Servable
 from .tensorflow_internals import gradients_forgotten
@@ -42,6 +44,7 @@ def export_runs(
     *,
     unfinished: bool = False,
     format: str = "savedmodel",
+    weights: str = "float32",
     license: str = "unknown",
 ) -> Path:
     """Writes a finished run's model as the next version, or those of several as one.
@@ -54,6 +57,7 @@ def export_runs(
             model depends on no more.
         unfinished: Whether to take the best epoch so far of runs that are not finished.
         format: One of `versions.MODEL_FILES`.
+        weights: One of `portable_weights.WEIGHTS`.
         license: Of the model, for its card.
 
     Returns:
@@ -65,10 +69,23 @@ def export_runs(
     if unfinished:
         with at_best_epoch(runs) as copies:
             return export_runs(
-                copies, to, name, changes, format=format, license=license
+                copies,
+                to,
+                name,
+                changes,
+                format=format,
+                weights=weights,
+                license=license,
             )
     if format not in MODEL_FILES:
         raise UserError(f"--format {format}: there are {', '.join(MODEL_FILES)}")
+    if weights not in WEIGHTS:
+        raise UserError(f"--weights {weights}: there are {', '.join(WEIGHTS)}")
+    if format == "savedmodel" and weights != "float32":
+        raise UserError(
+            f"--weights {weights}: a SavedModel has float32; add --format onnx or "
+            "--format litert"
+        )
     name = runs[0].name if name is None else name
     # First, since the model takes seconds to build.
     for run in runs:
@@ -86,13 +103,17 @@ def export_runs(
         "intended_use": task.definition.intended_use,
         "limits": list(task.definition.limits),
     }
+    portable = None if format == "savedmodel" else task.portable(model)
+    if portable is not None and weights != "float32":
+        held_out = task.held_out_inputs()
+        portable = dataclasses.replace(portable, weights=weights, held_out=held_out)
     version = export(
         task.servable(model),
         to,
         name,
         card,
         format,
-        None if format == "savedmodel" else task.portable(model),
+        portable,
     )
     track_model(
         task.run, task.configuration.training.trackers, version, read_card(version)
@@ -153,10 +174,17 @@ def export(
         partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder))
         partial.chmod(0o755)
         (partial / CARD_FILE).parent.mkdir()
+        details: dict[str, Any] = dict(servable.details)
         if portable is None:
             function = _write_saved_model(servable, partial, name)
         else:
-            function = write_portable(portable, format, partial)
+            functions = write_portable(portable, format, partial)
+            function = functions.pop(MODEL_GRAPH)
+            if functions:
+                details["graphs"] = {
+                    graph: dict(zip(("inputs", "outputs"), _tensors(each), strict=True))
+                    for graph, each in functions.items()
+                }
         inputs, outputs = _tensors(function)
         whole = {
             **card,
@@ -166,11 +194,12 @@ def export(
             "outputs": outputs,
             "requires": [] if portable else list(servable.requires),
             "independent_rows": list(servable.independent_rows),
-            "details": dict(servable.details),
+            "details": details,
         }
         if portable is not None:
             _write_card(partial, 0, whole)
-            check_portable(servable, PortableModel(partial))
+            if lost := check_portable(servable, portable, PortableModel(partial)):
+                details["weights"] = lost
         return _move_into_place(partial, folder, whole)
     except (OSError, tf.errors.OpError) as error:
         raise UserError(

@@ -1,8 +1,8 @@
-"""Models of numbers alone, in the formats of other runtimes: ONNX and LiteRT.
+"""Models as graphs of numbers, in the formats of other runtimes: ONNX and LiteRT.
 
-What cannot stand in such a graph, as the preprocessing of texts, is done in Python by
-`Preprocessing`, which needs no TensorFlow. `PortableModel` joins both, and answers as
-the exported SavedModel does.
+What cannot stand in such a graph, as the preprocessing of texts, or a search, is done
+in Python by `PortableServing`, which needs no TensorFlow. `PortableModel` joins both,
+and answers as the exported SavedModel does.
 """
 
 import dataclasses
@@ -22,103 +22,141 @@ from .versions import MODEL_FILES, format_of
 if TYPE_CHECKING:
     import tensorflow as tf
 
-#: What `Preprocessing` is made with, beside the model.
+#: What `PortableServing` is made with, beside the graphs.
 SETTINGS_FILE, ARRAYS_FILE = "preprocessing.json", "preprocessing.npz"
+#: The graph whose inputs and outputs the model card has; others are in its details.
+MODEL_GRAPH = "model"
 
 Arrays = Mapping[str, np.ndarray]
 
 
-class Preprocessing(Protocol):
-    """What a task does around a model of numbers, without TensorFlow.
+#: A graph: from arrays to arrays, by name.
+Graph = Callable[[Arrays], Arrays]
+#: From inputs of a signature to its outputs, by name.
+Signature = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+
+
+class PortableServing(Protocol):
+    """What a task does around graphs of numbers, without TensorFlow.
 
     Args:
         settings: As `Portable.settings`.
         arrays: As `Portable.arrays`.
+        graphs: Those of `Portable.graphs`, opened.
     """
 
     #: Of a model of texts, the input of the default signature that takes them.
     text_input: str
 
-    def __init__(self, settings: Mapping[str, Any], arrays: Arrays): ...
+    def __init__(
+        self, settings: Mapping[str, Any], arrays: Arrays, graphs: Mapping[str, Graph]
+    ): ...
 
-    def inputs(self, raw: Mapping[str, Any]) -> Arrays:
-        """What the model is fed for inputs of the SavedModel's default signature."""
-
-    def outputs(self, given: Arrays) -> Arrays:
-        """What the default signature answers, from what the model gave."""
+    def signatures(self) -> Mapping[str, Signature]:
+        """What answers as the SavedModel's signatures of these names do."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Portable:
-    """A model of numbers alone.
+class NumberGraph:
+    """A graph of numbers alone.
 
     Attributes:
         function: From tensors, in the order of `signature`, to tensors by name.
         signature: With a name each. The first size is that of rows.
-        settings: Of the preprocessing, ready for JSON.
-        arrays: Of the preprocessing, by name.
     """
 
     function: Callable[..., Mapping[str, Any]]
     signature: Sequence["tf.TensorSpec"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Portable:
+    """A model as graphs of numbers, and what Python does around them.
+
+    Attributes:
+        graphs: By name; `MODEL_GRAPH` is among them.
+        settings: Of the `PortableServing`, ready for JSON.
+        arrays: Of the same, by name.
+        weights: One of `portable_weights.WEIGHTS`: what weights are kept as.
+        held_out: Inputs of the default signature that smaller weights are measured by.
+    """
+
+    graphs: Mapping[str, NumberGraph]
     settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     arrays: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    weights: str = "float32"
+    held_out: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 class PortableModel(ExportedModel):
     """A version that was exported as ONNX or for LiteRT; needs no TensorFlow.
 
-    It has the default signature alone.
+    It has the signatures of the task's `PortableServing` alone.
     """
 
     def load(self) -> None:
         """Opens the model. Raises UserError where that cannot be done."""
-        definition = find_definition(self.card.task)
+        serving = find_definition(self.card.task).load_portable()
         settings = json.loads((self.folder / SETTINGS_FILE).read_text("utf-8"))
         arrays: dict[str, np.ndarray] = {}
         if (self.folder / ARRAYS_FILE).is_file():
             arrays = dict(np.load(self.folder / ARRAYS_FILE))
-        self._preprocessing = definition.load_portable()(settings, arrays)
+        outputs = {
+            MODEL_GRAPH: self.card.outputs,
+            **{
+                name: graph["outputs"]
+                for name, graph in self.card.details.get("graphs", {}).items()
+            },
+        }
         try:
-            self._loaded = _opened(self.folder, sorted(self.card.outputs))
+            graphs = {
+                name: _opened(self.folder, name, sorted(outputs[name]))
+                for name in outputs
+            }
         except (OSError, RuntimeError, ValueError) as error:
             raise UserError(
                 f"{self.folder}: the model cannot be opened "
                 f"({str(error).splitlines()[0]}); export it again"
             ) from error
+        self._loaded = serving(settings, arrays, graphs).signatures()
 
     def run(
         self, inputs: Mapping[str, Any], signature: str = "serving_default"
-    ) -> Arrays:
-        """Runs the default signature; inputs and outputs are arrays by name."""
-        if signature != "serving_default":
+    ) -> Mapping[str, Any]:
+        """Runs a signature; inputs and outputs are arrays by name."""
+        if self._loaded is None:
+            self.load()
+        if signature not in self._loaded:
             raise UserError(
                 f"{self.folder}: has no {signature}, which the SavedModel alone has; "
                 "export that"
             )
-        if self._loaded is None:
-            self.load()
-        given = self._loaded(self._preprocessing.inputs(inputs))
-        return self._preprocessing.outputs(given)
+        return self._loaded[signature](inputs)
 
     @property
     def _text_input(self) -> str:
         return find_definition(self.card.task).load_portable().text_input
 
 
-def _opened(folder: Path, names: Sequence[str]) -> Callable[[Arrays], Arrays]:
-    """What runs the model of the folder: from arrays to arrays, by name.
+def _opened(folder: Path, graph: str, names: Sequence[str]) -> Graph:
+    """What runs a graph of the folder.
 
     Args:
         folder: Of the version.
+        graph: Its name.
         names: Of its outputs, in the order that TensorFlow gives them.
     """
-    format = format_of(folder)
+    format = format_of(folder) or ""
     runner = _onnx_runner if format == "onnx" else _litert_runner
-    return runner(folder / MODEL_FILES[format or ""], names)
+    return runner(graph_file(folder, graph, format), names)
 
 
-def _onnx_runner(path: Path, names: Sequence[str]) -> Callable[[Arrays], Arrays]:
+def graph_file(folder: Path, graph: str, format: str) -> Path:
+    """Where a graph stands in the folder of a version."""
+    return (folder / MODEL_FILES[format]).with_stem(graph)
+
+
+def _onnx_runner(path: Path, names: Sequence[str]) -> Graph:
     onnxruntime = _imported("onnxruntime", "onnx")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
@@ -136,14 +174,16 @@ def _onnx_runner(path: Path, names: Sequence[str]) -> Callable[[Arrays], Arrays]
     return run
 
 
-def _litert_runner(path: Path, names: Sequence[str]) -> Callable[[Arrays], Arrays]:
+def _litert_runner(path: Path, names: Sequence[str]) -> Graph:
     module = _imported("ai_edge_litert.interpreter", "litert")
     interpreter = module.Interpreter(str(path), num_threads=1)
     inputs = {each["name"]: each["index"] for each in interpreter.get_input_details()}
     outputs = interpreter.get_output_details()
 
     def row(given: Arrays, number: int) -> list[np.ndarray]:
-        part = {name: given[name][number : number + 1] for name in inputs}
+        # Of what all rows share there is one alone.
+        places = {name: min(number, len(given[name]) - 1) for name in inputs}
+        part = {name: given[name][at : at + 1] for name, at in places.items()}
         for name, index in inputs.items():
             interpreter.resize_tensor_input(index, part[name].shape)
         interpreter.allocate_tensors()
@@ -153,7 +193,8 @@ def _litert_runner(path: Path, names: Sequence[str]) -> Callable[[Arrays], Array
         return [interpreter.get_tensor(each["index"]) for each in outputs]
 
     def run(given: Arrays) -> Arrays:
-        rows = [row(given, number) for number in range(len(next(iter(given.values()))))]
+        number_of_rows = max(len(given[name]) for name in inputs)
+        rows = [row(given, number) for number in range(number_of_rows)]
         return dict(
             zip(names, map(np.concatenate, zip(*rows, strict=True)), strict=True)
         )

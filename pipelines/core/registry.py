@@ -28,7 +28,7 @@ from .task_config import TaskConfig
 
 if TYPE_CHECKING:
     from ..data.description import DataDescription
-    from .portable import Preprocessing
+    from .portable import PortableServing
     from .task import Task
 
 GROUP = "recurra.tasks"
@@ -71,8 +71,8 @@ class TaskDefinition:
         implementation: Where the `Task` is: "package.module:Class".
         description: Where the function is that describes data for `recurra data show`,
             "package.module:function": from the section `data` to a `DataDescription`.
-        portable: Where the `core.portable.Preprocessing` is, if models can be exported
-            as ONNX or for LiteRT: "package.module:Class".
+        portable: Where the `core.portable.PortableServing` is, if models can be
+            exported as ONNX or for LiteRT: "package.module:Class".
         recipes: The folder of the task's recipes. One called `sample` is for the
             embedded sample.
         content: Of the sources that the task reads; see `data.sources`.
@@ -122,7 +122,7 @@ class TaskDefinition:
         """The task itself; imports TensorFlow."""
         return _load(self.implementation)
 
-    def load_portable(self) -> type["Preprocessing"]:
+    def load_portable(self) -> type["PortableServing"]:
         """What is done around models of numbers alone; without TensorFlow.
 
         Raises:

@@ -207,6 +207,7 @@ class Run:
         *,
         unfinished: bool = False,
         format: str = "savedmodel",
+        weights: str = "float32",
     ) -> "ExportedModel":
         """Exports the run as the next version of a model.
 
@@ -217,13 +218,16 @@ class Run:
             unfinished: Whether to take the best epoch so far, if training has not
                 come to its end.
             format: "savedmodel", "onnx" or "litert".
+            weights: As of `recurra.pipelines.export`.
 
         Returns:
             The exported version, ready to predict.
         """
         from .api import export
 
-        return export([self], to, name, unfinished=unfinished, format=format)
+        return export(
+            [self], to, name, unfinished=unfinished, format=format, weights=weights
+        )
 
     @property
     def config_file(self) -> Path:

@@ -243,6 +243,13 @@ class Task(abc.ABC, Generic[ConfigT, DataT, DataModuleT]):
             "it as a SavedModel"
         )
 
+    def held_out_inputs(self) -> Mapping[str, Any]:
+        """Inputs of the default signature that the model was not trained on.
+
+        What smaller weights cost is measured by them; nothing means by the examples.
+        """
+        return {}
+
     @property
     def default_evaluation(self) -> Config:
         """The options of an evaluation, all left as they are."""

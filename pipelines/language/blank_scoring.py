@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from ..core.serving_module import graph
 from .blanks import CANDIDATES, FOLLOWING, Blanks, fit_weights_of_features
-from .units import BOUNDARY, Units
+from .units import Units
+from .vocabulary import BOUNDARY
 
 # Units before a blank that are read.
 _BEFORE = 200

@@ -9,7 +9,7 @@ import scipy.optimize
 import tensorflow as tf
 
 from .members import Members, State
-from .units import BOUNDARY
+from .vocabulary import BOUNDARY
 
 #: Candidates of a blank that are judged by what follows, and units of it that judge.
 CANDIDATES, FOLLOWING = 64, 24

@@ -29,6 +29,7 @@ TASK = TaskDefinition(
     summary="The next unit of a text: writes, fills in, scores.",
     config_class=LanguageConfig,
     implementation="recurra.pipelines.language.task:LanguageTask",
+    portable="recurra.pipelines.language.portable:PortableServing",
     description="recurra.pipelines.language.cli:describe",
     intended_use=(
         "It writes on, fills in and scores texts of the kind that it was trained on."

@@ -11,7 +11,8 @@ from ..core.autotuning import without_autotuning
 from ..core.files import written_whole
 from ..data.texts.documents import Documents
 from .config import LanguageTrainingConfig
-from .units import BOUNDARY, Units
+from .units import Units
+from .vocabulary import BOUNDARY
 
 Batch = tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 import tensorflow as tf
 
-from .units import BOUNDARY
+from .vocabulary import BOUNDARY
 
 
 @dataclasses.dataclass(frozen=True)
@@ -189,6 +189,20 @@ class KneserNeyGraph(tf.Module):
         self._discounted = [_kept(level.discounted) for level in model.levels[1:]]
         self._backoff = [_kept(level.backoff) for level in model.levels[:-1]]
         self._splits = [_kept(level.splits) for level in model.levels[:-1]]
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The tables by name, numbered from those of the order 2 on."""
+        tables = {
+            "keys": self._keys,
+            "discounted": self._discounted,
+            "backoff": self._backoff,
+            "splits": self._splits,
+        }
+        return {"unigram": self._unigram.numpy()} | {
+            f"{name}_{number}": values.numpy()
+            for name, levels in tables.items()
+            for number, values in enumerate(levels)
+        }
 
     def probabilities(self, context: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
         """Of each unit after those before it.

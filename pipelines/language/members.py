@@ -13,7 +13,7 @@ from .baselines import KNESER_NEY
 from .config import CountsConfig
 from .kneser_ney import KneserNey, KneserNeyGraph
 from .model import LanguageModel
-from .units import BOUNDARY
+from .vocabulary import BOUNDARY
 
 MODEL, RECURRENT, CACHE = "model", "recurrent", "cache"
 

@@ -15,7 +15,7 @@ from recurra.layers import WordDropout
 from ..core.training import SGD, Adam, learning_rate_schedule, make_optimizer
 from ..recurrent import recurrent_layer
 from .config import LanguageConfig, LanguageTrainingConfig, ModelConfig
-from .units import BOUNDARY
+from .vocabulary import BOUNDARY
 
 # Of weights that a softmax reads.
 _RANGE = 0.1
@@ -202,6 +202,19 @@ class LanguageModel(keras.Model):
             )
             states = states[own:]
             new_states += after
+        return outputs, new_states
+
+    def step(
+        self, ids: tf.Tensor, states: Sequence[tf.Tensor]
+    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """As `read` of one unit `[N]` each: the outputs `[N, U]`, and the states."""
+        outputs = self.embedding(ids)
+        states, new_states = list(states), []
+        for layer in self.recurrent:
+            own = len(keras.tree.flatten(layer.cell.state_size))
+            outputs, after = layer.cell(outputs, states[:own], training=False)
+            states = states[own:]
+            new_states += keras.tree.flatten(after)
         return outputs, new_states
 
     def readouts(self, outputs: tf.Tensor) -> tf.Tensor:

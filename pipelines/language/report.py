@@ -14,7 +14,7 @@ from .data import StreamDataModule
 from .members import CACHE, MODEL, RECURRENT, Members, system_scores
 from .metrics import nll_by_part, nll_interval, prediction_metrics
 from .scoring import UnitScores
-from .units import UNKNOWN
+from .vocabulary import UNKNOWN
 
 METRICS = (
     Metric("nll", "NLL", higher_is_better=False),

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from ..core.serving_module import graph
 from .members import Members, State
-from .units import BOUNDARY
+from .vocabulary import BOUNDARY
 
 # Texts, or parts of one, that are read side by side.
 _LANES = 8

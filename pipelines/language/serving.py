@@ -8,10 +8,12 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from ..cards import BLANK
+from ..core.portable import MODEL_GRAPH, NumberGraph, Portable
 from ..core.serving_module import ServingModule, graph
 from .blanks import CANDIDATES, Blanks
 from .members import Members, State
-from .units import BOUNDARY, UNKNOWN, Units
+from .units import Units
+from .vocabulary import BOUNDARY, UNKNOWN
 
 _TEXT = tf.TensorSpec([None], tf.string, "text")
 _COUNT = tf.TensorSpec([], tf.int32, "k")
@@ -111,6 +113,46 @@ class LanguageServing(ServingModule):
                 ],
             ),
         }
+
+    def portable(self) -> Portable:
+        """The network as a graph of numbers, and what is done around it."""
+        members, model = self._members, self._members.model
+        sizes = model.state_sizes
+        signature = [
+            tf.TensorSpec([None], tf.int32, "ids"),
+            *(
+                tf.TensorSpec([None, size], tf.float32, f"state_{number:02}")
+                for number, size in enumerate(sizes)
+            ),
+        ]
+
+        def step(ids: tf.Tensor, *states: tf.Tensor) -> dict[str, tf.Tensor]:
+            outputs, after = model.step(ids, states)
+            # Other names than of inputs: tf2onnx takes the same for the same tensor.
+            names = [f"new_{spec.name}" for spec in signature[1:]]
+            logits = model.logits(model.readouts(outputs))
+            return {
+                "log_probabilities": tf.nn.log_softmax(logits),
+                "outputs": outputs,
+                **dict(zip(names, after, strict=True)),
+            }
+
+        units, arrays = self._units.portable()
+        if members.counts is not None:
+            arrays |= members.counts.arrays()
+        settings = {
+            "units": units,
+            "ends": self._ends,
+            "members": {
+                "state_sizes": sizes,
+                "width": model.section.units,
+                "order": 0 if members.counts is None else members.counts.order,
+                "cache_size": members.cache_size,
+                "flatness": float(members.flatness.numpy()),
+                "weights": members.weights.numpy()[0].tolist(),
+            },
+        }
+        return Portable({MODEL_GRAPH: NumberGraph(step, signature)}, settings, arrays)
 
     def sample(self, number: int, length: int, temperature: float) -> list[str]:
         """Texts that are written from the beginning, each by a seed of its own."""

@@ -8,12 +8,14 @@ import io
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 import sentencepiece
 import tensorflow as tf
-import tensorflow_text
 
 from ..core.errors import UserError
-from .units import BOUNDARY, UNKNOWN, Units
+from ..core.shared_tokenizer import shared_tokenizer
+from .units import Units
+from .vocabulary import BOUNDARY, UNKNOWN
 
 # In bytes; the largest that sentencepiece takes, which would skip longer ones.
 _LONGEST_SENTENCE = 2**30
@@ -74,7 +76,12 @@ class Subwords(Units):
     def __init__(self, model: bytes):
         processor = sentencepiece.SentencePieceProcessor(model_proto=model)
         super().__init__([_text(processor, number) for number in range(len(processor))])
-        self._tokenizer = tensorflow_text.SentencepieceTokenizer(model)
+        self._model = model
+        self._tokenizer = shared_tokenizer(model)
+
+    def portable(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        settings, arrays = super().portable()
+        return settings, arrays | {"subwords": np.frombuffer(self._model, np.uint8)}
 
     def encode(self, texts: tf.Tensor) -> tf.RaggedTensor:
         return self._tokenizer.tokenize(texts)

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..cards import ContinuationAnswer
 from ..core.files import read_json, write_json
+from ..core.portable import Portable
 from ..core.runs import Run
 from ..core.task import Servable, Task
 from ..data.texts.documents import Documents, load_documents
@@ -32,6 +33,8 @@ _FLATNESS = (0.05, 0.1, 0.2, 0.4, 0.8)
 _FITTING_BLANKS, _MEASURED_BLANKS = 200, 200
 # Characters of a text that warms a model up.
 _EXAMPLE = 40
+# Texts that smaller weights are measured by, and characters of each.
+_HELD_OUT, _HELD_OUT_LENGTH = 50, 500
 # Of each temperature in the report.
 _SAMPLES = 2
 
@@ -170,7 +173,7 @@ class LanguageTask(Task[LanguageConfig, Documents, StreamDataModule]):
     def servable(self, model: LanguageModel) -> Servable:
         serving = self._serving(*self.fitted_scorers(model))
         writing = self.configuration.writing
-        texts = np.array(self._examples(), object)
+        texts = np.array(self._texts(2, _EXAMPLE), object)
         written = {
             "length": np.int32(8),
             "temperature": np.float32(0),
@@ -213,11 +216,18 @@ class LanguageTask(Task[LanguageConfig, Documents, StreamDataModule]):
             },
         )
 
-    def _examples(self) -> list[str]:
+    def portable(self, model: LanguageModel) -> Portable:
+        return self._serving(*self.fitted_scorers(model)).portable()
+
+    def held_out_inputs(self) -> dict[str, Any]:
+        return {"text": np.array(self._texts(_HELD_OUT, _HELD_OUT_LENGTH), object)}
+
+    def _texts(self, number: int, length: int) -> list[str]:
+        """The beginnings of held-out texts."""
         import pandas
 
         predictions = pandas.read_csv(self.run.predictions_file, keep_default_na=False)
-        return [text[:_EXAMPLE] for text in predictions["text"][:2].astype(str)]
+        return [text[:length] for text in predictions["text"][:number].astype(str)]
 
     def _scorer(self, model: LanguageModel) -> tuple[Scorer, BlankScorer]:
         """What scores by the model's members, without their fitted weights."""

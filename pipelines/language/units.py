@@ -20,12 +20,15 @@ from ..core.files import read_json, write_json, written_whole
 from ..data.texts.documents import Text
 from ..data.texts.long_text import LongText
 from .config import UnitsConfig
-
-BOUNDARY, UNKNOWN = 0, 1
-
-UNKNOWN_TEXT = "<unk>"
-#: Before a word that touches what stands before it.
-JOINER = "\uffed"
+from .vocabulary import (
+    APART,
+    JOINER,
+    LETTERS,
+    LINE_END,
+    TORN_UNKNOWN,
+    UNKNOWN,
+    UNKNOWN_TEXT,
+)
 
 _VOCABULARY, _SUBWORDS = "vocabulary.json", "subwords.model"
 
@@ -72,6 +75,12 @@ class Units(tf.Module, abc.ABC):
     def fillers(self) -> np.ndarray:
         """The units that can fill a blank."""
         return np.arange(UNKNOWN + 1, self.size)
+
+    def portable(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Settings and arrays of the same for `portable_units.read_units`."""
+        # Bytes of half a character have no other text.
+        texts = [unit.decode("latin-1") for unit in self.vocabulary]
+        return {"kind": type(self).__name__.lower(), "vocabulary": texts}, {}
 
     @abc.abstractmethod
     def encode(self, texts: tf.Tensor) -> tf.RaggedTensor:
@@ -231,6 +240,10 @@ class Words(ListedUnits):
         ]
         return np.array(words) if words else fillers
 
+    def portable(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        settings, arrays = super().portable()
+        return settings | {"parts_signs": self._parts_signs}, arrays
+
     def cut(self, texts: tf.Tensor) -> tf.RaggedTensor:
         return cut_words(texts, self._parts_signs)
 
@@ -306,27 +319,23 @@ class Words(ListedUnits):
         return tf.where(needs_none, tf.strings.regex_replace(text, "^ ", ""), text)
 
 
-_LETTERS = r"\pL\pM\pN_'\x{2019}-"
-_LETTER = rf"[{_LETTERS}]"
-_SIGN = rf"[^\s\x{{FFED}}{_LETTERS}]"
+_LETTER = rf"[{LETTERS}]"
 # Bytes of a text, however long it is.
 _ALL = 1 << 30
 
 
 def cut_words(texts: tf.Tensor, parts_signs: bool) -> tf.RaggedTensor:
     """The words of texts `[N]`, string `[N, (T)]`; see `Words`."""
-    texts = tf.strings.regex_replace(texts, "\n", " \uffec ")
+    texts = tf.strings.regex_replace(texts, "\n", f" {LINE_END} ")
     if parts_signs:
-        # What has just been looked at is not looked at again, so each goes twice.
-        for pattern in (rf"([^\s\x{{FFED}}])({_SIGN})", rf"({_SIGN})([^\s\x{{FFED}}])"):
+        for pattern in APART:
             for _ in range(2):
                 texts = tf.strings.regex_replace(texts, pattern, rf"\1 {JOINER}\2")
-        # The special unit is one.
-        texts = tf.strings.regex_replace(
-            texts, f"< {JOINER}unk {JOINER}>", UNKNOWN_TEXT
-        )
+        texts = tf.strings.regex_replace(texts, TORN_UNKNOWN, UNKNOWN_TEXT)
     words = tf.strings.split(texts)
-    return words.with_values(tf.strings.regex_replace(words.values, "^\uffec$", "\n"))
+    return words.with_values(
+        tf.strings.regex_replace(words.values, f"^{LINE_END}$", "\n")
+    )
 
 
 def fit_units(config: UnitsConfig, texts: Sequence[Text], assets: Path) -> None:

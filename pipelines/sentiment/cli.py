@@ -36,7 +36,7 @@ TASK = TaskDefinition(
     config_class=SentimentConfig,
     implementation="recurra.pipelines.sentiment.task:SentimentTask",
     description="recurra.pipelines.sentiment.cli:describe",
-    portable="recurra.pipelines.sentiment.portable:PortablePreprocessing",
+    portable="recurra.pipelines.sentiment.portable:PortableServing",
     intended_use=(
         "It sorts texts of the kind that it was trained on into the classes of "
         "their labels."

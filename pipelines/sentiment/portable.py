@@ -5,13 +5,14 @@ from typing import Any
 
 import numpy as np
 
+from ..core.portable import MODEL_GRAPH, Arrays, Graph, Signature
 from .tokenization import PADDING, UNKNOWN, text_tokens
 
 # The largest prime below 2**63, as in `preprocessing.ngram_fingerprints`.
 _BUCKETS = 2**63 - 25
 
 
-class PortablePreprocessing:
+class PortableServing:
     """From texts to the model's ids, and from probabilities to labels.
 
     Equal to the graph for all characters that TensorFlow's Unicode tables know; see
@@ -23,18 +24,32 @@ class PortablePreprocessing:
             text may have several labels.
         arrays: Of the n-grams, where there are any: their `fingerprints`, rising, and
             their `ids`.
+        graphs: Of them `model`.
     """
 
     text_input = "text"
 
-    def __init__(self, settings: Mapping[str, Any], arrays: Mapping[str, np.ndarray]):
+    def __init__(
+        self,
+        settings: Mapping[str, Any],
+        arrays: Arrays,
+        graphs: Mapping[str, Graph],
+    ):
+        self._graph = graphs[MODEL_GRAPH]
         self._settings = settings
         words = enumerate(settings["vocabulary"])
         self._words = {word: number for number, word in words}
         self._classes = np.array([name.encode() for name in settings["classes"]])
         self._arrays = arrays
 
-    def inputs(self, raw: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    def signatures(self) -> dict[str, Signature]:
+        """`serving_default` alone."""
+        return {"serving_default": self._classify}
+
+    def _classify(self, raw: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        return self._outputs(self._graph(self._inputs(raw)))
+
+    def _inputs(self, raw: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """`tokens`, and by the model `ngram_features` and `ngrams`; padded rows."""
         rows = [
             text_tokens(_as_text(text), self._settings["lowercase"])
@@ -71,7 +86,7 @@ class PortablePreprocessing:
             )
         return inputs
 
-    def outputs(self, given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def _outputs(self, given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """As the signature `serving_default` has them."""
         probabilities = given["probabilities"]
         if self._settings.get("several"):

@@ -159,7 +159,7 @@ class Preprocessing(tf.Module):
             )
 
     def portable(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """Settings and arrays of the same for `portable.PortablePreprocessing`.
+        """Settings and arrays of the same for `portable.PortableServing`.
 
         Raises:
             UserError: The rules by which texts become tokens are of a former version.

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ..core.portable import Portable
+from ..core.portable import MODEL_GRAPH, NumberGraph, Portable
 from ..core.serving_module import ServingModule, graph
 from .decisions import HALF
 from .ensemble import Ensemble
@@ -217,7 +217,8 @@ def portable(
     if ensemble.target.several:
         settings["thresholds"] = ensemble.thresholds or [HALF] * len(classes)
         settings["several"] = True
-    return Portable(probabilities, signature, settings, arrays)
+    graphs = {MODEL_GRAPH: NumberGraph(probabilities, signature)}
+    return Portable(graphs, settings, arrays)
 
 
 def _with_bias(logits: tf.Tensor, bias: np.ndarray | None) -> tf.Tensor:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, TypeAlias
 
 import keras
 import numpy as np
+import pandas
 
 from ..core.configuration import Config
 from ..core.ensembles import refuse_strangers
@@ -56,6 +57,8 @@ _ASSETS = (
     *("vocabulary.txt", "ngrams.txt"),
 )
 
+# Texts that smaller weights are measured by.
+_HELD_OUT = 200
 # Texts that a baseline answers together.
 _TOGETHER = 50_000
 
@@ -293,6 +296,10 @@ class SentimentTask(Task[SentimentConfig, LabelledTexts, TextDataModule]):
     def portable(self, model: Trained) -> Portable:
         ensemble = self._as_ensemble(model)
         return portable(ensemble, self._preprocessing, self._ratios, self.classes)
+
+    def held_out_inputs(self) -> dict[str, Any]:
+        rows = pandas.read_csv(self.run.predictions_file, keep_default_na=False)
+        return {"text": rows["text"][:_HELD_OUT].astype(str).to_numpy(object)}
 
     def _as_ensemble(self, model: Trained) -> Ensemble:
         return model if isinstance(model, Ensemble) else self.ensemble([model], [])

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from ..core.portable import MODEL_GRAPH, NumberGraph, Portable
 from ..core.serving_module import graph
 from .batches import is_scored, shifted, with_end
 from .config import DecodingConfig, Splitting
@@ -23,6 +24,7 @@ from .decoding import (
 from .ensemble import Ensemble, mean_of_logs
 from .long_texts import join_texts, separator, split_texts
 from .model import SequenceToSequenceModel
+from .portable import STEP_GRAPH
 from .subwords import PADDING, Pieces, Subwords
 
 #: What a text that is made is called among the tensors.
@@ -286,6 +288,79 @@ class Generator:
             "target_pieces": _pieces(self._subwords.target, target[:, :said]),
             "weights": weights[:, :said],
         }
+
+    def portable(self, output: str) -> Portable:
+        """Encoder and step as graphs of numbers, and what is done around them.
+
+        Args:
+            output: What a text that is made is called.
+        """
+        source = tf.TensorSpec([None, None], tf.int32, "source")
+
+        def begun(source: tf.Tensor) -> Any:
+            memory, states = self._scorer.begin(source)
+            return [attended for attended, _ in memory], states
+
+        self._scorer.refresh()
+        specs = graph(begun, [source]).get_concrete_function().structured_outputs
+        names = [
+            f"{name}_{number:02}"
+            for name, nest in zip(("memory", "state"), specs, strict=True)
+            for number, _ in enumerate(tf.nest.flatten(nest))
+        ]
+        of_states = [name for name in names if name.startswith("state")]
+
+        def begin(source: tf.Tensor) -> dict[str, tf.Tensor]:
+            return dict(zip(names, tf.nest.flatten(begun(source)), strict=True))
+
+        def step(
+            ids: tf.Tensor, source: tf.Tensor, *tensors: tf.Tensor
+        ) -> dict[str, tf.Tensor]:
+            attended, states = tf.nest.pack_sequence_as(specs, tensors)
+            memory = [(each, source) for each in attended]
+            scores, after = self._scorer.step(memory, states, ids)
+            return {
+                "log_probabilities": tf.nn.log_softmax(scores),
+                "attention": self._scorer.attention(memory, after),
+                **{
+                    f"new_{name}": tensor
+                    for name, tensor in zip(
+                        of_states, tf.nest.flatten(after), strict=True
+                    )
+                },
+            }
+
+        of_step = [
+            tf.TensorSpec([None, *spec.shape[1:]], spec.dtype, name)
+            for name, spec in zip(names, tf.nest.flatten(specs), strict=True)
+        ]
+        ids = tf.TensorSpec([None], tf.int32, "ids")
+        decoding = self._decoding
+        settings = {
+            "output": output,
+            "search": {
+                "beams": decoding.beam_size,
+                "length_penalty": decoding.length_penalty,
+                "coverage_penalty": decoding.coverage_penalty,
+                "no_repeat_ngram": decoding.no_repeat_ngram,
+            },
+            "longest": self._longest,
+            "splitting": self._splitting,
+            "space": self._space,
+            "max_length_ratio": decoding.max_length_ratio,
+            "longest_extra": decoding.longest_extra,
+        }
+        return Portable(
+            {
+                MODEL_GRAPH: NumberGraph(begin, [source]),
+                STEP_GRAPH: NumberGraph(step, [ids, source, *of_step]),
+            },
+            settings,
+            {
+                "source": np.frombuffer(self._subwords.source.model, np.uint8),
+                "target": np.frombuffer(self._subwords.target.model, np.uint8),
+            },
+        )
 
     def variables(self) -> list[tf.Variable]:
         """All that the graphs read, with the models' present weights."""

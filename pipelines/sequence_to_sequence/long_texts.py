@@ -9,28 +9,19 @@ import tensorflow as tf
 
 from ..data.texts.languages import CHINESE, JAPANESE
 from .config import Splitting
+from .sentence_ends import (
+    BEGINS_WORD,
+    LINE_BREAK,
+    LONGEST_WHOLE,
+    NO_SENTENCE_END,
+    SENTENCE_ENDS,
+    WITHIN_CHARACTER,
+)
 from .subwords import Pieces, normalise
 
-#: Pieces of a text that is not split, where training has no longer one.
-LONGEST_WHOLE = 1_000
-
-_LINE_BREAK = r"\r\n?|[\x{85}\x{2028}\x{2029}]"
-# Where a sentence ends and another one begins.
-_SENTENCE_ENDS = (
-    (
-        r"([.!?…؟۔।॥።։]['\")\]”’»“]*) (['\"(\[“‘„«¿¡]*[^\p{Ll}\p{P}\p{Z}])",
-        "\\1\n\\2",
-    ),
-    (r"([。！？｡][”’」』）]*)", "\\1\n"),
-)
-# What ends in a full stop and no sentence: ordinals, titles and initials.
-_NO_SENTENCE_END = r"\b((?:(?:\p{Lu}\.)*\p{Lu}\p{Ll}?|Mrs|Prof|\d{1,2})\.)\n"
 # Rank correlation of lengths; of outputs it is above 0.8.
 _IN_STEP = 0.5
 _MOSTLY = 0.5
-_BEGINS_WORD = "▁.*"
-# A byte of a character that is no piece, but not its first one.
-_WITHIN_CHARACTER = "<0x[89AB].>"
 
 
 class Parts(NamedTuple):
@@ -148,15 +139,15 @@ def _lines(text: tf.Tensor) -> tf.RaggedTensor:
     valid = tf.strings.unicode_transcode(
         text, "UTF-8", "UTF-8", errors="replace", replace_control_characters=False
     )
-    lines = tf.strings.regex_replace(valid, _LINE_BREAK, "\n")
+    lines = tf.strings.regex_replace(valid, LINE_BREAK, "\n")
     return tf.strings.split(tf.strings.strip(lines), "\n")
 
 
 def _sentences(line: tf.Tensor) -> tf.Tensor:
     """Each sentence of normalised lines on a line of its own; no line is empty."""
-    for end, replaced in _SENTENCE_ENDS:
+    for end, replaced in SENTENCE_ENDS:
         line = tf.strings.regex_replace(line, end, replaced)
-    line = tf.strings.regex_replace(line, _NO_SENTENCE_END, "\\1 ")
+    line = tf.strings.regex_replace(line, NO_SENTENCE_END, "\\1 ")
     return tf.strings.strip(line)
 
 
@@ -173,9 +164,9 @@ def _even_parts(
     length, count = tf.gather(lengths, of), tf.gather(counts, of)
     begins = tf.gather(ids.row_starts(), of) + number * length // count
     names = vocabulary.pieces(ids.values)
-    before_word = _last_before(begins, tf.strings.regex_full_match(names, _BEGINS_WORD))
+    before_word = _last_before(begins, tf.strings.regex_full_match(names, BEGINS_WORD))
     before_character = _last_before(
-        begins, ~tf.strings.regex_full_match(names, _WITHIN_CHARACTER)
+        begins, ~tf.strings.regex_full_match(names, WITHIN_CHARACTER)
     )
     # Not so far that the part before it would be lost.
     near = begins - before_word < longest // 2

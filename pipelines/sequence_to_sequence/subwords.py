@@ -12,7 +12,6 @@ model's output has a row for nothing else.
 """
 
 import copy
-import hashlib
 import io
 import itertools
 import logging
@@ -27,18 +26,17 @@ import sentencepiece
 import tensorflow as tf
 import tensorflow_text
 from sentencepiece import sentencepiece_model_pb2
-from tensorflow_text.python.ops import sentencepiece_tokenizer
 
 from ..core.errors import UserError
 from ..core.files import written_whole
+from ..core.shared_tokenizer import shared_tokenizer
 from ..data.texts.sentence_pairs import PairSplit
 from ..data.texts.stored_texts import Texts
 from ..data.texts.text_description import quantiles
 from ..data.texts.words import INVISIBLE, SPACES, count_words
 from .config import Algorithm, SubwordsConfig
+from .special_tokens import BOS, EOS, PADDING, UNKNOWN
 from .subword_sampling import SPACE, PieceSampler
-
-PADDING, UNKNOWN, BOS, EOS = 0, 1, 2, 3
 
 _SPACES = f"[{SPACES}]+"
 _INVISIBLE = f"[{INVISIBLE}]"
@@ -250,6 +248,7 @@ class Pieces(tf.Module):
         longest: Pieces of a text, of which the rest is left out; all if None.
 
     Attributes:
+        model: Of sentencepiece.
         vocabulary_size: Above all ids that a text is encoded to.
     """
 
@@ -257,8 +256,8 @@ class Pieces(tf.Module):
         super().__init__(name=path.stem)
         self._longest = longest
         model = path.read_bytes()
-        self._model = model
-        self._tokenizer = _shared_tokenizer(model)
+        self.model = model
+        self._tokenizer = shared_tokenizer(model)
         pieces = _model_proto(model).pieces
         used = [row for row, piece in enumerate(pieces) if piece.type != piece.UNUSED]
         self.vocabulary_size = used[-1] + 1
@@ -288,7 +287,7 @@ class Pieces(tf.Module):
         Yields:
             Of each part ragged int32 `[N, (pieces)]`.
         """
-        sampler = PieceSampler(_model_proto(self._model), alpha)
+        sampler = PieceSampler(_model_proto(self.model), alpha)
         generator = random.Random(seed)
         for texts in parts:
             ids = [row[: self._longest] for row in sampler.sample(texts, generator)]
@@ -325,39 +324,6 @@ class Pieces(tf.Module):
             string of the same shape.
         """
         return self._tokenizer.id_to_string(ids)
-
-
-def _shared_tokenizer(model: bytes) -> tensorflow_text.SentencepieceTokenizer:
-    """A tokenizer whose model stays in the graph for as long as the process.
-
-    Replaces the tokenizer's own resource, a private attribute. Tested on
-    tensorflow-text 2.21.1.
-    """
-    tokenizer = tensorflow_text.SentencepieceTokenizer(model=model)
-    tokenizer._model_resource = _SharedModel(model)
-    return tokenizer
-
-
-class _SharedModel(tf.saved_model.experimental.TrackableResource):
-    """A model of sentencepiece that goes by the fingerprint of its content.
-
-    That of tensorflow-text belongs to the kernel that made it, and is lost as soon as
-    a seed is set, since TensorFlow drops its kernels then. With a fingerprint two
-    models in a process are never mixed up either.
-    """
-
-    def __init__(self, model: bytes):
-        super().__init__()
-        self._model = model
-        self._fingerprint = hashlib.sha256(model).hexdigest()
-        # Made now, and not inside of a function that is traced.
-        _ = self.resource_handle
-
-    def _create_resource(self) -> Any:
-        # Tested on tensorflow-text 2.21.1, which has no public name for the operation.
-        return sentencepiece_tokenizer.gen_sentencepiece_tokenizer.sentencepiece_op(
-            model=self._model, shared_name=self._fingerprint
-        )
 
 
 def describe_subwords(

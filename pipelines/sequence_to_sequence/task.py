@@ -19,6 +19,7 @@ from ..core.ensembles import refuse_strangers
 from ..core.evaluation import RowScores
 from ..core.files import read_json, write_json
 from ..core.optional import of_baselines
+from ..core.portable import Portable
 from ..core.runs import Run
 from ..core.task import Servable, Task
 from ..data.digests import sha256
@@ -49,6 +50,8 @@ _ALIGNMENTS_SHOWN = 12
 _SUBWORDS = ("source.model", "target.model")
 # Sentences of a warm-up request.
 _EXAMPLES = 2
+# Texts that smaller weights are measured by.
+_HELD_OUT = 50
 # Pairs that tell as much of lengths as millions would.
 _MEASURED_PAIRS = 20_000
 # Sources whose lengths are measured together.
@@ -376,6 +379,13 @@ class SequenceToSequenceTask(
             requires=["tensorflow_text"],
             independent_rows=["serving_default", "nbest", "attend", "score"],
         )
+
+    def portable(self, model: Models) -> Portable:
+        return self._generator(model).portable(self.output)
+
+    def held_out_inputs(self) -> dict[str, Any]:
+        rows = pandas.read_csv(self.run.predictions_file, keep_default_na=False)
+        return {"text": rows["source"][:_HELD_OUT].astype(str).to_numpy(object)}
 
     def _sources_and_targets(
         self, pairs: PairSplit

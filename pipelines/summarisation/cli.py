@@ -28,6 +28,7 @@ TASK = TaskDefinition(
     summary="Articles to short summaries or headlines.",
     config_class=SummarisationConfig,
     implementation="recurra.pipelines.summarisation.task:SummarisationTask",
+    portable="recurra.pipelines.sequence_to_sequence.portable:PortableServing",
     description="recurra.pipelines.summarisation.cli:describe",
     intended_use="It summarises texts of the kind that it was trained on.",
     limits=(

@@ -32,6 +32,7 @@ TASK = TaskDefinition(
     summary="Sentences of one language to another.",
     config_class=TranslationConfig,
     implementation="recurra.pipelines.translation.task:TranslationTask",
+    portable="recurra.pipelines.sequence_to_sequence.portable:PortableServing",
     description="recurra.pipelines.translation.cli:describe",
     intended_use="It translates sentences of the kind that it was trained on.",
     limits=(

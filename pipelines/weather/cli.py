@@ -27,7 +27,7 @@ TASK = TaskDefinition(
     config_class=WeatherConfig,
     implementation="recurra.pipelines.weather.task:WeatherTask",
     description="recurra.pipelines.weather.cli:describe",
-    portable="recurra.pipelines.weather.portable:PortablePreprocessing",
+    portable="recurra.pipelines.weather.portable:PortableServing",
     intended_use=(
         "It forecasts the series that it was trained on, from their last values."
     ),

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import UserError
+from ..core.portable import MODEL_GRAPH, Arrays, Graph, Signature
 
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 
-class PortablePreprocessing:
+class PortableServing:
     """From the time of a history's last row to seconds since 1970-01-01.
 
     All else, from raw units to raw units, is in the model.
@@ -19,22 +20,24 @@ class PortablePreprocessing:
     Args:
         settings: Is empty.
         arrays: There are none.
+        graphs: Of them `model`.
     """
 
     text_input = ""
 
-    def __init__(self, settings: Mapping[str, Any], arrays: Mapping[str, np.ndarray]):
-        pass
+    def __init__(
+        self, settings: Mapping[str, Any], arrays: Arrays, graphs: Mapping[str, Graph]
+    ):
+        self._graph = graphs[MODEL_GRAPH]
 
-    def inputs(self, raw: Mapping[str, Any]) -> dict[str, np.ndarray]:
-        """`history` and `known_future` as they are, and `seconds`, int64 `[N]`."""
+    def signatures(self) -> dict[str, Signature]:
+        """`serving_default` alone."""
+        return {"serving_default": self._forecast}
+
+    def _forecast(self, raw: Mapping[str, Any]) -> Arrays:
         values = {name: np.asarray(raw[name]) for name in raw if name != "start"}
         times = [_seconds(time) for time in raw["start"]]
-        return {**values, "seconds": np.array(times, np.int64)}
-
-    def outputs(self, given: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
-        """As they are: `forecast`, and `quantiles` if there are any."""
-        return given
+        return self._graph({**values, "seconds": np.array(times, np.int64)})
 
 
 def _seconds(time: str | bytes) -> int:

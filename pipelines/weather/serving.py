@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from ..core.portable import Portable
+from ..core.portable import MODEL_GRAPH, NumberGraph, Portable
 from ..core.serving_module import ServingModule, graph
 from ..data.series.steps import Step
 from .forecaster import Forecaster
@@ -79,7 +79,7 @@ class WeatherServing(ServingModule):
                 given["history"], given.get("seconds"), given.get("known_future")
             )
 
-        return Portable(forecast, signature)
+        return Portable({MODEL_GRAPH: NumberGraph(forecast, signature)})
 
     def _raw_inputs(self) -> tuple[tf.TensorSpec, list[tf.TensorSpec]]:
         """Of the history, and, if columns are known ahead, of these."""

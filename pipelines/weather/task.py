@@ -58,6 +58,7 @@ from .model import build_model, compile_model
 from .report import WeatherResult
 from .scaling import Scaling
 from .serving import WeatherServing
+from .windows import spread_numbers
 
 logger = logging.getLogger("recurra")
 
@@ -66,6 +67,8 @@ logger = logging.getLogger("recurra")
 CorrectedBaseline = tuple[Baseline, Correction | np.ndarray | None]
 
 _GUESSED = ("kind", "bounds")
+# Windows that smaller weights are measured by.
+_HELD_OUT = 200
 # Of the assets.
 _CORRECTION = "correction.npz"
 _RECURRENT_CORRECTION = "recurrent_correction.npz"
@@ -304,6 +307,15 @@ class WeatherTask(Task[WeatherConfig, WeatherData, WindowDataModule]):
 
     def portable(self, model: keras.Model) -> Portable:
         return self._serving(model).portable()
+
+    def held_out_inputs(self) -> dict[str, Any]:
+        try:
+            data = self.load(self.configuration)
+        except UserError as error:
+            logger.warning("The data of training cannot be read again: %s", error)
+            return {}
+        windows = self.data_module(data).evaluation("validation")
+        return windows.raw_inputs(spread_numbers(len(windows), _HELD_OUT))
 
     def _serving(self, model: keras.Model) -> WeatherServing:
         series = self._series

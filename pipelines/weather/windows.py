@@ -363,6 +363,19 @@ class Windows:
         steps = origins[:, None] + self.source.shape.leads
         return times_of(self.source.series, stations, steps)
 
+    def raw_inputs(self, numbers: np.ndarray) -> dict[str, np.ndarray]:
+        """What an export takes: `history`, `start` and `known_future`, raw."""
+        source = self.source
+        shape, at = source.shape, self.locations(numbers)
+        back, every = range(1 - shape.history, 1), range(len(source.series.variables))
+        return {
+            "history": values_around(source.series, *at, back, every),
+            "start": self.origin_times(numbers).astype(str),
+            "known_future": values_around(
+                source.series, *at, shape.leads, shape.known_future
+            ),
+        }
+
     def raw_targets(self, numbers: np.ndarray) -> np.ndarray:
         """In raw units, ``float32[windows, H, T]``, NaN where missing."""
         shape = self.source.shape

@@ -106,12 +106,12 @@ def test_a_model_that_answers_otherwise_is_not_written(
     sentiment_run, tmp_path, monkeypatch
 ):
     def write(portable, format, folder):
-        function = actual(portable, "onnx", folder)
+        functions = actual(portable, "onnx", folder)
         file = folder / "preprocessing.json"
         settings = json.loads(file.read_text())
         settings["classes"].reverse()
         file.write_text(json.dumps(settings))
-        return function
+        return functions
 
     from recurra.pipelines.core import exporting
 

@@ -1,5 +1,7 @@
 """The network by itself: both directions, the sampled softmax, going on to learn."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -7,6 +9,7 @@ import tensorflow as tf
 from recurra.pipelines.language.config import ModelConfig
 from recurra.pipelines.language.model import LanguageModel
 from recurra.pipelines.language.scoring import Scorer
+from recurra.pipelines.recurrent import CellName
 
 from .conftest import TEXT
 
@@ -72,3 +75,18 @@ def test_a_network_that_goes_on_learning_expects_what_comes_again(members, units
     assert len(moved.ranked) == len(moved.ranks) > 0
     for weight, value in zip(members.model.trainable_weights, before, strict=True):
         np.testing.assert_array_equal(weight, value)
+
+
+@pytest.mark.parametrize("cell", get_args(CellName))
+def test_unit_by_unit_it_is_the_same(cell):
+    section = ModelConfig(embedding_size=6, units=8, depth=2, cell=cell)
+    model = LanguageModel(section, 20, batch_size=2, seed=0)
+    model.build()
+    ids = tf.constant(np.random.default_rng(0).integers(0, 20, (2, 5)), tf.int32)
+    states = [tf.zeros([2, size]) for size in model.state_sizes]
+    expected, last = model.read(ids, states)
+    for step in range(5):
+        outputs, states = model.step(ids[:, step], states)
+        np.testing.assert_allclose(outputs, expected[:, step], atol=1e-5)
+    for state, other in zip(states, last, strict=True):
+        np.testing.assert_allclose(state, other, atol=1e-5)

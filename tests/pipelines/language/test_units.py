@@ -25,6 +25,8 @@ def test_bytes_make_any_text_again(make_units, text):
 def test_subwords_keep_spaces_and_go_on_with_a_piece(make_units):
     pytest.importorskip("tensorflow_text")
     units = make_units(kind="subwords", vocabulary_size=290)
+    # Which training does; TensorFlow drops its kernels then.
+    tf.random.set_seed(0)
     for text in (TEXT, "  a\n\n  F\u00fc\u00dfe \U0001f600"):
         assert _back(units, text).decode() == text
     ids, typed = units.without_broken_end(tf.constant(["the do", ""]))

@@ -3,6 +3,9 @@
 import numpy as np
 import pytest
 
+# The number of the model that copies.
+COPIES = 2
+
 
 @pytest.fixture(scope="session")
 def english_german():
@@ -42,3 +45,32 @@ def subwords(fit):
     from recurra.pipelines.sequence_to_sequence.subwords import Subwords
 
     return Subwords(fit(vocabulary_size=400))
+
+
+@pytest.fixture(scope="session")
+def models(subwords):
+    """Untrained, but with weights large enough that translations differ.
+
+    The third one copies from the source.
+    """
+    import tensorflow as tf
+
+    from recurra.pipelines.sequence_to_sequence.config import ModelConfig
+    from recurra.pipelines.sequence_to_sequence.model import SequenceToSequenceModel
+
+    sizes = subwords.source.vocabulary_size, subwords.target.vocabulary_size
+    made = []
+    for seed in range(3):
+        section = ModelConfig(
+            embedding_size=8, encoder_units=6, decoder_units=9, attention_units=5,
+            copy_source=seed == COPIES,
+        )  # fmt: skip
+        model = SequenceToSequenceModel(section, *sizes, joint=True, seed=seed)
+        model.build()
+        generator = np.random.default_rng(seed)
+        for variable in model.trainable_variables:
+            variable.assign(generator.normal(size=variable.shape) * 0.7)
+        # So that sentences end.
+        model.output_bias.assign(tf.one_hot(3, sizes[1]) * 3.0)
+        made.append(model)
+    return made

@@ -10,10 +10,7 @@ pytest.importorskip("tensorflow_text")
 
 from recurra.pipelines.samples.english_german.pairs import sample_pairs  # noqa: E402
 from recurra.pipelines.sequence_to_sequence.batches import shifted, with_end  # noqa: E402
-from recurra.pipelines.sequence_to_sequence.config import (  # noqa: E402
-    DecodingConfig,
-    ModelConfig,
-)
+from recurra.pipelines.sequence_to_sequence.config import DecodingConfig  # noqa: E402
 from recurra.pipelines.sequence_to_sequence.decoding import (  # noqa: E402
     Penalties,
     Search,
@@ -25,10 +22,10 @@ from recurra.pipelines.sequence_to_sequence.model import SequenceToSequenceModel
 from recurra.pipelines.sequence_to_sequence.serving import SequenceToSequenceServing  # noqa: E402
 from recurra.pipelines.sequence_to_sequence.subwords import BOS, EOS, PADDING  # noqa: E402
 
+from .conftest import COPIES  # noqa: E402
+
 ENGLISH, GERMAN = sample_pairs(300).splits["train"]
 LONGEST = 40
-# The number of the model that copies.
-_COPIES = 2
 ODD_TEXTS = [
     "",
     "   ",
@@ -39,30 +36,6 @@ ODD_TEXTS = [
     "👩‍👧 " * 200,
     "<s> </s> <pad> ▁",
 ]
-
-
-@pytest.fixture(scope="module")
-def models(subwords):
-    """Untrained, but with weights large enough that translations differ.
-
-    The third one copies from the source.
-    """
-    sizes = subwords.source.vocabulary_size, subwords.target.vocabulary_size
-    made = []
-    for seed in range(3):
-        section = ModelConfig(
-            embedding_size=8, encoder_units=6, decoder_units=9, attention_units=5,
-            copy_source=seed == _COPIES,
-        )  # fmt: skip
-        model = SequenceToSequenceModel(section, *sizes, joint=True, seed=seed)
-        model.build()
-        generator = np.random.default_rng(seed)
-        for variable in model.trainable_variables:
-            variable.assign(generator.normal(size=variable.shape) * 0.7)
-        # So that sentences end.
-        model.output_bias.assign(tf.one_hot(3, sizes[1]) * 3.0)
-        made.append(model)
-    return made
 
 
 @pytest.fixture(scope="module")
@@ -121,11 +94,11 @@ def test_a_score_is_the_sum_over_steps(one, models, subwords):
 def test_what_copies_scores_as_it_searches(generator, models, subwords):
     source = with_end(subwords.source.encode(ENGLISH[:3])).to_tensor(PADDING)
     found = beam_search(
-        Ensemble(models[_COPIES:]), source, tf.fill([3], 12), Search(beams=3)
+        Ensemble(models[COPIES:]), source, tf.fill([3], 12), Search(beams=3)
     )
     # Of the pieces that were found, since their text may be cut into others.
     pieces = found.ids[:, 0, 1:]
-    scored = generator(_COPIES)._log_probabilities(source, pieces)
+    scored = generator(COPIES)._log_probabilities(source, pieces)
     np.testing.assert_allclose(scored, found.log_probabilities[:, 0], rtol=1e-3)
 
 

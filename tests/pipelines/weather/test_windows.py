@@ -277,6 +277,10 @@ def test_times_and_raw_targets():
     (batch,) = windows.batches(100)
     restored = scaling.of(SHAPE.targets).restore(batch[1].numpy())
     np.testing.assert_allclose(restored, raw, rtol=1e-5)
+    inputs = windows.raw_inputs(numbers)
+    np.testing.assert_allclose(inputs["history"][0, :, 1], [21.1, 22.1, 23.1, 24.1])
+    assert inputs["start"][0] == "2020-01-02T00:00:00"
+    assert inputs["known_future"].shape == (len(windows), 3, 0)
 
 
 def test_stamps_of_rows_taken_as_steps_make_the_calendar():
