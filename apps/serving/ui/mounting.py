@@ -81,6 +81,12 @@ async def mounted(
             .read_text(encoding="utf-8"),
             theme=gr.themes.Default(
                 primary_hue="blue", font=SYSTEM_FONTS, font_mono=SYSTEM_MONOSPACE
+            ).set(
+                # Gradio's own are too pale to be read by everybody (WCAG 1.4.3).
+                body_text_color_subdued="*neutral_600",
+                button_primary_background_fill="*primary_600",
+                button_primary_background_fill_hover="*primary_700",
+                button_primary_border_color="*primary_600",
             ),
             footer_links=[],
             run_history=False,

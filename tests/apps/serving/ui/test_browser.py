@@ -1,5 +1,7 @@
 """The page clicked through in a headless Chromium, at a desktop's and a phone's width.
 
+axe-core looks for what keeps people out at each step, and one step goes by keys alone.
+
 RECURRA_SCREENSHOTS=FOLDER keeps what was seen.
 """
 
@@ -13,6 +15,7 @@ import served_models
 
 pytest.importorskip("gradio")
 sync_api = pytest.importorskip("playwright.sync_api")
+axe = pytest.importorskip("axe_playwright_python.sync_playwright")
 
 from recurra.apps.answers.pages import make_pages  # noqa: E402
 
@@ -22,6 +25,8 @@ if CHROMIUM is None:
 
 SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
 MILLISECONDS = 60_000
+# Of WCAG 2.1, levels A and AA.
+AXE_RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +60,7 @@ class Tab:
         self.page = browser.new_page(viewport={"width": width, "height": height})
         self.page.set_default_timeout(MILLISECONDS)
         self.asked, self.failures = set(), []
+        self.violations = {}
         self.page.on("request", lambda request: self.asked.add(request.url))
         self.page.on("pageerror", lambda error: self.failures.append(str(error)))
         self._screenshots = screenshots
@@ -68,6 +74,15 @@ class Tab:
     def press(self, button):
         self.page.get_by_role("button", name=button, exact=True).click()
 
+    def go_to(self, button):
+        """Moves the focus there by the keyboard."""
+        for _ in range(10):
+            self.page.keyboard.press("Tab")
+            focused = self.page.evaluate("document.activeElement.innerText")
+            if (focused or "").strip() == button:
+                return
+        raise AssertionError(f"no way to {button} by the keyboard")
+
     def see(self, selector, text, name):
         """Waits for what is to be seen, and keeps a picture of it."""
         self.page.locator(selector).filter(has_text=text).first.wait_for()
@@ -75,6 +90,10 @@ class Tab:
         assert wide <= SIZES[self._size][0], f"{name}: the page is scrolled sideways"
         path = self._screenshots / f"{self._size}-{name}.png"
         self.page.screenshot(path=path, full_page=True)
+        found = axe.Axe().run(self.page, options=AXE_RULES).response["violations"]
+        for violation in found:
+            nodes = [node["html"][:200] for node in violation["nodes"]]
+            self.violations[f"{name}: {violation['id']}"] = nodes
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -90,6 +109,13 @@ def test_each_kind_of_answer_is_clicked_through(chromium, url, size, tmp_path):
     page.get_by_label("Text", exact=True).fill(" ")
     tab.press("Classify")
     tab.see(".refusal", "Write a text first.", "no-text")
+
+    page.get_by_label("Text", exact=True).focus()
+    page.keyboard.press("Control+A")
+    page.keyboard.type("a good one")
+    tab.go_to("Classify")
+    page.keyboard.press("Enter")
+    tab.see(".answer", "good with a calibrated confidence of 75.0 %", "by-keys")
 
     tab.choose("Model", "forecast")
     tab.press("Use the sample")
@@ -137,6 +163,7 @@ def test_each_kind_of_answer_is_clicked_through(chromium, url, size, tmp_path):
     page.get_by_label("tag: string [-1]").wait_for()
 
     assert not tab.failures
+    assert not tab.violations
     elsewhere = {each for each in tab.asked if not each.startswith((url, "data:"))}
     assert not elsewhere
     page.close()
