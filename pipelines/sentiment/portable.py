@@ -100,7 +100,7 @@ class PortableServing:
 
     def _label_sets(self, probabilities: np.ndarray) -> dict[str, np.ndarray]:
         chosen = probabilities >= np.float32(self._settings["thresholds"])
-        labels = np.full((len(chosen), chosen.sum(axis=1).max(initial=0)), b"", object)
+        labels = np.full(chosen.shape, b"", object)
         for row, has in zip(labels, chosen, strict=True):
             row[: has.sum()] = self._classes[has]
         return {"labels": labels, "chosen": chosen, "probabilities": probabilities}

@@ -70,7 +70,7 @@ class SentimentServing(ServingModule):
         Returns:
             `probabilities`, float32 `[N, C]`, in the order of the classes. Of one class
             `label`, string `[N]`, and `score`, float32 `[N]`, its probability. Of
-            several `labels`, string `[N, most]`, "" behind the last one of a text with
+            several `labels`, string `[N, C]`, "" behind the last one of a text with
             fewer, and `chosen`, bool `[N, C]`.
         """
         tokens = self._preprocessing.tokens(_at_least_one(text))

@@ -213,13 +213,18 @@ class AnyLabels(Target):
     def answers(
         self, logits: tf.Tensor, classes: tf.Tensor, thresholds: Thresholds
     ) -> dict[str, tf.Tensor]:
-        """`chosen`, bool `[N, C]`; `labels`, string `[N, most]`, "" behind the last."""
+        """`chosen`, bool `[N, C]`; `labels`, string `[N, C]`, "" behind the last.
+
+        All have one width, so that a server can join requests.
+        """
         probabilities = self.probabilities_in_graph(logits)
         reached = thresholds or [decisions.HALF] * classes.shape[0]
         chosen = probabilities >= tf.constant(reached, tf.float32)
         names = tf.broadcast_to(classes, tf.shape(chosen))
         return {
-            "labels": tf.ragged.boolean_mask(names, chosen).to_tensor(""),
+            "labels": tf.ragged.boolean_mask(names, chosen).to_tensor(
+                "", [None, classes.shape[0]]
+            ),
             "chosen": chosen,
             "probabilities": probabilities,
         }

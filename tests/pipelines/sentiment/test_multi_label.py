@@ -15,9 +15,10 @@ from recurra.pipelines.core import workflow
 from recurra.pipelines.core.api import train
 from recurra.pipelines.core.errors import UserError
 from recurra.pipelines.core.files import read_json, write_json
+from recurra.pipelines.core.portable import MODEL_GRAPH
 from recurra.pipelines.core.runs import Run
 from recurra.pipelines.sentiment.config import DecisionConfig
-from recurra.pipelines.sentiment.portable import PortablePreprocessing
+from recurra.pipelines.sentiment.portable import PortableServing
 from recurra.pipelines.sentiment.task import SentimentTask
 from recurra.pipelines.testing import check_export, check_prediction, check_run
 
@@ -198,12 +199,15 @@ def test_numbers_alone_come_to_the_same_answers(opened, rows):
     task, trained, _ = opened
     texts = [row["text"] for row in rows[:20]] + [""]
     made = task.portable(trained)
-    preprocessing = PortablePreprocessing(
-        json.loads(json.dumps(made.settings)), made.arrays
-    )
-    inputs = preprocessing.inputs({"text": texts})
-    given = made.function(*(tf.constant(inputs[spec.name]) for spec in made.signature))
-    found = preprocessing.outputs({k: v.numpy() for k, v in given.items()})
+    numbers = made.graphs[MODEL_GRAPH]
+
+    def run_graph(inputs):
+        given = (tf.constant(inputs[spec.name]) for spec in numbers.signature)
+        return {k: v.numpy() for k, v in numbers.function(*given).items()}
+
+    settings = json.loads(json.dumps(made.settings))
+    serving = PortableServing(settings, made.arrays, {MODEL_GRAPH: run_graph})
+    found = serving.signatures()["serving_default"]({"text": texts})
     graph = task.servable(trained).signatures["serving_default"]
     expected = {k: v.numpy() for k, v in graph(tf.constant(texts)).items()}
     assert set(found) == set(expected)
