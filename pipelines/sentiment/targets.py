@@ -223,7 +223,7 @@ class AnyLabels(Target):
         names = tf.broadcast_to(classes, tf.shape(chosen))
         return {
             "labels": tf.ragged.boolean_mask(names, chosen).to_tensor(
-                "", [None, classes.shape[0]]
+                "", shape=[None, classes.shape[0]]
             ),
             "chosen": chosen,
             "probabilities": probabilities,
