@@ -75,9 +75,58 @@ def warn_of_split_column(
     if len(splits) > 1:
         plan.warn(
             f"{file}: the column {name} parts the rows into {', '.join(splits)}; they "
-            "are read as one. To keep them apart, give a folder with a file of each, "
-            f"such as {splits[0]}.csv"
+            f"are read as one. To keep them apart, give --split-column {name}, or a "
+            f"folder with a file of each, such as {splits[0]}.csv"
         )
+
+
+def given_split_column(
+    plan: "PlanBuilder", names: Sequence[str], file: str
+) -> int | None:
+    """The number of the column that `data.split_column` names; None if it does not.
+
+    Raises:
+        UserError: There is no such column.
+    """
+    name = plan.given("split_column")
+    if name is None:
+        return None
+    if name not in names:
+        raise UserError(
+            f"{file}: no column {name!r} for data.split_column; its columns are "
+            f"{', '.join(names[:20])}"
+        )
+    plan.column(name, "split", "given")
+    return list(names).index(name)
+
+
+def refuse_split_column(plan: "PlanBuilder", spec: str) -> None:
+    """Refuses the key where the data cannot have such a column.
+
+    Raises:
+        UserError: It is given.
+    """
+    name = plan.given("split_column")
+    if name is not None:
+        raise UserError(
+            f"{spec} is no single table, of which the column {name!r} could say the "
+            "splits; leave data.split_column out"
+        )
+
+
+def split_of_cell(value: Any) -> str:
+    """The split that a cell names.
+
+    Raises:
+        ValueError: It names none.
+    """
+    split = split_called(str(value).strip())
+    if split is None:
+        raise ValueError(
+            f"{str(value)[:40]!r} is no split; expected train, validation (or valid, "
+            "val, dev) or test"
+        )
+    return split
 
 
 def check_fractions(validation_fraction: float, test_fraction: float) -> None:

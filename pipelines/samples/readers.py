@@ -4,6 +4,7 @@ from ..core.errors import UserError
 from ..data.reading import PlanBuilder
 from ..data.series.raw_tables import RawTable
 from ..data.sources import Spec
+from ..data.splits import refuse_split_column
 from ..data.texts.documents import TextSource
 from ..data.texts.labelled_rows import (
     NO_COLUMNS,
@@ -34,6 +35,7 @@ def read_reviews(spec: Spec, columns: TextColumns) -> LabelledSource:
     """
     columns.refuse(str(spec), "text", "label", "group")
     columns.refuse_label_sets(str(spec), "multi_label")
+    refuse_split_column(columns.plan, str(spec))
     sample = sample_reviews(_number(spec, DEFAULT_NUMBER_OF_TEXTS))
     source = LabelledSource(classes=sample.classes, columns=NO_COLUMNS)
     for split, (texts, labels) in sample.splits.items():
@@ -60,6 +62,7 @@ def read_pairs(spec: Spec, sides: Sides) -> PairSource:
             f"{spec}: the sample is from {SOURCE} to {TARGET}, not from {sides.source} "
             f"to {sides.target}; leave --source and --target out"
         )
+    refuse_split_column(sides.plan, str(spec))
     pairs = PairSource()
     for split, (english, german) in sample_pairs(number).splits.items():
         rows = pairs.splits.setdefault(split, PairRows())
@@ -74,6 +77,7 @@ def read_news(spec: Spec, sides: Sides) -> PairSource:
     Raises:
         UserError: The number is none, or too small or large.
     """
+    refuse_split_column(sides.plan, str(spec))
     pairs = PairSource()
     for split, both in sample_news(_number(spec, DEFAULT_NUMBER_OF_ARTICLES)).items():
         rows = pairs.splits.setdefault(split, PairRows())

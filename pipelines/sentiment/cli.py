@@ -56,7 +56,7 @@ TASK = TaskDefinition(
     ),
     shown_options=(
         *("text_column", "label_column", "label_columns", "label_separator"),
-        *("multi_label", "group_column"),
+        *("multi_label", "group_column", "split_column"),
         *("min_class_rows", "label_case", *TABLE_KEYS),
     ),
     is_shown_first=True,

@@ -56,6 +56,9 @@ class SentimentDataConfig(TableConfig):
     group_column: str | None = Field(
         None, description="column; rows with the same value stay in one split"
     )
+    split_column: str | None = Field(
+        None, description="column that says of each row train, validation or test"
+    )
     validation_fraction: float = Field(
         0.1, gt=0, lt=1, description="of the training rows"
     )

@@ -48,6 +48,9 @@ class PairDataConfig(TableConfig):
     target_column: str | None = Field(
         None, description="column of the targets, by name or number; found if null"
     )
+    split_column: str | None = Field(
+        None, description="column that says of each row train, validation or test"
+    )
     rules: PairRulesConfig = PairRulesConfig()
     validation_fraction: float = Field(
         0.05, gt=0, lt=1, description="of the training pairs, where there is no split"
@@ -80,7 +83,7 @@ class PairDataConfig(TableConfig):
     @property
     def reading(self) -> dict[str, Any]:
         """How files are read, where that is given."""
-        given = {key: getattr(self, key) for key in READING}
+        given = {key: getattr(self, key) for key in (*READING, "split_column")}
         return {key: value for key, value in given.items() if value is not None}
 
 

@@ -22,7 +22,15 @@ from ..files.tables import (
     read_lines,
 )
 from ..sources import Spec
-from ..splits import in_order, split_called, splits_among, warn_of_split_column
+from ..splits import (
+    given_split_column,
+    in_order,
+    refuse_split_column,
+    split_called,
+    split_of_cell,
+    splits_among,
+    warn_of_split_column,
+)
 from .label_cells import (
     ColumnsOfLabels,
     ReadLabel,
@@ -70,6 +78,7 @@ def read_labelled_files(spec: Spec, columns: TextColumns) -> LabelledSource:
         return _read_split_files(files, columns)
     columns.refuse(str(spec), "text", "label", "group")
     columns.refuse_label_sets(str(spec), "multi_label")
+    refuse_split_column(columns.plan, str(spec))
     return _read_class_folders(path, columns)
 
 
@@ -128,12 +137,15 @@ def _begins_with_label(lines: TextLines) -> bool:
 
 def _read_split_files(paths: dict[str, Path], asked: TextColumns) -> LabelledSource:
     source = LabelledSource()
+    if len(paths) > 1:
+        refuse_split_column(asked.plan, ", ".join(map(str, paths.values())))
     for split, path in paths.items():
         lines = None if is_table(path) else read_lines(path, asked.plan)
         if lines is None or not _begins_with_label(lines):
             _read_table(split, path, asked, source)
             continue
         asked.refuse(str(path), "text", "label", "group")
+        refuse_split_column(asked.plan, str(path))
         source.columns = NO_COLUMNS
         source.splits[split] = _rows_of_lines(lines, path, source, asked)
         source.encodings.update(lines.encodings)
@@ -173,19 +185,24 @@ def _read_table(
     source.multi_label |= several
     if not source.splits:
         source.columns, source.available_columns = columns, tuple(names)
-    rows = LabelledRows(groups=None if columns["group"] is None else [])
+    number = given_split_column(asked.plan, names, str(path))
+    split_column = None if number is None else names[number]
     bad_rows: list[BadRow] = []
-    used = {*columns.values(), *(label_columns or ())}
+    used = {*columns.values(), *(label_columns or ()), split_column}
     splits: dict[str, set[str]] = {name: set() for name in names if name not in used}
     for table in itertools.chain([first], map(_with_text_names, tables)):
         _note_splits(table.frame, splits)
         bad_rows += table.bad_rows
         labels = _labels(table.frame, columns["label"], label_columns)
-        _add_rows(table, columns, labels, read_label, rows, bad_rows)
+        parts = [split] * len(table.frame)
+        if split_column is not None:
+            parts = _values(table.frame, split_column)
+        _add_rows(table, columns, labels, parts, read_label, source.splits, bad_rows)
         source.encodings.update(table.encodings)
+    if split_column is None:
+        source.splits.setdefault(split, LabelledRows())
     for name, found in splits.items():
         warn_of_split_column(name, found, str(path), asked.plan)
-    source.splits[split] = rows
     source.bad_rows += sorted(bad_rows, key=lambda row: row.line or 0)
 
 
@@ -257,20 +274,25 @@ def _add_rows(
     table: Table,
     columns: dict[str, str | None],
     labels: Iterable[Any],
+    parts: Iterable[Any],
     read_label: ReadLabel,
-    rows: LabelledRows,
+    splits: dict[str, LabelledRows],
     bad_rows: list[BadRow],
 ) -> None:
+    """Adds rows to their splits, which `parts` name."""
     texts, groups = (_values(table.frame, columns[role]) for role in ("text", "group"))
-    for text, label, group, line in zip(
-        texts, labels, groups, table.lines.tolist(), strict=True
+    for text, label, group, line, part in zip(
+        texts, labels, groups, table.lines.tolist(), parts, strict=True
     ):
         location = (table.source, line)
         try:
-            name = read_label(label)
+            name, split = read_label(label), split_of_cell(part)
         except ValueError as error:
             bad_rows.append(BadRow(*location, str(error)))
         else:
+            rows = splits.setdefault(
+                split, LabelledRows(groups=None if columns["group"] is None else [])
+            )
             add_row(rows, bad_rows, text, name, group, location)
 
 

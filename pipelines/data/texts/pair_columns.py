@@ -203,7 +203,8 @@ def find_columns(columns: Sequence[Column], sides: Sides, file: str) -> tuple[in
         if role == "ignored":
             label = _label(columns, number)
             splits = splits_among(column.sample) or ()
-            warn_of_split_column(label, splits, file, sides.plan)
+            if label != sides.plan.given("split_column"):
+                warn_of_split_column(label, splits, file, sides.plan)
     _warn_of_languages(columns, found, sides, file)
     warn_if_swapped(columns[found[0]].sample, columns[found[1]].sample, sides, file)
     return found[0], found[1]

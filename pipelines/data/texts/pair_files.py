@@ -14,11 +14,18 @@ from ...core.errors import UserError
 from ..files.large_files import is_large_text, read_in_parts
 from ..files.parallel_text import SEGMENTED, are_large_in_step, read_parallel_lines
 from ..files.streams import FileStream
-from ..files.tables import UNDECODABLE, BadRow, is_table, read_lines
+from ..files.tables import UNDECODABLE, BadRow, Location, is_table, read_lines
 from ..files.tmx import is_tmx, languages_of, read_tmx
 from ..reading import Decision
 from ..sources import Spec
-from ..splits import in_order, is_test, split_of_name
+from ..splits import (
+    given_split_column,
+    in_order,
+    is_test,
+    refuse_split_column,
+    split_of_cell,
+    split_of_name,
+)
 from .languages import find_language, find_languages
 from .pair_columns import (
     Column,
@@ -153,6 +160,7 @@ def _is_plain(path: Path) -> bool:
 def _read_folder(
     folder: Path, files: list[Path], sides: Sides, pairs: PairSource
 ) -> None:
+    refuse_split_column(sides.plan, str(folder))
     parallel = _parallel_splits(folder, files, sides)
     for split, both in parallel:
         _read_parallel(*both, sides, pairs, split)
@@ -528,6 +536,8 @@ def _read_tab_separated(
         return
     width, file = len(layout.columns), str(path)
     chosen = (0, 1) if width < 2 else find_columns(layout.columns, sides, file)
+    names = [str(column.name) for column in layout.columns]
+    by_column = given_split_column(sides.plan, names, file)
     lines = itertools.chain(first, itertools.chain.from_iterable(parts))
     number = 0
     for number, line in enumerate(lines, start=1):
@@ -537,9 +547,10 @@ def _read_tab_separated(
         fields = layout.fields(line)
         if number in undecodable:
             pairs.bad_rows.append(BadRow(*location, UNDECODABLE))
-        elif len(fields) > max(chosen):
+        elif len(fields) > max(*chosen, by_column or 0):
             texts = [fields[column] for column in chosen]
-            add_pair(rows, pairs.bad_rows, texts[0], texts[1], location)
+            part = None if by_column is None else fields[by_column]
+            _add(part, rows, pairs, pairs.bad_rows, texts[0], texts[1], location)
         elif line.strip():
             reason = "no tab in it; two columns were expected, source and target"
             if len(fields) > 1 or layout.has_header:
@@ -593,6 +604,7 @@ def _read_columns(path: Path, sides: Sides, pairs: PairSource, rows: PairRows) -
         chosen = find_columns(columns, sides, file)
     else:
         sides.plan.column(names[held], "source and target", "a text for each language")
+    by_column = given_split_column(sides.plan, names, file)
     bad_rows: list[BadRow] = []
     for table in itertools.chain([first], tables):
         frame = table.frame.rename(columns=str).reindex(columns=names)
@@ -604,9 +616,31 @@ def _read_columns(path: Path, sides: Sides, pairs: PairSource, rows: PairRows) -
         else:
             one, other = (frame[names[column]] for column in chosen)
             texts = zip(one, other, strict=True)
-        for line, both in zip(table.lines.tolist(), texts, strict=True):
-            add_pair(rows, bad_rows, *both, (file, line))
+        parts = [None] * len(frame)
+        if by_column is not None:
+            parts = frame[names[by_column]].fillna("").tolist()
+        for line, part, both in zip(table.lines.tolist(), parts, texts, strict=True):
+            _add(part, rows, pairs, bad_rows, *both, (file, line))
     pairs.bad_rows += sorted(bad_rows, key=lambda row: row.line or 0)
+
+
+def _add(
+    part: Any,
+    rows: PairRows,
+    pairs: PairSource,
+    bad_rows: list[BadRow],
+    source: Any,
+    target: Any,
+    location: Location,
+) -> None:
+    """Adds a pair to the split that its row names, or to the rows if it names none."""
+    if part is not None:
+        try:
+            rows = pairs.splits.setdefault(split_of_cell(part), PairRows())
+        except ValueError as error:
+            bad_rows.append(BadRow(*location, str(error)))
+            return
+    add_pair(rows, bad_rows, source, target, location)
 
 
 def _names_columns(

@@ -5,7 +5,7 @@ from typing import Any
 
 from ...core.errors import UserError
 from ..sources import Spec
-from ..splits import split_of_name
+from ..splits import refuse_split_column, split_of_name
 from .languages import find_languages
 from .pair_rows import PairRows, PairSource, Sides, add_pair
 from .tfds_texts import fetch, find_builder
@@ -30,6 +30,7 @@ def read_tfds_pairs(spec: Spec, sides: Sides) -> PairSource:
     """
     import tensorflow_datasets as tfds
 
+    refuse_split_column(sides.plan, str(spec))
     name = spec.argument
     if not name:
         raise UserError(f"{spec}: name a set of tensorflow-datasets, as in tfds:NAME")

@@ -8,7 +8,7 @@ from typing import Any
 
 from ...core.errors import UserError
 from ..sources import Spec
-from ..splits import split_called
+from ..splits import refuse_split_column, split_called
 from .labelled_rows import (
     LABEL_SET_KEYS,
     TEXT_COLUMNS,
@@ -46,6 +46,7 @@ def read_tfds_texts(spec: Spec, columns: TextColumns) -> LabelledSource:
 
     columns.refuse(str(spec), "group")
     columns.refuse_label_sets(str(spec), *LABEL_SET_KEYS)
+    refuse_split_column(columns.plan, str(spec))
     name = spec.argument or DEFAULT_TFDS_NAME
     builder = find_builder(name)
     features = builder.info.features

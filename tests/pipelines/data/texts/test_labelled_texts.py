@@ -480,6 +480,37 @@ def test_a_column_of_splits_is_told(tmp_path: Path, values, is_told: bool) -> No
     assert [line.endswith("such as train.csv") for line in told] == [True] * is_told
 
 
+def test_a_column_of_splits_is_used_where_it_is_named(tmp_path: Path) -> None:
+    parts = ["train", "dev", "Test", "train"]
+    rows = [
+        (text, label, parts[n % 4]) for n, (text, label) in enumerate(numbered(120))
+    ]
+    lines = ["text,label,part", *map(",".join, rows), "odd,pos,other", "none,pos,"]
+    (tmp_path / "a.csv").write_text("\n".join(lines), encoding="utf-8")
+    plan = PlanBuilder({"split_column": "part"})
+    texts = load_labelled_texts(
+        str(tmp_path / "a.csv"), plan=plan, max_bad_fraction=0.1
+    )
+    sizes = {name: len(split.labels) for name, split in texts.splits.items()}
+    assert sizes == {"train": 60, "validation": 30, "test": 30}
+    assert set(texts.splits["test"].texts) == {r[0] for r in rows if r[2] == "Test"}
+    assert [row.line for row in texts.bad_rows] == [122, 123]
+    assert "'other' is no split; expected train" in texts.bad_rows[0].reason
+    assert not texts.reading_plan.warnings
+
+
+def test_a_column_of_splits_that_cannot_be_is_refused(tmp_path: Path) -> None:
+    write_rows(tmp_path / "train.csv", numbered(40))
+    with pytest.raises(UserError, match="no column 'part' for data.split_column"):
+        load_labelled_texts(
+            str(tmp_path / "train.csv"), plan=PlanBuilder({"split_column": "part"})
+        )
+    write_rows(tmp_path / "test.csv", numbered(40))
+    for spec in (str(tmp_path), "sample:100"):
+        with pytest.raises(UserError, match="leave data.split_column out"):
+            load_labelled_texts(spec, plan=PlanBuilder({"split_column": "part"}))
+
+
 def test_data_show_tells_rare_classes(tmp_path: Path) -> None:
     rows = [*numbered(120), ("one", "odd")]
     described = describe(write_rows(tmp_path / "a.csv", rows))

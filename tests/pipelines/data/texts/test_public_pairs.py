@@ -3,6 +3,7 @@
 import logging
 import zipfile
 
+import pandas
 import pytest
 
 from recurra.pipelines.core.errors import UserError
@@ -96,6 +97,26 @@ def test_a_column_of_splits_is_told(tmp_path, caplog):
     ]
     read(write(tmp_path / "a.tsv", ["en\tde\tsplit", *rows]))
     assert "the column split parts the rows into train, validation" in caplog.text
+
+
+@pytest.mark.parametrize("ending", ["tsv", "csv", "jsonl"])
+def test_a_column_of_splits_is_used_where_it_is_named(tmp_path, ending):
+    parts = ["train", "dev", "train", "other"]
+    frame = pandas.DataFrame(PAIRS, columns=["en", "de"])
+    frame["split"] = [parts[n % 4] for n in range(len(PAIRS))]
+    path = tmp_path / f"a.{ending}"
+    if ending == "jsonl":
+        frame.to_json(path, orient="records", lines=True)
+    else:
+        frame.to_csv(path, sep="\t" if ending == "tsv" else ",", index=False)
+    data = read(path, reading={"split_column": "split"}, max_bad_fraction=0.5)
+    expected = frame[frame["split"] == "dev"]["en"].tolist()
+    assert data.splits["validation"].source.tolist() == expected
+    assert len(data.splits["train"]) == (frame["split"] == "train").sum()
+    assert len(data.bad_rows) == (frame["split"] == "other").sum()
+    assert not data.reading_plan.warnings
+    with pytest.raises(UserError, match="no column 'part' for data.split_column"):
+        read(path, reading={"split_column": "part"})
 
 
 def trained_on(data):
