@@ -345,6 +345,7 @@ class Generator:
                 "no_repeat_ngram": decoding.no_repeat_ngram,
             },
             "longest": self._longest,
+            "max_source_pieces": self._subwords.source.longest,
             "splitting": self._splitting,
             "space": self._space,
             "max_length_ratio": decoding.max_length_ratio,

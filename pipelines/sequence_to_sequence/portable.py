@@ -20,7 +20,7 @@ class PortableServing:
     Args:
         settings: `output`, what a text that is made is called; `search`, see `Search`;
             `longest`, `splitting` and `space`, see `generator.Generator`;
-            `max_length_ratio` and `longest_extra`.
+            `max_source_pieces`, `max_length_ratio` and `longest_extra`.
         arrays: Models of sentencepiece, `source` and `target`, as bytes.
         graphs: `model`, the encoder, and `step`.
     """
@@ -32,7 +32,9 @@ class PortableServing:
     ):
         self._settings = settings
         self._search = Search(**settings["search"])
-        self._source = Pieces(arrays["source"].tobytes())
+        self._source = Pieces(
+            arrays["source"].tobytes(), settings["max_source_pieces"]
+        )
         self._target = Pieces(arrays["target"].tobytes())
         self._encoder, self._step = graphs[MODEL_GRAPH], graphs[STEP_GRAPH]
 

@@ -33,14 +33,16 @@ class Pieces:
 
     Args:
         model: Of sentencepiece.
+        longest: Pieces of a text, of which the rest is left out; all if None.
     """
 
-    def __init__(self, model: bytes):
+    def __init__(self, model: bytes, longest: int | None = None):
+        self._longest = longest
         self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
 
     def encode(self, text: str) -> list[int]:
         """Ids of a text's pieces."""
-        return list(self._processor.encode(normalise_text(text)))
+        return list(self._processor.encode(normalise_text(text)))[: self._longest]
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of ids."""

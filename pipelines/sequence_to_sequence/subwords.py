@@ -250,11 +250,12 @@ class Pieces(tf.Module):
     Attributes:
         model: Of sentencepiece.
         vocabulary_size: Above all ids that a text is encoded to.
+        longest: Pieces of a text, of which the rest is left out; all if None.
     """
 
     def __init__(self, path: Path, longest: int | None = None):
         super().__init__(name=path.stem)
-        self._longest = longest
+        self.longest = longest
         model = path.read_bytes()
         self.model = model
         self._tokenizer = shared_tokenizer(model)
@@ -271,7 +272,7 @@ class Pieces(tf.Module):
         Returns:
             Ragged int32 `[N, (pieces)]`; a text without a character has none.
         """
-        return self._tokenizer.tokenize(normalise(text))[:, : self._longest]
+        return self._tokenizer.tokenize(normalise(text))[:, : self.longest]
 
     def sample(
         self, parts: Iterable[list[str]], alpha: float, seed: int
@@ -290,7 +291,7 @@ class Pieces(tf.Module):
         sampler = PieceSampler(_model_proto(self.model), alpha)
         generator = random.Random(seed)
         for texts in parts:
-            ids = [row[: self._longest] for row in sampler.sample(texts, generator)]
+            ids = [row[: self.longest] for row in sampler.sample(texts, generator)]
             yield tf.RaggedTensor.from_row_lengths(
                 np.fromiter(itertools.chain.from_iterable(ids), np.int32),
                 np.array([len(row) for row in ids], np.int64),

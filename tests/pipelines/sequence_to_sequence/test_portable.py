@@ -22,6 +22,7 @@ from recurra.pipelines.sequence_to_sequence.long_texts import split_texts  # noq
 from recurra.pipelines.sequence_to_sequence.portable_search import _repeating  # noqa: E402
 from recurra.pipelines.sequence_to_sequence.portable_texts import Pieces, split_text  # noqa: E402
 from recurra.pipelines.sequence_to_sequence.serving import SequenceToSequenceServing  # noqa: E402
+from recurra.pipelines.sequence_to_sequence.subwords import Subwords  # noqa: E402
 
 from .conftest import COPIES  # noqa: E402
 
@@ -106,6 +107,16 @@ def test_the_command_imports_no_tensorflow(pair):
 def test_other_signatures_are_refused(pair):
     with pytest.raises(UserError, match="has no nbest, which the SavedModel alone has"):
         pair[1].run({"text": ["a"], "k": 2}, "nbest")
+
+
+def test_the_end_of_a_long_source_is_not_read_as_in_the_graph(fit):
+    folder = fit(vocabulary_size=400)
+    of_graph = Subwords(folder, longest_source=6).source
+    portable = Pieces(of_graph.model, of_graph.longest)
+    for text in ENGLISH[:5]:
+        (expected,) = split_texts(tf.constant([text]), of_graph, 40, "never").ids
+        assert len(expected) == 6
+        assert split_text(text, portable, 40, "never") == [[expected.numpy().tolist()]]
 
 
 @pytest.mark.parametrize("splitting", ["sentences", "lines", "never"])
