@@ -32,9 +32,7 @@ class PortableServing:
     ):
         self._settings = settings
         self._search = Search(**settings["search"])
-        self._source = Pieces(
-            arrays["source"].tobytes(), settings["max_source_pieces"]
-        )
+        self._source = Pieces(arrays["source"].tobytes(), settings["max_source_pieces"])
         self._target = Pieces(arrays["target"].tobytes())
         self._encoder, self._step = graphs[MODEL_GRAPH], graphs[STEP_GRAPH]
 
