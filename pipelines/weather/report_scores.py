@@ -7,7 +7,7 @@ import numpy as np
 
 from ..reporting.page import Cell, Metric, Report
 from .combination import Combination
-from .evaluation import RECURRENT
+from .evaluation import RECURRENT, UNCORRECTED
 from .figures import draw_systems
 from .metrics import ForecastScores, central_intervals
 from .report_terms import (
@@ -74,6 +74,9 @@ def summary(terms: Terms, data: str, split: str, windows: int, systems: Systems)
     """For a reader in a hurry."""
     errors = {name: each.overall()[terms.error] for name, each in systems.items()}
     error = errors.pop(MODEL)
+    # A part of the model is no baseline of it.
+    for part in (RECURRENT, UNCORRECTED):
+        errors.pop(part, None)
     best = min(errors, key=lambda name: errors[name])
     return (
         f"On {windows:,} forecasts ({split} of {data}) the {terms.error_name} is "

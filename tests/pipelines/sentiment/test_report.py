@@ -175,6 +175,8 @@ def test_the_summary_compares_with_the_best_baseline(tmp_path, baseline, word):
         baselines={
             "majority": right_in(0),
             "tfidf_logistic_regression": right_in(10 * baseline),
+            # A member of the model is no baseline of it.
+            "recurrent": right_in(10),
         },
     )
     page = _write(tmp_path, result)
