@@ -19,7 +19,7 @@ from .configuration import (
     read_yaml,
     write_yaml,
 )
-from .errors import UserError
+from .errors import UserError, WorkerLost
 from .evaluation import EvaluationResult, RowScores
 from .files import read_json, write_json, write_text
 from .optional import BASELINE, collect_failures, optional
@@ -106,8 +106,10 @@ def train(
             end=end,
             nodes=nodes,
         )
-        # The others wait for this, so that none is missed before.
-        workers.from_first(lambda: "finished")
+        # The others wait for this, so that none is missed before. Who has heard it may
+        # be gone while this one still asks for the sum.
+        with contextlib.suppress(WorkerLost), broken_connections():
+            workers.from_first(lambda: "finished")
         return run
 
 

@@ -1,5 +1,6 @@
 """The process of one worker: the number of the pipe to its parent, its cores, RUN."""
 
+import contextlib
 import os
 import sys
 import traceback
@@ -33,9 +34,13 @@ def main(pipe: str, cores: str, path: str) -> None:
         connection.send(("raised", error))
     except Exception:
         connection.send(("raised", RuntimeError(traceback.format_exc())))
+    # The others may still ask this process for its part of the last sum. The parent
+    # ends it once all are done, and the pipe breaks where the parent is gone itself.
+    with contextlib.suppress(EOFError, OSError):
+        connection.recv()
 
 
 if __name__ == "__main__":
     main(*sys.argv[1:])
-    # The others may still be at work, and nothing is left to be done here.
+    # Nothing is left to be done here, and TensorFlow's server would not let it end.
     os._exit(0)
