@@ -77,7 +77,7 @@ class LabelsAnswer(Answer):
 class LabelSetsAnswer(Answer):
     """Any of some labels, or none, with the probability of each.
 
-    Outputs: `labels` string `[N, most]`, "" behind the last one of a row with fewer;
+    Outputs: `labels` string `[N, M]`, "" behind the last one of a row with fewer;
     `chosen` bool `[N, C]`; `probabilities` `[N, C]`, which do not add up to one. Of a
     text that is explained, `label` string `[N]` says which of them is.
 

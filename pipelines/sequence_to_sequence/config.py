@@ -7,6 +7,7 @@ import pydantic
 from pydantic import Field
 
 from ..core.configuration import Config
+from ..core.search_space import Range
 from ..core.task_config import TaskConfig, TrainingConfig
 from ..data.files.table_config import TABLE_KEYS, TableConfig
 from ..data.texts.pair_rules_config import PairRulesConfig
@@ -15,6 +16,14 @@ from ..recurrent import CellName, RecurrentConfig
 
 #: Keys of the section `data` that say how files are read.
 READING = ("source_column", "target_column", *TABLE_KEYS)
+
+#: What `recurra tune` tries beside what all tasks share.
+SEARCH_SPACE = {
+    "model.encoder_units": Range(64, 512, log=True),
+    "model.decoder_units": Range(64, 512, log=True),
+    "model.encoder_dropout": Range(0.0, 0.6),
+    "model.word_dropout": Range(0.0, 0.3),
+}
 
 #: Pieces of unigram and bpe, at least.
 LEAST_SUBWORDS = 300

@@ -4,10 +4,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.registry import TaskDefinition
-from ..core.search_space import Range
 from ..data.sources import SENTENCE_PAIRS
 from ..data.specs import DataSpec
-from ..sequence_to_sequence.config import READING, OutputEvaluationConfig
+from ..sequence_to_sequence.config import READING, SEARCH_SPACE, OutputEvaluationConfig
 from .config import TranslationConfig, TranslationDataConfig
 
 if TYPE_CHECKING:
@@ -44,12 +43,7 @@ TASK = TaskDefinition(
     data_specs=_SPECS,
     reading_options=("source", "target", *READING),
     evaluation_class=OutputEvaluationConfig,
-    search_space={
-        "model.encoder_units": Range(64, 512, log=True),
-        "model.decoder_units": Range(64, 512, log=True),
-        "model.encoder_dropout": Range(0.0, 0.6),
-        "model.word_dropout": Range(0.0, 0.3),
-    },
+    search_space=SEARCH_SPACE,
     examples=(
         "The old king does not buy the red bag.",
         "They say that the sister has found seventy-two windows.",

@@ -409,6 +409,7 @@ def _read_file(path: Path, sides: Sides, pairs: PairSource, split: str) -> None:
 def _read_parallel(
     source: Path, target: Path, sides: Sides, pairs: PairSource, split: str
 ) -> None:
+    refuse_split_column(sides.plan, f"{source} and {target}")
     rows = pairs.splits.setdefault(split, PairRows())
     if are_large_in_step(source, target, sides.plan):
         _read_large_parallel(source, target, sides, pairs, rows)
@@ -673,6 +674,7 @@ def _texts_of_pair(pair: Any, sides: Sides) -> tuple[Any, Any]:
 
 
 def _read_units(path: Path, sides: Sides, pairs: PairSource, rows: PairRows) -> None:
+    refuse_split_column(sides.plan, str(path))
     others = 0
     for number, unit in enumerate(read_tmx(path), start=1):
         one, other = _of_unit(unit, sides)

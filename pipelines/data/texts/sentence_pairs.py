@@ -178,7 +178,9 @@ def load_sentence_pairs(
             f"{spec}: has no training pairs; it has {', '.join(pairs.splits)}"
         )
     if test_data is not None:
-        plan = PlanBuilder(reading, sides.plan.plan())
+        # The column that parts the rows is that of the training file.
+        of_tests = {**(reading or {}), "split_column": None}
+        plan = PlanBuilder(of_tests, sides.plan.plan())
         tests = _read_tests(
             test_data, content, dataclasses.replace(sides, plan=plan), max_bad_fraction
         )

@@ -119,6 +119,22 @@ def test_a_column_of_splits_is_used_where_it_is_named(tmp_path, ending):
         read(path, reading={"split_column": "part"})
 
 
+def test_a_column_of_splits_is_that_of_the_training_table(tmp_path):
+    lines = [f"{en}\t{de}\ttrain" for en, de in PAIRS]
+    table = write(tmp_path / "a.tsv", ["en\tde\tsplit", *lines])
+    of_test = ["\t".join(pair) for pair in PAIRS[:3]]
+    tests = write(tmp_path / "b.tsv", ["en\tde", *of_test])
+    reading = {"split_column": "split"}
+    data = read(table, reading=reading, test_data=str(tests))
+    assert len(data.splits["test"]) == 3
+    both = [
+        write(tmp_path / f"plain.{side}", texts)
+        for side, texts in (("en", ENGLISH), ("de", GERMAN))
+    ]
+    with pytest.raises(UserError, match="leave data.split_column out"):
+        read(",".join(map(str, both)), reading=reading)
+
+
 def trained_on(data):
     train = data.splits["train"]
     return list(zip(train.source.tolist(), train.target.tolist(), strict=True))
