@@ -9,7 +9,13 @@ import pandas
 from scipy import sparse
 
 from .decisions import decide_labels
-from .metrics import CALIBRATION_BINS, LEAST_PROBABILITY, RankedScores, intervals_of
+from .metrics import (
+    CALIBRATION_BINS,
+    LEAST_PROBABILITY,
+    RankedScores,
+    binned_curve,
+    intervals_of,
+)
 
 # Of larger `[N, L]` the areas under curves have no interval, which would take minutes.
 _MOST_RANKED = 500_000
@@ -110,18 +116,8 @@ def label_reliability_curve(
         As `metrics.reliability_curve`: `confidence` is the mean probability of having a
         label, `accuracy` the fraction of rows that have it, `rows` how many answers.
     """
-    index = _bin(probabilities, bins).ravel()
-    frame = pandas.DataFrame(
-        {"bin": index, "confidence": probabilities.ravel(), "accuracy": labels.ravel()}
-    )
-    curve = frame.groupby("bin").agg(
-        confidence=("confidence", "mean"),
-        accuracy=("accuracy", "mean"),
-        rows=("accuracy", "size"),
-    )
-    curve.insert(0, "lower", curve.index.to_numpy() / bins)
-    curve.insert(1, "upper", (curve.index.to_numpy() + 1) / bins)
-    return curve.reset_index(drop=True)
+    index = _bin(probabilities, bins)
+    return binned_curve(index.ravel(), probabilities.ravel(), labels.ravel(), bins)
 
 
 def _checked(labels: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -298,6 +298,13 @@ def reliability_curve(
     confidence, correct, index = _confidence_bins(
         labels, probabilities, predicted, bins
     )
+    return binned_curve(index, confidence, correct, bins)
+
+
+def binned_curve(
+    index: np.ndarray, confidence: np.ndarray, correct: np.ndarray, bins: int
+) -> pandas.DataFrame:
+    """What `reliability_curve` gives, of answers `[M]` whose bins are known."""
     frame = pandas.DataFrame(
         {"bin": index, "confidence": confidence, "accuracy": correct}
     )
