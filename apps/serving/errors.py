@@ -88,18 +88,12 @@ def as_serving_error(error: Exception) -> ServingError:
     if isinstance(error, ServingError):
         return error
     if isinstance(error, tf.errors.OpError):
-        return _of_tensorflow(error)
+        code = _CODES.get(error.error_code, grpc.StatusCode.UNKNOWN)
+        return ServingError(code, first_line(error))
     logger.error("A request failed", exc_info=error)
     return ServingError(
         grpc.StatusCode.INTERNAL, "Internal error; the server's log has the reason"
     )
-
-
-def _of_tensorflow(error: tf.errors.OpError) -> ServingError:
-    message = first_line(error)
-    if isinstance(error, tf.errors.UnavailableError) and "queue" in message:
-        return too_many("The queue of the model is full")
-    return ServingError(_CODES.get(error.error_code, grpc.StatusCode.UNKNOWN), message)
 
 
 def first_line(error: BaseException) -> str:

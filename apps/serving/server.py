@@ -32,6 +32,7 @@ from .models.configuration import (
     read_model_configs,
     with_batching_parameters,
 )
+from .models.loading import set_aside
 from .models.running import Runner
 from .models.versions import Repository
 from .protocols.connections import Connection
@@ -235,6 +236,8 @@ class Server:
                 )
             )
             rest = asyncio.create_task(rest_server.serve([listener]))
+            # The page too, beside the models.
+            set_aside()
             try:
                 yield listener.getsockname()[1], grpc_port
             finally:

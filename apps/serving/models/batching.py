@@ -1,98 +1,179 @@
-"""Concurrent requests joined into one batch, by TensorFlow's batch function."""
+"""Concurrent requests joined into one batch."""
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+import collections
+import dataclasses
+import math
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeAlias
 
+import numpy as np
 import tensorflow as tf
 
+from ..errors import too_many
 from ..settings import Batching
+from . import deadlines
 
-# Requests of one inner shape are joined with each other alone. A signature that takes
-# several gets this many queues, which go round among the shapes that are in use.
-QUEUES_OF_SHAPES = 8
+# Arrays of the inputs in, arrays of the outputs out, before the request's deadline.
+Run: TypeAlias = Callable[[Sequence[np.ndarray]], Sequence[np.ndarray]]
+
+# Requests are joined with others of the same.
+_InnerShapes: TypeAlias = tuple[tuple[int, ...], ...]
+
+# How long after a joined batch a request expects others, also if none runs just then.
+COMPANY_SECONDS = 0.05
 
 
-class JoinedEnds(NamedTuple):
-    """The tensors of one queue.
+@dataclasses.dataclass(frozen=True)
+class _Request:
+    """A request that waits to be joined.
 
     Attributes:
-        inputs: To feed, in the order of the signature's inputs.
-        outputs: To fetch, in the order of the signature's outputs.
-        row_in_batch: Of each row of the request, its place in the batch that it ran in.
-        rows_of_batch: Of each row of the request, how many rows that batch had.
+        fed: Arrays of the inputs, of as many rows each.
+        deadline: Its own.
+        since: When it came, by `time.monotonic()`.
+        answer: Arrays of the outputs, once it has run.
     """
 
-    inputs: list[tf.Tensor]
-    outputs: list[tf.Tensor]
-    row_in_batch: tf.Tensor
-    rows_of_batch: tf.Tensor
+    fed: Sequence[np.ndarray]
+    deadline: deadlines.Deadline
+    since: float = dataclasses.field(default_factory=time.monotonic)
+    answer: "Future[Sequence[np.ndarray]]" = dataclasses.field(default_factory=Future)
+
+    @property
+    def rows(self) -> int:
+        return len(self.fed[0])
 
 
-def join(
-    graph_def: Any,
-    inputs: Sequence[tuple[str, tf.TensorSpec]],
-    outputs: Sequence[str],
-    queues: int,
-    settings: Batching,
-) -> list[JoinedEnds]:
-    """Adds to the default graph what runs the joined requests of one signature.
+class Joiner:
+    """Joins concurrent requests to a signature, and runs them in its own threads.
 
-    The nodes between inputs and outputs are copied into a function. Its variables and
-    tables are those of the session, which finds them by name.
+    A batch is what waits when a thread is free. Where other requests run or just did,
+    more are expected, and it waits for them a little. A batch that fails is run again
+    request by request, since any of them may be the reason.
 
     Args:
-        graph_def: The model's graph.
-        inputs: Name of the tensor and what may be fed for it.
-        outputs: Names of the tensors.
-        queues: How many.
+        run: Runs a batch.
         settings: Limits of a batch.
-
-    Returns:
-        The ends of each queue.
+        ran: Called with the number of rows of every batch that has run.
     """
-    nodes = tf.compat.v1.graph_util.extract_sub_graph(
-        graph_def, [name.partition(":")[0] for name in outputs]
-    )
-    _name_what_is_shared(nodes)
 
-    def joined(*tensors: tf.Tensor) -> list[tf.Tensor]:
-        answers = tf.graph_util.import_graph_def(
-            nodes,
-            input_map=dict(zip([name for name, _ in inputs], tensors, strict=True)),
-            return_elements=list(outputs),
-            name="",
+    def __init__(self, run: Run, settings: Batching, ran: Callable[[int], None]):
+        self._run = run
+        self._settings = settings
+        self._ran = ran
+        self._threads = ThreadPoolExecutor(settings.threads, thread_name_prefix="batch")
+        # Guards all below. Who gathers a batch waits for it.
+        self._is_full = threading.Condition()
+        self._waiting: dict[_InnerShapes, collections.deque[_Request]] = {}
+        self._rows: collections.Counter[_InnerShapes] = collections.Counter()
+        self._gathers = False
+        self._running = 0
+        self._company_at = -math.inf
+
+    def submit(self, fed: Sequence[np.ndarray]) -> "Future[Sequence[np.ndarray]]":
+        """Arrays of the outputs for those of the inputs, later.
+
+        Raises:
+            ServingError: If too many requests wait.
+        """
+        request = _Request(fed, deadlines.current.get())
+        shapes = tuple(array.shape[1:] for array in fed)
+        with self._is_full:
+            most_waiting = self._settings.queued_batches * self._settings.rows
+            if self._rows.total() + request.rows > most_waiting:
+                raise too_many("The queue of the model is full")
+            self._waiting.setdefault(shapes, collections.deque()).append(request)
+            self._rows[shapes] += request.rows
+            if self._gathers and self._rows[shapes] >= self._settings.rows:
+                self._is_full.notify()
+            self._go_on()
+        return request.answer
+
+    def close(self) -> None:
+        """Ends the threads. No request may be running."""
+        self._threads.shutdown(wait=False)
+
+    def _go_on(self) -> None:
+        """Has the next batch gathered, if a thread is free."""
+        is_free = self._running < self._settings.threads and not self._gathers
+        if self._waiting and is_free:
+            self._gathers = True
+            self._threads.submit(self._run_next)
+
+    def _run_next(self) -> None:
+        with self._is_full:
+            batch = self._gathered()
+            self._gathers = False
+            self._running += 1
+            self._go_on()
+        if batch:
+            self._answer(batch)
+        with self._is_full:
+            self._running -= 1
+            if len(batch) > 1:
+                self._company_at = time.monotonic()
+            self._go_on()
+
+    def _gathered(self) -> list[_Request]:
+        """The oldest request and those that are joined with it."""
+        shapes, queue = min(self._waiting.items(), key=lambda item: item[1][0].since)
+        has_company = (
+            self._running
+            or self._rows[shapes] > queue[0].rows
+            or time.monotonic() - self._company_at < COMPANY_SECONDS
         )
-        rows = tf.shape(tensors[0])[0]
-        return [*answers, tf.range(rows), tf.fill([rows], rows)]
+        if has_company:
+            until = queue[0].since + self._settings.delay_milliseconds / 1000
+            while self._rows[shapes] < self._settings.rows:
+                if not self._is_full.wait(until - time.monotonic()):
+                    break
+        batch: list[_Request] = []
+        rows = 0
+        while queue and rows + queue[0].rows <= self._settings.rows:
+            request = queue.popleft()
+            self._rows[shapes] -= request.rows
+            # One whose time was up before is not run.
+            if request.answer.set_running_or_notify_cancel():
+                batch.append(request)
+                rows += request.rows
+        if not queue:
+            del self._waiting[shapes], self._rows[shapes]
+        return batch
 
-    specs = [spec for _, spec in inputs]
-    function = tf.function(joined, input_signature=specs, autograph=False)
-    concrete = function.get_concrete_function()
-    ends = []
-    for queue in range(queues):
-        fed = [tf.compat.v1.placeholder(spec.dtype, spec.shape) for spec in specs]
-        *answers, row_in_batch, rows_of_batch = tf.raw_ops.BatchFunction(
-            in_tensors=fed,
-            captured_tensors=concrete.captured_inputs,
-            f=concrete,
-            num_batch_threads=settings.threads,
-            max_batch_size=settings.rows,
-            batch_timeout_micros=round(settings.delay_milliseconds * 1000),
-            max_enqueued_batches=settings.queued_batches,
-            # Queues of one function share the threads that run it.
-            shared_name=concrete.name,
-            batching_queue=f"queue {queue}",
-            Tout=[output.dtype for output in concrete.outputs],
-        )
-        ends.append(JoinedEnds(fed, answers, row_in_batch, rows_of_batch))
-    return ends
+    def _answer(self, batch: list[_Request]) -> None:
+        try:
+            answers = self._together(batch)
+        except tf.errors.OpError as error:
+            if len(batch) == 1:
+                batch[0].answer.set_exception(error)
+                return
+            for request in batch:
+                self._answer([request])
+        except BaseException as error:
+            for request in batch:
+                request.answer.set_exception(error)
+        else:
+            for request, answer in zip(batch, answers, strict=True):
+                request.answer.set_result(answer)
 
-
-def _name_what_is_shared(graph_def: Any) -> None:
-    """Spells out by which name a resource without an explicit one is found.
-
-    It is the name of the node, which is another once the node stands in a function.
-    """
-    for node in graph_def.node:
-        if "shared_name" in node.attr and not node.attr["shared_name"].s:
-            node.attr["shared_name"].s = node.name.encode()
+    def _together(self, batch: list[_Request]) -> list[Sequence[np.ndarray]]:
+        # Nobody waits for it longer than the most patient.
+        latest = max(batch, key=lambda request: request.deadline.end)
+        deadlines.current.set(latest.deadline)
+        if len(batch) == 1:
+            answers = self._run(batch[0].fed)
+            self._ran(batch[0].rows)
+            return [answers]
+        columns = zip(*(each.fed for each in batch), strict=True)
+        answers = self._run([np.concatenate(column) for column in columns])
+        ends = np.cumsum([each.rows for each in batch])
+        if any(len(answer) != ends[-1] for answer in answers):
+            raise tf.errors.InvalidArgumentError(
+                None, None, "An output has not the rows of its inputs"
+            )
+        self._ran(int(ends[-1]))
+        parts = [np.split(answer, ends[:-1]) for answer in answers]
+        return list(zip(*parts, strict=True))

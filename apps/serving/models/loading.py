@@ -18,9 +18,9 @@ from recurra.pipelines.cards import CARD_FILE, CardError, ModelCard, read_card
 from ..errors import first_line, invalid, timed_out
 from ..settings import ALL_MODELS, Settings
 from . import deadlines
-from .batching import QUEUES_OF_SHAPES, join
+from .batching import Joiner, Run
 from .restoring import fill_by_objects
-from .signatures import DEFAULT_SIGNATURE, Run, Signature, TensorInfo
+from .signatures import DEFAULT_SIGNATURE, Signature, TensorInfo
 from .tensorflow_internals import GraphCall
 
 with contextlib.suppress(ImportError):
@@ -32,6 +32,8 @@ logger = logging.getLogger("recurra.serving")
 # What a run may be short of its deadline when TensorFlow, which counts whole
 # milliseconds, ends it.
 SECONDS_TOO_EARLY = 0.01
+
+MOST_THREADS = 96
 
 _MISSING_OPERATION = re.compile(r"Op type not registered '(\w+)'")
 
@@ -74,18 +76,17 @@ class LoadedModel:
         name: str = "",
     ):
         self.card = _read_card(folder)
-        # A batch may wait beside those that run. With many more threads each waits
-        # for Python's lock, in no order, and some for seconds.
-        joined = settings.batching.rows * (settings.batching.threads + 1)
+        # With many more threads each waits for Python's lock, in no order, and some
+        # for seconds.
         self.threads = ThreadPoolExecutor(
-            min(settings.limits.requests, joined), thread_name_prefix="request"
+            min(settings.limits.requests, MOST_THREADS), thread_name_prefix="request"
         )
         self._name = name
         self.examples: dict[str, Any] = {}
         self.tf_examples: dict[str, Any] = {}
+        self.signatures: dict[str, Signature] = {}
         self._settings = settings
         self._ran = ran
-        self._to_prepare: list[tuple[str, GraphCall]] = []
         graph = tf.Graph()
         self._session = tf.compat.v1.Session(
             graph=graph,
@@ -106,9 +107,8 @@ class LoadedModel:
                     for name, definition in sorted(self.definitions.items())
                     if definition.outputs and _are_tensors(definition.outputs)
                 }
-                graph_def = graph.as_graph_def()
                 self.signatures = {
-                    name: self._signature(name, definition, graph, graph_def)
+                    name: self._signature(name, definition, graph)
                     for name, definition in runnable.items()
                 }
             fill_by_objects(self._session, runnable, folder)
@@ -119,74 +119,39 @@ class LoadedModel:
     def close(self) -> None:
         """Frees what the model holds. No request may be running."""
         self.threads.shutdown(wait=False)
+        for signature in self.signatures.values():
+            signature.close()
         self._session.close()
         del self._session
         self.signatures = {}
-        self._to_prepare = []
         # The graph refers to itself; what it holds may be large.
-        gc.collect()
+        gc.unfreeze()
+        set_aside()
 
-    def _signature(
-        self, name: str, definition: Any, graph: tf.Graph, graph_def: Any
-    ) -> Signature:
+    def _signature(self, name: str, definition: Any, graph: tf.Graph) -> Signature:
         inputs = _infos(definition.inputs, graph)
         outputs = _infos(definition.outputs, graph)
-        fetched = [info.tensor for info in outputs]
-        alone = GraphCall(self._session, [info.tensor for info in inputs], fetched)
-        alone.prepare()
-        number = _queues(inputs, outputs) if self._is_joined(name) else 0
-        queues = []
-        if number:
-            queues = [
-                GraphCall(
-                    self._session,
-                    [tensor.name for tensor in ends.inputs],
-                    [
-                        tensor.name
-                        for tensor in (
-                            *ends.outputs,
-                            ends.row_in_batch,
-                            ends.rows_of_batch,
-                        )
-                    ],
-                )
-                for ends in join(
-                    graph_def,
-                    [(info.tensor, _spec(info)) for info in inputs],
-                    fetched,
-                    number,
-                    self._settings.batching,
-                )
-            ]
-            # Few signatures ever need the further queues.
-            self._to_prepare.append((name, queues[0]))
+        call = GraphCall(
+            self._session,
+            [info.tensor for info in inputs],
+            [info.tensor for info in outputs],
+        )
+        call.prepare()
+        run = self._in_time(call)
+        batching = self._settings.batching
+        is_joined = _can_be_joined(inputs, outputs) and self._is_joined(name)
         return Signature(
             name,
             definition,
             inputs,
             outputs,
-            self._in_time(alone),
-            [self._in_time(queue) for queue in queues],
-            rows_joined=self._settings.batching.rows,
-            most_rows=self._settings.limits.rows,
-            most_bytes=self._settings.limits.body_bytes,
+            run,
+            self.threads,
+            Joiner(run, batching, self._ran) if is_joined else None,
+            rows_joined=batching.rows,
+            limits=self._settings.limits,
             ran=self._ran,
         )
-
-    @property
-    def joins_later(self) -> bool:
-        """Whether `start_joining` has something to do."""
-        return bool(self._to_prepare)
-
-    def start_joining(self) -> None:
-        """Joins requests from now on; until then each is run alone.
-
-        It takes about half as long as loading, and the model answers meanwhile.
-        """
-        while self._to_prepare:
-            name, queue = self._to_prepare.pop()
-            queue.prepare()
-            self.signatures[name].start_joining()
 
     def _is_joined(self, signature: str) -> bool:
         """Whether somebody who knows the model says that its rows are independent."""
@@ -235,6 +200,16 @@ class LoadedModel:
         return self.signatures[name]
 
 
+def set_aside() -> None:
+    """Keeps what is in memory now out of further collections of garbage.
+
+    With TensorFlow and a model there, each of them stops all requests for a third of a
+    second.
+    """
+    gc.collect()
+    gc.freeze()
+
+
 def _are_tensors(outputs: Any) -> bool:
     """Whether they are; an operation that runs at the start is listed too."""
     return all(info.dtype for info in outputs.values())
@@ -268,28 +243,16 @@ def _reason(error: Exception) -> str:
     return reason
 
 
-def _queues(inputs: list[TensorInfo], outputs: list[TensorInfo]) -> int:
-    """How many queues join requests of a signature; 0 if they cannot be joined.
+def _can_be_joined(inputs: list[TensorInfo], outputs: list[TensorInfo]) -> bool:
+    """Whether a request of N rows gives N rows in each output.
 
-    They can where a request of N rows gives N rows in each output, of a shape that the
-    other rows of a batch cannot change. That their values cannot either is known by who
-    made the model.
+    Of a shape, too, that the other rows of a batch cannot change. That their values
+    cannot either is known by who made the model.
     """
-    if not all(
+    return all(
         info.shape and info.shape[0] is None and None not in info.shape[1:]
         for info in outputs
-    ):
-        return 0
-    shapes = [info.shape or (0,) for info in inputs]
-    if any(shape[0] is not None for shape in shapes):
-        return 0
-    if any(None in shape[1:] for shape in shapes):
-        return QUEUES_OF_SHAPES
-    return 1 if all(info.strict for info in inputs) else QUEUES_OF_SHAPES
-
-
-def _spec(info: TensorInfo) -> tf.TensorSpec:
-    return tf.TensorSpec(info.shape if info.strict else None, info.dtype)
+    ) and all(info.shape and info.shape[0] is None for info in inputs)
 
 
 def _read_card(folder: Path) -> ModelCard | None:

@@ -7,19 +7,24 @@ import contextvars
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from concurrent.futures import Future
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from ..errors import timed_out, too_many
 from ..settings import Limits
 from . import deadlines
 from .loading import LoadedModel
+from .signatures import Arrays, Question, Work
 from .versions import Version
 
 AnswerT = TypeVar("AnswerT")
 
+# A request that is read within a millisecond or so, and an answer that is written so.
+SMALL_BYTES = 16 * 1024
+SMALL_VALUES = 4096
+
 
 class Runner:
-    """Runs requests in threads, of which each waits in TensorFlow for its answer.
+    """Runs requests within the limits.
 
     Each model has its own threads, and as many requests may be on their way through it
     as if it were the only one.
@@ -76,8 +81,41 @@ class Runner:
         When the request's time is up, its thread may still be within TensorFlow. It
         counts as a request until it comes back.
         """
-        with _counted(version):
-            return await self._in_thread(version, work)
+        with _counted(version), _held(version) as loaded:
+            return await self._in_thread(version, work, loaded)
+
+    async def answer(
+        self,
+        version: Version,
+        work: Callable[[LoadedModel], Work[AnswerT]],
+        size: int,
+    ) -> AnswerT:
+        """Does the work of an admitted request, of which no thread waits for the model.
+
+        What is small is read and written at once. What is not goes to a thread, since
+        other requests go on meanwhile.
+
+        Args:
+            version: That answers.
+            work: What is done.
+            size: Bytes of the request.
+        """
+        with _counted(version), _held(version) as loaded:
+            steps = work(loaded)
+            is_small = size <= SMALL_BYTES
+            answers: Arrays | None = None
+            while True:
+                if is_small:
+                    step = _next_step(steps, answers)
+                else:
+                    step = await self._in_thread(version, _next_step, steps, answers)
+                if isinstance(step, _Done):
+                    return step.answer
+                asked = step.signature
+                answers = asked.named(
+                    await self._until_done(version, asked.submit(step.arrays))
+                )
+                is_small = sum(each.size for each in answers.values()) <= SMALL_VALUES
 
     async def pieces(
         self, version: Version, work: Callable[[LoadedModel], Iterator[AnswerT]]
@@ -87,32 +125,32 @@ class Runner:
         The work goes on when the next piece is asked for. Who closes the iterator ends
         it, and the version stays until then.
         """
-        version.hold()
-        try:
-            with _counted(version):
-                made = await self._in_thread(version, work)
-                while True:
-                    piece = await self._in_thread(
-                        version, lambda _: next(made, _NO_MORE)
-                    )
-                    if isinstance(piece, _NoMore):
-                        return
-                    yield piece
-        finally:
-            version.release()
+        with _counted(version), _held(version) as loaded:
+            made = await self._in_thread(version, work, loaded)
+            while True:
+                piece = await self._in_thread(version, next, made, _NO_MORE)
+                if isinstance(piece, _NoMore):
+                    return
+                yield piece
 
     async def _in_thread(
-        self, version: Version, work: Callable[[LoadedModel], AnswerT]
+        self,
+        version: Version,
+        function: Callable[..., AnswerT],
+        *arguments: Any,
     ) -> AnswerT:
-        loaded = version.hold()
-        context = contextvars.copy_context()
-        future = loaded.threads.submit(context.run, work, loaded)
+        with _held(version) as loaded:
+            context = contextvars.copy_context()
+            future = loaded.threads.submit(context.run, function, *arguments)
+            return await self._until_done(version, future)
+
+    async def _until_done(self, version: Version, future: "Future[AnswerT]") -> AnswerT:
+        """Waits for what the version does, which is not freed before that is done."""
         try:
             return await asyncio.wrap_future(future)
         finally:
-            if future.done():
-                version.release()
-            else:
+            if not future.done():
+                version.hold()
                 self._requests[version.model] += 1
                 self._release_later(future, version)
 
@@ -126,11 +164,33 @@ class Runner:
         future.add_done_callback(lambda _: loop.call_soon_threadsafe(release))
 
 
+class _Done(NamedTuple):
+    """Stands behind the last question."""
+
+    answer: Any
+
+
+def _next_step(steps: Work, answers: Arrays | None) -> Question | _Done:
+    try:
+        return next(steps) if answers is None else steps.send(answers)
+    except StopIteration as end:
+        return _Done(end.value)
+
+
 class _NoMore:
     """Stands behind the last piece."""
 
 
 _NO_MORE = _NoMore()
+
+
+@contextlib.contextmanager
+def _held(version: Version) -> Iterator[LoadedModel]:
+    """The version's model, which is not freed meanwhile."""
+    try:
+        yield version.hold()
+    finally:
+        version.release()
 
 
 @contextlib.contextmanager

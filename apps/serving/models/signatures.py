@@ -1,27 +1,22 @@
 """What a signature takes and gives; requests to it, run alone or joined with others."""
 
-import collections
-import contextlib
-import math
-import threading
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+import contextvars
+from collections.abc import Callable, Generator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 import tensorflow as tf
 
 from ..errors import invalid, too_large
+from ..settings import Limits
+from .batching import Joiner, Run
 
 Arrays = dict[str, np.ndarray]
 
-# Arrays of the inputs in, arrays of the outputs out, before the request's deadline.
-Run: TypeAlias = Callable[[Sequence[np.ndarray]], Sequence[np.ndarray]]
+AnswerT = TypeVar("AnswerT")
 
 DEFAULT_SIGNATURE = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
-
-# How long after a joined batch a request expects others, also if none runs just then.
-COMPANY_SECONDS = 0.05
 
 
 class TensorInfo(NamedTuple):
@@ -65,15 +60,14 @@ class Signature:
     Args:
         name: As clients call it.
         definition: The SignatureDef.
-        inputs: In the order in which `alone` and `queues` take them.
-        outputs: In the order in which they give them.
-        alone: Runs one request.
-        queues: Each joins requests of one inner shape, and gives two arrays more than
-            `alone`: see `batching.JoinedEnds`. None if requests cannot be joined.
+        inputs: In the order in which `run` takes them.
+        outputs: In the order in which it gives them.
+        run: Runs part of the graph.
+        threads: In which requests wait that are run alone.
+        joiner: Joins requests; None if they cannot be joined.
         rows_joined: A request of more rows is run alone.
-        most_rows: A request of more rows is not run.
-        most_bytes: Nor is one with a larger array.
-        ran: Called with the number of rows of every batch that has run.
+        limits: Beyond which a request is not run.
+        ran: Called with the number of rows of every request that has run alone.
     """
 
     def __init__(
@@ -82,32 +76,33 @@ class Signature:
         definition: Any,
         inputs: Sequence[TensorInfo],
         outputs: Sequence[TensorInfo],
-        alone: Run,
-        queues: Sequence[Run],
+        run: Run,
+        threads: ThreadPoolExecutor,
+        joiner: Joiner | None,
         rows_joined: int,
-        most_rows: int,
-        most_bytes: int,
+        limits: Limits,
         ran: Callable[[int], None],
     ):
         self.name = name
         self.definition = definition
         self.inputs = {info.name: info for info in inputs}
         self.outputs = {info.name: info for info in outputs}
-        self._alone = alone
-        self._queues = _QueuesByShape(queues)
+        self._run = run
+        self._threads = threads
+        self._joiner = joiner
         self._rows_joined = rows_joined
-        self._most_rows = most_rows
-        self._most_bytes = most_bytes
+        self._limits = limits
         self._ran = ran
 
     @property
     def joins(self) -> bool:
         """Whether concurrent requests can be joined."""
-        return self._queues.number > 0
+        return self._joiner is not None
 
-    def start_joining(self) -> None:
-        """Joins requests from now on; until then each is run alone."""
-        self._queues.open()
+    def close(self) -> None:
+        """Ends what waits for the model. No request may be running."""
+        if self._joiner:
+            self._joiner.close()
 
     def run(self, arrays: Mapping[str, np.ndarray]) -> Arrays:
         """Answers one request: one array per output.
@@ -119,35 +114,30 @@ class Signature:
             ServingError: If an array does not fit its input.
             tf.errors.OpError: If the model itself fails.
         """
-        fed = [arrays[name] for name in self.inputs]
-        for info, array in zip(self.inputs.values(), fed, strict=True):
-            if not info.accepts(array.shape):
-                raise invalid(
-                    f"Input {info.name} has shape {shown(array.shape)}; expected "
-                    f"{info.shown_shape()}"
-                )
-            self.check_rows(info.name, len(array) if array.ndim else 0)
-        if not self._can_be_joined(fed):
-            return self._named(self._run_alone(fed))
-        inner_shapes = tuple(array.shape[1:] for array in fed)
-        with self._queues.entered(inner_shapes) as queue:
-            if queue is None:
-                return self._named(self._run_alone(fed))
-            try:
-                *answers, row_in_batch, rows_of_batch = queue(fed)
-            except tf.errors.UnavailableError:
-                # The queue is full.
-                raise
-            except tf.errors.OpError:
-                # Another request of the batch may be the reason.
-                return self._named(self._run_alone(fed))
-        rows_together = int(rows_of_batch[0])
-        if rows_together > len(fed[0]):
-            self._queues.note_company()
-        # Of all requests of a batch, the first one counts it.
-        if row_in_batch[0] == 0:
-            self._ran(rows_together)
-        return self._named(answers)
+        fed = self._fed(arrays)
+        joiner = self._joiner_of(fed)
+        return self.named(joiner.submit(fed).result() if joiner else self._alone(fed))
+
+    def submit(
+        self, arrays: Mapping[str, np.ndarray]
+    ) -> "Future[Sequence[np.ndarray]]":
+        """Likewise, later: what `named` makes an answer of.
+
+        Raises:
+            ServingError: If an array does not fit its input, or too many requests wait.
+        """
+        fed = self._fed(arrays)
+        if joiner := self._joiner_of(fed):
+            return joiner.submit(fed)
+        return self._threads.submit(contextvars.copy_context().run, self._alone, fed)
+
+    def named(self, answers: Sequence[np.ndarray]) -> Arrays:
+        """One array per output."""
+        # A single string comes as bytes.
+        return {
+            name: np.array(answer, object) if isinstance(answer, bytes) else answer
+            for name, answer in zip(self.outputs, answers, strict=True)
+        }
 
     def check_rows(self, name: str, rows: int) -> None:
         """Refuses more rows than one request may have.
@@ -155,9 +145,10 @@ class Signature:
         Raises:
             ServingError: If there are more.
         """
-        if rows > self._most_rows:
+        most_rows = self._limits.rows
+        if rows > most_rows:
             raise too_large(
-                f"Input {name} has {rows} rows; expected at most {self._most_rows}"
+                f"Input {name} has {rows} rows; expected at most {most_rows}"
             )
 
     def check_bytes(self, name: str, number: int) -> None:
@@ -166,78 +157,56 @@ class Signature:
         Raises:
             ServingError: If it has more.
         """
-        if number > self._most_bytes:
+        most_bytes = self._limits.body_bytes
+        if number > most_bytes:
             raise too_large(
-                f"Input {name} takes {number} bytes; expected at most "
-                f"{self._most_bytes}"
+                f"Input {name} takes {number} bytes; expected at most {most_bytes}"
             )
 
-    def _can_be_joined(self, fed: Sequence[np.ndarray]) -> bool:
-        rows = {len(array) if array.ndim else 0 for array in fed}
-        return self.joins and len(rows) == 1 and 0 < rows.pop() <= self._rows_joined
+    def _fed(self, arrays: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+        """The arrays in order, if they fit."""
+        fed = [arrays[name] for name in self.inputs]
+        for info, array in zip(self.inputs.values(), fed, strict=True):
+            if not info.accepts(array.shape):
+                raise invalid(
+                    f"Input {info.name} has shape {shown(array.shape)}; expected "
+                    f"{info.shown_shape()}"
+                )
+            self.check_rows(info.name, len(array) if array.ndim else 0)
+        return fed
 
-    def _run_alone(self, fed: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
-        answers = self._alone(fed)
+    def _joiner_of(self, fed: Sequence[np.ndarray]) -> Joiner | None:
+        rows = {len(array) if array.ndim else 0 for array in fed}
+        if len(rows) == 1 and 0 < rows.pop() <= self._rows_joined:
+            return self._joiner
+        return None
+
+    def _alone(self, fed: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
+        answers = self._run(fed)
         self._ran(len(fed[0]) if fed and fed[0].ndim else 1)
         return answers
 
-    def _named(self, answers: Sequence[np.ndarray]) -> Arrays:
-        # A single string comes as bytes.
-        return {
-            name: np.array(answer, object) if isinstance(answer, bytes) else answer
-            for name, answer in zip(self.outputs, answers, strict=True)
-        }
+
+class Question(NamedTuple):
+    """What is asked of a signature, on the way to an answer: one array per input."""
+
+    signature: Signature
+    arrays: Arrays
 
 
-class _QueuesByShape:
-    """Which inner shape has which queue, as long as requests of that shape run."""
+#: Yields what is asked of a model, is sent its answers, and returns what is made of
+#: them. Who drives it decides where it waits.
+Work: TypeAlias = Generator[Question, Arrays, AnswerT]
 
-    def __init__(self, queues: Sequence[Run]):
-        self.number = len(queues)
-        self._shut = list(queues)
-        self._free: list[Run] = []
-        self._used: dict[tuple, Run] = {}
-        self._running: collections.Counter[tuple] = collections.Counter()
-        self._company_at = -math.inf
-        self._lock = threading.Lock()
 
-    def open(self) -> None:
-        """Gives out queues from now on."""
-        with self._lock:
-            self._free, self._shut = self._free + self._shut, []
-
-    @contextlib.contextmanager
-    def entered(self, shapes: tuple) -> Iterator[Run | None]:
-        """The queue of the requests of these shapes, while one of them runs.
-
-        None if there is nothing to wait for, since no other runs and none was joined a
-        moment ago, or if all queues are shut or taken by other shapes.
-        """
-        with self._lock:
-            has_company = (
-                self._running[shapes] > 0
-                or time.monotonic() - self._company_at < COMPANY_SECONDS
-            )
-            queue = self._queue(shapes) if has_company else None
-            self._running[shapes] += 1
-        try:
-            yield queue
-        finally:
-            with self._lock:
-                self._running[shapes] -= 1
-                if not self._running[shapes]:
-                    del self._running[shapes]
-                    if shapes in self._used:
-                        self._free.append(self._used.pop(shapes))
-
-    def note_company(self) -> None:
-        """Requests were joined just now: more may come, as clients send their next."""
-        self._company_at = time.monotonic()
-
-    def _queue(self, shapes: tuple) -> Run | None:
-        if shapes not in self._used and self._free:
-            self._used[shapes] = self._free.pop()
-        return self._used.get(shapes)
+def answered(work: Work[AnswerT]) -> AnswerT:
+    """Does the work, and waits for the model's answers in between."""
+    try:
+        question = next(work)
+        while True:
+            question = work.send(question.signature.run(question.arrays))
+    except StopIteration as end:
+        return end.value
 
 
 def shown(shape: Sequence[int]) -> str:

@@ -5,7 +5,7 @@ import contextlib
 import dataclasses
 import enum
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -16,7 +16,7 @@ from ..errors import ServingError, invalid, not_found
 from ..settings import Settings
 from . import folders
 from .configuration import ModelConfig
-from .loading import LoadedModel, LoadError
+from .loading import LoadedModel, LoadError, set_aside
 from .statistics import Statistics
 from .warmup import Answers, warm_up
 
@@ -191,19 +191,6 @@ class Repository:
                 model = self.models.pop(name)
                 for version in model.available.values():
                     self._unload(model, version)
-            # Once all is served that can be, since it takes the loader's thread.
-            for version in self.available():
-                if version.loaded is not None and version.loaded.joins_later:
-                    self._meanwhile(self._aside(self._start_joining, version))
-
-    def _start_joining(self, version: Version) -> None:
-        if version.state is State.AVAILABLE and version.loaded is not None:
-            version.loaded.start_joining()
-
-    def _meanwhile(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
     @contextlib.contextmanager
     def _noting_unreadable(self, folder: Path) -> Iterator[None]:
@@ -413,13 +400,16 @@ class Repository:
         except Exception:
             model.close()
             raise
+        set_aside()
         return model
 
     def _unload(self, model: Model, version: Version) -> None:
         version.state = State.UNLOADING
         if not version.requests:
             version.unused.set()
-        self._meanwhile(self._free(version))
+        task = asyncio.create_task(self._free(version))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
         logger.info("%s version %d is no longer served", model.name, version.number)
 
     async def _free(self, version: Version) -> None:

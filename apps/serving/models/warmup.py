@@ -10,13 +10,13 @@ from tensorflow_serving.apis import prediction_log_pb2
 
 from ..errors import as_serving_error, first_line
 from .loading import LoadedModel, LoadError
-from .signatures import DEFAULT_SIGNATURE
+from .signatures import DEFAULT_SIGNATURE, Work, answered
 
 WARMUP_REQUESTS = Path("assets.extra") / "tf_serving_warmup_requests"
 MOST_WARMUP_REQUESTS = 1000
 
 # By the field of a PredictionLog, the function that answers such a request.
-Answers: TypeAlias = Mapping[str, Callable[[LoadedModel, Any], Any]]
+Answers: TypeAlias = Mapping[str, Callable[[LoadedModel, Any], Work[Any]]]
 
 
 def warm_up(model: LoadedModel, folder: Path, answers: Answers) -> None:
@@ -39,7 +39,7 @@ def warm_up(model: LoadedModel, folder: Path, answers: Answers) -> None:
             continue
         request = getattr(log, kind).request
         try:
-            answers[kind](model, request)
+            answered(answers[kind](model, request))
         except Exception as error:
             reason = as_serving_error(error).message
             raise LoadError(f"Warm-up request {number} failed: {reason}") from error

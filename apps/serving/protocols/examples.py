@@ -17,7 +17,7 @@ from tensorflow_serving.apis import (
 
 from ..errors import ServingError, invalid
 from ..models.loading import LoadedModel
-from ..models.signatures import DEFAULT_SIGNATURE, Arrays, Signature
+from ..models.signatures import DEFAULT_SIGNATURE, Arrays, Question, Signature, Work
 from .json_values import decoded_base64, is_base64, json_type
 
 CLASSIFY = tf.compat.v1.saved_model.signature_constants.CLASSIFY_METHOD_NAME
@@ -29,10 +29,10 @@ LARGEST_FLOAT = float(np.finfo(np.float32).max)
 
 def classify(
     model: LoadedModel, request: classification_pb2.ClassificationRequest
-) -> classification_pb2.ClassificationResponse:
+) -> Work[classification_pb2.ClassificationResponse]:
     """Answers a ClassificationRequest; the caller fills in name and version."""
     signature = _signature(model, request)
-    answers, rows = _run(signature, request.input)
+    answers, rows = yield from _run(signature, request.input)
     labels = _output(answers, "classes", "DT_STRING", rows)
     scores = _output(answers, "scores", "DT_FLOAT", rows)
     if labels is None and scores is None:
@@ -62,10 +62,10 @@ def classify(
 
 def regress(
     model: LoadedModel, request: regression_pb2.RegressionRequest
-) -> regression_pb2.RegressionResponse:
+) -> Work[regression_pb2.RegressionResponse]:
     """Answers a RegressionRequest; the caller fills in name and version."""
     signature = _signature(model, request)
-    answers, rows = _run(signature, request.input)
+    answers, rows = yield from _run(signature, request.input)
     values = answers.get("outputs")
     if values is None:
         raise ServingError(
@@ -89,7 +89,7 @@ def regress(
 
 def multi_inference(
     model: LoadedModel, request: inference_pb2.MultiInferenceRequest
-) -> inference_pb2.MultiInferenceResponse:
+) -> Work[inference_pb2.MultiInferenceResponse]:
     """Answers several tasks on the same examples; the caller fills in the version."""
     response = inference_pb2.MultiInferenceResponse()
     seen = set()
@@ -115,10 +115,12 @@ def multi_inference(
         given = {"model_spec": task.model_spec, "input": request.input}
         if task.method_name == CLASSIFY:
             asked = classification_pb2.ClassificationRequest(**given)
-            one.classification_result.CopyFrom(classify(model, asked).result)
+            answer = yield from classify(model, asked)
+            one.classification_result.CopyFrom(answer.result)
         else:
             asked = regression_pb2.RegressionRequest(**given)
-            one.regression_result.CopyFrom(regress(model, asked).result)
+            answer = yield from regress(model, asked)
+            one.regression_result.CopyFrom(answer.result)
     return response
 
 
@@ -133,12 +135,13 @@ def _signature(model: LoadedModel, request: Any) -> Signature:
     return signature
 
 
-def _run(signature: Signature, given: input_pb2.Input) -> tuple[Arrays, int]:
+def _run(signature: Signature, given: input_pb2.Input) -> Work[tuple[Arrays, int]]:
     examples = _serialized(given)
     if not examples:
         raise invalid("Input is empty.")
     (name,) = signature.inputs
-    return signature.run({name: np.array(examples, object)}), len(examples)
+    answers = yield Question(signature, {name: np.array(examples, object)})
+    return answers, len(examples)
 
 
 def _serialized(given: input_pb2.Input) -> list[bytes]:

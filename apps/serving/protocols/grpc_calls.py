@@ -11,6 +11,7 @@ from ..errors import as_serving_error
 from ..metrics import Metrics
 from ..models.loading import LoadedModel
 from ..models.running import Runner
+from ..models.signatures import Work
 from ..models.versions import Repository, Version
 
 Context: TypeAlias = grpc.aio.ServicerContext
@@ -40,7 +41,8 @@ class Calls:
         seconds: float | None,
         method: str,
         spec: Callable[[], Spec],
-        work: Callable[[LoadedModel], AnswerT],
+        work: Callable[[LoadedModel], Work[AnswerT]],
+        size: int,
     ) -> tuple[Version, AnswerT]:
         """What the work makes of a model, and the version that it was.
 
@@ -48,7 +50,8 @@ class Calls:
             seconds: That the client waits; None without end.
             method: For the metrics.
             spec: Which model is asked.
-            work: Done in a thread.
+            work: What is done.
+            size: Bytes of the request.
 
         Raises:
             ServingError: If anything fails.
@@ -60,7 +63,7 @@ class Calls:
             async with self._runner.admitted(name, seconds):
                 version = self._repository.find(name, number, label)
                 model = version.model
-                return version, await self._runner.run(version, work)
+                return version, await self._runner.answer(version, work, size)
         except asyncio.CancelledError:
             code = grpc.StatusCode.CANCELLED
             raise

@@ -12,7 +12,7 @@ from google.protobuf import json_format
 from ..errors import ServingError, as_serving_error, invalid, not_found
 from ..models.folders import as_version
 from ..models.loading import LoadedModel
-from ..models.signatures import Arrays, Signature, TensorInfo
+from ..models.signatures import Arrays, Question, Signature, TensorInfo, Work
 from ..models.versions import Repository, Version
 from . import inference_descriptions as descriptions
 from .grpc_calls import Calls, Context
@@ -125,6 +125,7 @@ class InferenceService:
             "infer",
             lambda: (request.model_name, _number(request.model_version), None),
             partial(_infer, request),
+            request.ByteSize(),
         )
         response.model_name = version.model
         response.model_version = str(version.number)
@@ -162,11 +163,11 @@ def _number(version: str) -> int | None:
     return number
 
 
-def _infer(request: Any, model: LoadedModel) -> Any:
+def _infer(request: Any, model: LoadedModel) -> Work[Any]:
     signature = model.signature(request.parameters["signature_name"].string_param)
     for place, each in enumerate(request.outputs):
         check_output(signature, each.name, f"outputs[{place}]")
-    answers = signature.run(_inputs(request, signature))
+    answers = yield Question(signature, _inputs(request, signature))
     names = [each.name for each in request.outputs] or list(signature.outputs)
     infos = [signature.outputs[name] for name in names]
     # As they came; some types have no other form.

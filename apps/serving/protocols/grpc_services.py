@@ -21,6 +21,7 @@ from tensorflow_serving.apis import (
 from ..errors import ServingError, as_serving_error, invalid
 from ..models.configuration import model_configs
 from ..models.loading import LoadedModel
+from ..models.signatures import Work
 from ..models.versions import Repository
 from . import describing, examples, tensor_protos
 from .grpc_calls import Calls, Context, Spec
@@ -89,7 +90,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     async def _run(
         self,
         method: str,
-        function: Callable[[LoadedModel, Any], Any],
+        function: Callable[[LoadedModel, Any], Work[Any]],
         request: Any,
         context: Context,
     ) -> Any:
@@ -101,6 +102,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
                 method,
                 partial(_spec, asked),
                 lambda loaded: function(loaded, request),
+                request.ByteSize(),
             )
         except ServingError as error:
             await context.abort(error.code, error.message)

@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import ServingError, invalid, not_found
 from ..models.folders import as_version
 from ..models.loading import LoadedModel
-from ..models.signatures import Arrays, Signature, TensorInfo
+from ..models.signatures import Arrays, Question, Signature, TensorInfo, Work
 from . import inference_descriptions as descriptions
 from . import json_values
 from .http import JSON, Answer, Api, Request
@@ -91,7 +91,7 @@ class KServeApi(Api):
             version = self.repository.find(name, number)
             request.model = version.model
             work = partial(_infer, version.model, version.number, body, length)
-            return await self.runner.run(version, work)
+            return await self.runner.answer(version, work, len(body))
 
     def _described(self, match: re.Match) -> Answer:
         name, number = _spec(match)
@@ -134,7 +134,7 @@ def _length_of_json(said: bytes | None, body: bytes) -> int:
 
 def _infer(
     name: str, number: int, body: bytes, length: int, model: LoadedModel
-) -> Answer:
+) -> Work[Answer]:
     document = json_values.parse(body[:length])
     parameters = _object(document, "parameters")
     signature_name = parameters.get("signature_name", "")
@@ -142,7 +142,8 @@ def _infer(
         raise invalid("parameters.signature_name must be a string")
     signature = model.signature(signature_name)
     wanted = _wanted(document, signature, parameters.get("binary_data_output") is True)
-    answers = signature.run(_inputs(document, memoryview(body)[length:], signature))
+    raw = memoryview(body)[length:]
+    answers = yield Question(signature, _inputs(document, raw, signature))
     response: dict[str, Any] = {"model_name": name, "model_version": str(number)}
     if "id" in document:
         if not isinstance(document["id"], str):

@@ -18,6 +18,7 @@ from ..errors import invalid
 from ..models import writing
 from ..models.folders import as_version
 from ..models.loading import LoadedModel
+from ..models.signatures import Question, Work
 from . import describing, examples, json_tensors, json_values
 from .http import Answer, Api, Request
 
@@ -61,7 +62,7 @@ class RestApi(Api):
             version = self.repository.find(*spec)
             request.model = version.model
             work = partial(_METHODS[method.lower()], body)
-            return Answer(await self.runner.run(version, work))
+            return Answer(await self.runner.answer(version, work, len(body)))
 
     async def _generate(
         self,
@@ -122,11 +123,11 @@ def _spec(
     )
 
 
-def _predict(body: bytes, model: LoadedModel) -> bytes:
+def _predict(body: bytes, model: LoadedModel) -> Work[bytes]:
     document = json_values.parse(body)
     signature = model.signature(json_tensors.signature_name(document))
     arrays, in_rows = json_tensors.arrays_of(document, signature)
-    answers = signature.run(arrays)
+    answers = yield Question(signature, arrays)
     return (json_tensors.predictions if in_rows else json_tensors.outputs)(answers)
 
 
@@ -145,10 +146,10 @@ def _written(asked: dict[str, Any], model: LoadedModel) -> Iterator[str]:
     return writing.write(model, asked["prompt"], options)
 
 
-def _classify(body: bytes, model: LoadedModel) -> bytes:
+def _classify(body: bytes, model: LoadedModel) -> Work[bytes]:
     request = classification_pb2.ClassificationRequest()
     examples.fill_from_json(request, json_values.parse(body))
-    result = examples.classify(model, request).result
+    result = (yield from examples.classify(model, request)).result
     return json_tensors.dump_with_tokens(
         {
             "results": [
@@ -159,16 +160,16 @@ def _classify(body: bytes, model: LoadedModel) -> bytes:
     )
 
 
-def _regress(body: bytes, model: LoadedModel) -> bytes:
+def _regress(body: bytes, model: LoadedModel) -> Work[bytes]:
     request = regression_pb2.RegressionRequest()
     examples.fill_from_json(request, json_values.parse(body))
-    result = examples.regress(model, request).result
+    result = (yield from examples.regress(model, request)).result
     return json_tensors.dump_with_tokens(
         {"results": [json_tensors.shortest(each.value) for each in result.regressions]}
     )
 
 
-_METHODS: dict[str, Callable[[bytes, LoadedModel], bytes]] = {
+_METHODS: dict[str, Callable[[bytes, LoadedModel], Work[bytes]]] = {
     "predict": _predict,
     "classify": _classify,
     "regress": _regress,

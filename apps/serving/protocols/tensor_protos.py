@@ -10,7 +10,7 @@ from tensorflow_serving.apis import predict_pb2
 
 from ..errors import invalid
 from ..models.loading import LoadedModel
-from ..models.signatures import Signature, TensorInfo, shown
+from ..models.signatures import Question, Signature, TensorInfo, Work, shown
 from .json_tensors import MOST_DIMENSIONS
 
 # The field in which TensorFlow Serving sends values of each type.
@@ -32,17 +32,16 @@ _FIELDS = {
 
 def predict(
     model: LoadedModel, request: predict_pb2.PredictRequest
-) -> predict_pb2.PredictResponse:
+) -> Work[predict_pb2.PredictResponse]:
     """Answers a PredictRequest; the caller fills in the model's name and version."""
     signature = model.signature(request.model_spec.signature_name)
     _check_names(signature, request.inputs)
     wanted = _wanted(signature, list(request.output_filter))
-    answers = signature.run(
-        {
-            name: _array_of(request.inputs[name], info, signature)
-            for name, info in signature.inputs.items()
-        }
-    )
+    arrays = {
+        name: _array_of(request.inputs[name], info, signature)
+        for name, info in signature.inputs.items()
+    }
+    answers = yield Question(signature, arrays)
     response = predict_pb2.PredictResponse()
     response.model_spec.signature_name = signature.name
     for name in wanted:

@@ -1,16 +1,22 @@
 """Concurrent requests: joined where that changes no answer, and only there."""
 
-import functools
+import concurrent.futures
+import contextvars
 import json
 import shutil
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from recurra.apps.serving.models import deadlines
+from recurra.apps.serving.models.batching import Joiner
 from recurra.apps.serving.models.loading import LoadedModel
 from recurra.apps.serving.models.signatures import DEFAULT_SIGNATURE as DEFAULT
-from recurra.apps.serving.settings import Settings
+from recurra.apps.serving.settings import Batching, Settings
 from recurra.pipelines.cards import CARD_FILE, Answer, ModelCard
 
 JOINED = ("serving_default", "mean", "words", "divided")
@@ -25,17 +31,7 @@ WAITS = {
 @pytest.fixture(scope="module")
 def patient(serving, documented_models):
     with serving(documented_models, batching=WAITS) as running:
-        # A model answers before it is ready to join.
-        for model, inputs in (("kinds", [[1.0, 2.0]]), ("half_plus_two", [1.0])):
-            body = {"instances": inputs}
-            running.until(functools.partial(meet, running, body, model))
         yield running
-
-
-def meet(server, body, model):
-    before, _ = runs(server, model)
-    at_once(server, [body] * 8, model)
-    return runs(server, model)[0] - before < 8
 
 
 def at_once(server, bodies, model="kinds"):
@@ -167,30 +163,150 @@ def test_signatures_are_joined_that_the_card_or_the_settings_name(
     assert found == joined
 
 
-def test_a_model_answers_before_it_joins(documented_models):
-    """Loading is done before requests can be joined, which takes as long again."""
-    batches = []
-    settings = Settings(batching=WAITS)
-    folder = documented_models / "half_plus_two" / "00000123"
-    model = LoadedModel(folder, settings, batches.append, "half_plus_two")
-    try:
-        signature = model.signature("")
+class Slow:
+    """Runs of a model that end when they are let."""
 
-        def answers():
-            with ThreadPoolExecutor(8) as threads:
-                x = [{"x": np.float32([n])} for n in range(8)]
-                return [
-                    float(answer["y"][0]) for answer in threads.map(signature.run, x)
-                ]
+    def __init__(self):
+        self.batches = []
+        self.ends = threading.Semaphore(0)
+        self.counted = []
 
-        assert model.joins_later
-        assert answers() == [n / 2 + 2 for n in range(8)]
-        assert batches == [1] * 8
-        batches.clear()
-        model.start_joining()
-        assert not model.joins_later
-        assert answers() == [n / 2 + 2 for n in range(8)]
-        assert sum(batches) == 8
-        assert len(batches) < 8
-    finally:
-        model.close()
+    def __call__(self, fed):
+        self.batches.append([array.tolist() for array in fed])
+        assert self.ends.acquire(timeout=30)
+        if any(not value for value in fed[0].flat):
+            raise tf.errors.InvalidArgumentError(None, None, "a zero")
+        return [fed[0] * 2, deadlines.current.get().left() * np.ones(len(fed[0]))]
+
+    def joiner(self, **settings):
+        return Joiner(self, Batching(**{"threads": 1, **settings}), self.counted.append)
+
+
+def column(*values):
+    return [np.array(values)]
+
+
+@pytest.fixture
+def slow():
+    return Slow()
+
+
+def wait_until(condition):
+    until = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.001)
+
+
+def waiting(slow, joiner, *requests):
+    """Futures of requests, which wait while a first one runs."""
+    first = joiner.submit(column(-1))
+    wait_until(lambda: slow.batches)
+    return first, [joiner.submit(column(*values)) for values in requests]
+
+
+def doubled(future):
+    return future.result(30)[0].tolist()
+
+
+def test_those_that_wait_are_joined_in_their_order(slow):
+    joiner = slow.joiner(rows=4)
+    first, others = waiting(slow, joiner, [1, 2], [3], [4, 5], [6])
+    slow.ends.release(4)
+    assert [doubled(each) for each in others] == [[2, 4], [6], [8, 10], [12]]
+    assert doubled(first) == [-2]
+    # A request is not split, and none overtakes it.
+    assert slow.batches == [[[-1]], [[1, 2, 3]], [[4, 5, 6]]]
+    wait_until(lambda: slow.counted == [1, 3, 3])
+    joiner.close()
+
+
+def test_the_oldest_shape_is_next(slow):
+    joiner = slow.joiner()
+    first, (one,) = waiting(slow, joiner, [1])
+    wide = joiner.submit([np.ones((1, 2))])
+    two = joiner.submit(column(2))
+    slow.ends.release(3)
+    assert [doubled(each) for each in (one, two, wide)] == [[2], [4], [[2.0, 2.0]]]
+    assert slow.batches == [[[-1]], [[1, 2]], [[[1.0, 1.0]]]]
+    joiner.close()
+
+
+def test_one_that_nobody_waits_for_is_not_run(slow):
+    joiner = slow.joiner()
+    first, (gone, other) = waiting(slow, joiner, [1], [2])
+    assert gone.cancel()
+    slow.ends.release(2)
+    assert doubled(other) == [4]
+    assert slow.batches == [[[-1]], [[2]]]
+    # And one alone leaves the others as they were.
+    first, (gone,) = waiting(slow, joiner, [1])
+    assert gone.cancel()
+    slow.ends.release(2)
+    assert doubled(first) == [-2]
+    assert doubled(joiner.submit(column(5))) == [10]
+    joiner.close()
+
+
+def test_those_of_a_batch_that_fails_are_run_again_alone(slow):
+    joiner = slow.joiner()
+    first, (good, bad) = waiting(slow, joiner, [1], [0])
+    slow.ends.release(4)
+    assert doubled(good) == [2]
+    with pytest.raises(tf.errors.InvalidArgumentError, match="a zero"):
+        bad.result(30)
+    assert slow.batches == [[[-1]], [[1, 0]], [[1]], [[0]]]
+    joiner.close()
+
+
+def test_answers_that_are_no_rows_of_their_batch_are_asked_for_alone():
+    """Such as of a signature that the settings name wrongly."""
+    answers = joined_by(lambda fed: [fed[0].sum(keepdims=True)])
+    assert [each.result()[0].tolist() for each in answers] == [[1], [2], [3]]
+
+
+def test_an_error_that_is_not_tensorflows_goes_to_all():
+    answers = joined_by(lambda fed: 1 / 0)
+    assert [type(each.exception()) for each in answers] == [ZeroDivisionError] * 3
+
+
+def joined_by(run):
+    """Futures of three requests, two of them joined; they are done."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def patient(fed):
+        begun.set()
+        assert go_on.wait(30)
+        return run(fed)
+
+    joiner = Joiner(patient, Batching(threads=1), lambda rows: None)
+    futures = [joiner.submit(column(1))]
+    assert begun.wait(30)
+    futures += [joiner.submit(column(number)) for number in (2, 3)]
+    go_on.set()
+    concurrent.futures.wait(futures, 30)
+    joiner.close()
+    return futures
+
+
+def test_a_batch_has_the_time_of_the_most_patient(slow):
+    joiner = slow.joiner()
+    first, _ = waiting(slow, joiner)
+    futures = []
+    for seconds in (100.0, 10.0):
+        context = contextvars.copy_context()
+        context.run(deadlines.current.set, deadlines.Deadline.after(seconds))
+        futures.append(context.run(joiner.submit, column(seconds)))
+    slow.ends.release(2)
+    left = [future.result(30)[1][0] for future in futures]
+    assert left == pytest.approx([100.0, 100.0], abs=30)
+    joiner.close()
+
+
+def test_no_request_waits_where_no_other_runs():
+    """Not even for a moment, unless requests were joined just now."""
+    settings = Batching(delay_milliseconds=60_000)
+    joiner = Joiner(lambda fed: fed, settings, lambda rows: None)
+    for number in range(3):
+        assert joiner.submit(column(number)).result(30)[0].tolist() == [number]
+    joiner.close()
