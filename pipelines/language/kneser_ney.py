@@ -176,6 +176,10 @@ def _discount(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 class KneserNeyGraph(tf.Module):
     """A Kneser-Ney model as tensors, asked within a graph.
 
+    The n-grams of all orders stand in one table, each order behind the one below. Here
+    the number of a unit is the unit, and that of a longer n-gram the vocabulary's size
+    and its place in the table; so one search finds n-grams of all orders.
+
     Args:
         model: The fitted model.
     """
@@ -183,26 +187,47 @@ class KneserNeyGraph(tf.Module):
     def __init__(self, model: KneserNey):
         super().__init__(name="kneser_ney")
         self.order = model.order
-        self.vocabulary_size = model.vocabulary_size
+        self.vocabulary_size = size = model.vocabulary_size
+        longer = model.levels[1:]
+        # Of the n-grams of each order from 2 on, where they begin in the table.
+        self._begins = np.cumsum([0, *(len(level.keys) for level in longer)])
+        numbers = [0, *(size + self._begins)]
+        keys = [
+            level.keys + size * begin
+            for level, begin in zip(longer, numbers, strict=False)
+        ]
+        splits = [
+            level.splits[:-1] + begin
+            for level, begin in zip(model.levels[:-1], self._begins, strict=False)
+        ]
+        nothing = [np.zeros(0, np.float32)]
         self._unigram = _kept(model.levels[0].discounted)
-        self._keys = [_kept(level.keys) for level in model.levels[1:]]
-        self._discounted = [_kept(level.discounted) for level in model.levels[1:]]
-        self._backoff = [_kept(level.backoff) for level in model.levels[:-1]]
-        self._splits = [_kept(level.splits) for level in model.levels[:-1]]
+        self._keys = _kept(np.concatenate([np.zeros(0, np.int64), *keys]))
+        self._discounted = _kept(
+            np.concatenate(nothing + [level.discounted for level in longer])
+        )
+        self._backoff = _kept(
+            np.concatenate(nothing + [level.backoff for level in model.levels[:-1]])
+        )
+        self._splits = _kept(np.concatenate([*splits, self._begins[-1:]]))
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The tables by name, numbered from those of the order 2 on."""
-        tables = {
-            "keys": self._keys,
-            "discounted": self._discounted,
-            "backoff": self._backoff,
-            "splits": self._splits,
-        }
-        return {"unigram": self._unigram.numpy()} | {
-            f"{name}_{number}": values.numpy()
-            for name, levels in tables.items()
-            for number, values in enumerate(levels)
-        }
+        """The tables by name, numbered from those of the order 2 on, as of `Level`."""
+        size, begins = self.vocabulary_size, self._begins
+        numbers = [0, *(size + begins)]
+        arrays = {"unigram": self._unigram.numpy()}
+        for level in range(self.order - 1):
+            own = slice(begins[level], begins[level + 1])
+            contexts = slice(numbers[level], numbers[level + 1])
+            with_end = slice(contexts.start, contexts.stop + 1)
+            splits = self._splits.numpy()[with_end] - begins[level]
+            arrays |= {
+                f"keys_{level}": self._keys.numpy()[own] - size * numbers[level],
+                f"discounted_{level}": self._discounted.numpy()[own],
+                f"backoff_{level}": self._backoff.numpy()[contexts],
+                f"splits_{level}": splits.astype(np.int32),
+            }
+        return arrays
 
     def probabilities(self, context: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
         """Of each unit after those before it.
@@ -216,17 +241,15 @@ class KneserNeyGraph(tf.Module):
         """
         steps = tf.shape(ids)[1]
         every = tf.cast(tf.concat([context, ids], 1), tf.int64)
-        result = tf.gather(self._unigram, ids)
+        result = _at(self._unigram, ids)
         # Of each order the numbers of the n-grams that end at each unit.
         numbers = every
-        for keys, discounted, backoff in zip(
-            self._keys, self._discounted, self._backoff, strict=True
-        ):
+        for _ in range(self.order - 1):
             contexts = numbers[:, :-1]
-            numbers = self._find(keys, contexts, every[:, -tf.shape(contexts)[1] :])
-            result = _or(contexts[:, -steps:], backoff, 1.0) * result + _or(
-                numbers[:, -steps:], discounted, 0.0
-            )
+            numbers = self._find(contexts, every[:, -tf.shape(contexts)[1] :])
+            left = _or(contexts[:, -steps:], self._backoff, 1.0)
+            own = numbers[:, -steps:] - self.vocabulary_size
+            result = left * result + _or(own, self._discounted, 0.0)
         return result
 
     def distribution(self, context: tf.Tensor) -> tf.Tensor:
@@ -238,52 +261,78 @@ class KneserNeyGraph(tf.Module):
         Returns:
             float32 `[N, vocabulary]`.
         """
-        rows = tf.shape(context)[0]
-        size = self.vocabulary_size
-        result = tf.tile(self._unigram[None], [rows, 1])
-        every = tf.cast(context, tf.int64)
-        numbers = every
-        for length, (keys, discounted, backoff, splits) in enumerate(
-            zip(self._keys, self._discounted, self._backoff, self._splits, strict=True)
-        ):
-            if length:
-                below = self._keys[length - 1]
-                numbers = self._find(below, numbers[:, :-1], every[:, length:])
-            ends = numbers[:, -1]
-            known = tf.maximum(ends, 0)
-            begin = tf.gather(splits, known)
-            width = tf.where(ends >= 0, tf.gather(splits, known + 1) - begin, 0)
-            of_row = tf.repeat(tf.range(rows), width)
-            within = tf.range(tf.size(of_row)) - tf.gather(
-                tf.cumsum(width, exclusive=True), of_row
-            )
-            entries = tf.gather(begin, of_row) + within
-            units = tf.cast(tf.gather(keys, entries) % size, tf.int32)
-            result = _or(ends, backoff, 1.0)[:, None] * result
-            result = tf.tensor_scatter_nd_add(
-                result, tf.stack([of_row, units], 1), tf.gather(discounted, entries)
-            )
-        return result
+        return self.distribution_behind(self.endings(context))
 
-    def _find(
-        self, keys: tf.Tensor, contexts: tf.Tensor, units: tf.Tensor
-    ) -> tf.Tensor:
+    def endings(self, context: tf.Tensor) -> tf.Tensor:
+        """The numbers of the n-grams that end a context, by their lengths.
+
+        Args:
+            context: int32 `[N, order - 1]`.
+
+        Returns:
+            int64 `[N, order - 1]`; -1 where there is none.
+        """
+        every = tf.cast(context, tf.int64)
+        numbers, endings = every, [every[:, -1:]]
+        for length in range(1, self.order - 1):
+            numbers = self._find(numbers[:, :-1], every[:, length:])
+            endings.append(numbers[:, -1:])
+        return tf.concat(endings, 1)
+
+    def endings_with(self, endings: tf.Tensor, units: tf.Tensor) -> tf.Tensor:
+        """Likewise of the contexts with another unit `[N]` behind them."""
+        units = tf.cast(units, tf.int64)[:, None]
+        longer = self._find(endings[:, :-1], units)
+        return tf.concat([units, longer], 1)[:, : self.order - 1]
+
+    def distribution_behind(self, endings: tf.Tensor) -> tf.Tensor:
+        """Over all units, float32 `[N, vocabulary]`, after what `endings` gives."""
+        contexts = self.order - 1
+        if not contexts:
+            return tf.tile(self._unigram[None], [tf.shape(endings)[0], 1])
+        left = _or(endings, self._backoff, 1.0)
+        # What all longer contexts leave to each.
+        shares = tf.reshape(
+            tf.math.cumprod(left, 1, exclusive=True, reverse=True), [-1]
+        )
+        result = tf.reduce_prod(left, 1)[:, None] * self._unigram[None]
+        flat = tf.reshape(endings, [-1])
+        known = tf.maximum(flat, 0)
+        begin = _at(self._splits, known)
+        width = tf.where(flat >= 0, _at(self._splits, known + 1) - begin, 0)
+        of_context = tf.repeat(tf.range(tf.size(flat, tf.int64)), width)
+        shift = begin - tf.cumsum(width, exclusive=True)
+        entries = tf.range(tf.size(of_context, tf.int64)) + tf.gather(shift, of_context)
+        units = _at(self._keys, entries) % self.vocabulary_size
+        return tf.tensor_scatter_nd_add(
+            result,
+            tf.stack([of_context // contexts, units], 1),
+            _at(self._discounted, entries)
+            * tf.gather(tf.reshape(shares, [-1]), of_context),
+        )
+
+    def _find(self, contexts: tf.Tensor, units: tf.Tensor) -> tf.Tensor:
         """The number of each context with the unit behind it; -1 if there is none."""
         wanted = contexts * self.vocabulary_size + units
         place = tf.reshape(
-            tf.searchsorted(keys, tf.reshape(wanted, [-1]), out_type=tf.int64),
+            tf.searchsorted(self._keys, tf.reshape(wanted, [-1]), out_type=tf.int64),
             tf.shape(wanted),
         )
-        place = tf.minimum(place, tf.size(keys, tf.int64) - 1)
-        is_there = (contexts >= 0) & tf.equal(tf.gather(keys, place), wanted)
-        return tf.where(is_there, place, -1)
+        place = tf.minimum(place, tf.size(self._keys, tf.int64) - 1)
+        is_there = (contexts >= 0) & tf.equal(_at(self._keys, place), wanted)
+        return tf.where(is_there, place + self.vocabulary_size, -1)
 
 
 def _kept(values: np.ndarray) -> tf.Variable:
     return tf.Variable(values, trainable=False)
 
 
-def _or(numbers: tf.Tensor, values: tf.Tensor, otherwise: float) -> tf.Tensor:
+def _at(values: tf.Variable, places: tf.Tensor) -> tf.Tensor:
+    # Gathered from as a variable, it would be copied whenever it is read as a whole.
+    return tf.gather(tf.convert_to_tensor(values), places)
+
+
+def _or(numbers: tf.Tensor, values: tf.Variable, otherwise: float) -> tf.Tensor:
     """The values of these numbers; of -1 the other one."""
-    found = tf.gather(values, tf.maximum(numbers, 0))
+    found = _at(values, tf.maximum(numbers, 0))
     return tf.where(numbers >= 0, found, otherwise)

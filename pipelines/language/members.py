@@ -39,6 +39,25 @@ class State(NamedTuple):
     cached_units: tf.Tensor
 
 
+class WritingState(NamedTuple):
+    """What is carried while N texts are written, unit by unit.
+
+    Attributes:
+        recurrent, output, context: As of `State`.
+        cached_outputs, cached_units: Likewise, but in a ring.
+        endings: As of `KneserNeyGraph.endings`, of the context.
+        oldest: The place of the oldest unit in the ring.
+    """
+
+    recurrent: list[tf.Tensor]
+    output: tf.Tensor
+    context: tf.Tensor
+    cached_outputs: tf.Tensor
+    cached_units: tf.Tensor
+    endings: tf.Tensor
+    oldest: tf.Tensor
+
+
 class Members(tf.Module):
     """The recurrent network, Kneser-Ney and a cache, mixed to one probability.
 
@@ -225,11 +244,69 @@ class Members(tf.Module):
 
     def next(self, state: State) -> tf.Tensor:
         """The probability of each unit to come next, `[N, V]`."""
-        rows = tf.shape(state.output)[0]
-        # The unit itself is looked at by none: members see what stands before it.
-        placeholder = tf.fill([rows, 1], BOUNDARY)
-        members = self.distributions(state, state.output[:, None], placeholder)
-        return tf.einsum("nmv,m->nv", members[:, 0], self.weights[0])
+        return self.following(self.begin_writing(state))
+
+    def begin_writing(self, state: State) -> WritingState:
+        """From what is known of texts to what is carried from unit to unit."""
+        endings = tf.zeros([tf.shape(state.output)[0], 0], tf.int64)
+        if self.counts is not None:
+            endings = self.counts.endings(state.context)
+        return WritingState(*state, endings, tf.constant(0))
+
+    def end_writing(self, state: WritingState) -> State:
+        """And back again."""
+        places = (state.oldest + tf.range(self.cache_size)) % max(self.cache_size, 1)
+        return State(
+            state.recurrent,
+            state.output,
+            state.context,
+            tf.gather(state.cached_outputs, places, axis=1),
+            tf.gather(state.cached_units, places, axis=1),
+        )
+
+    def following(self, state: WritingState) -> tf.Tensor:
+        """The probability of each unit to come next, `[N, V]`."""
+        recurrent = tf.nn.softmax(self.model.logits(self.model.readouts(state.output)))
+        members = [recurrent]
+        if self.counts is not None:
+            members.append(self.counts.distribution_behind(state.endings))
+        if self.cache_size:
+            scores = self.flatness * tf.linalg.matvec(
+                state.cached_outputs, state.output
+            )
+            attention = _shares(
+                tf.where(state.cached_units != BOUNDARY, scores, -np.inf)
+            )
+            shape = tf.shape(attention, tf.int64)
+            of_row = tf.repeat(tf.range(shape[0]), shape[1])
+            of_unit = tf.reshape(tf.cast(state.cached_units, tf.int64), [-1])
+            cached = tf.scatter_nd(
+                tf.stack([of_row, of_unit], 1),
+                tf.reshape(attention, [-1]),
+                tf.stack([shape[0], self.model.size]),
+            )
+            is_empty = tf.reduce_all(tf.equal(attention, 0), 1, keepdims=True)
+            members.append(tf.where(is_empty, recurrent, cached))
+        weights = tf.unstack(self.weights[0])
+        return tf.add_n(
+            [weight * member for weight, member in zip(weights, members, strict=True)]
+        )
+
+    def write(self, state: WritingState, unit: tf.Tensor) -> WritingState:
+        """The state after another unit of each text, int32 `[N]`."""
+        output, recurrent = self.model.step(unit, state.recurrent)
+        context, endings = state.context, state.endings
+        if self.counts is not None:
+            context = tf.concat([context, unit[:, None]], 1)[:, 1:]
+            endings = self.counts.endings_with(endings, unit)
+        outputs, units, oldest = state.cached_outputs, state.cached_units, state.oldest
+        if self.cache_size:
+            rows = tf.range(tf.shape(unit)[0])
+            places = tf.stack([rows, tf.fill(tf.shape(rows), oldest)], 1)
+            outputs = tf.tensor_scatter_nd_update(outputs, places, state.output)
+            units = tf.tensor_scatter_nd_update(units, places, unit)
+            oldest = (oldest + 1) % self.cache_size
+        return WritingState(recurrent, output, context, outputs, units, endings, oldest)
 
     def _attention(
         self, state: State, before: tf.Tensor, ids: tf.Tensor
@@ -242,16 +319,17 @@ class Members(tf.Module):
         entries = tf.range(tf.shape(units)[1])[None]
         is_seen = (entries >= steps) & (entries < steps + self.cache_size)
         is_seen = is_seen[None] & (units[:, None] != BOUNDARY)
-        scores = tf.where(is_seen, scores, -np.inf)
-        # Of rows without any unit all weights are 0, and not NaN.
-        highest = tf.maximum(tf.reduce_max(scores, -1, keepdims=True), -1e9)
-        weights = tf.exp(scores - highest)
-        return tf.math.divide_no_nan(
-            weights, tf.reduce_sum(weights, -1, keepdims=True)
-        ), units
+        return _shares(tf.where(is_seen, scores, -np.inf)), units
 
     def _rows(self, values: tf.Tensor) -> tf.Tensor:
         return tf.reshape(values, [-1, values.shape[-1]])
+
+
+def _shares(scores: tf.Tensor) -> tf.Tensor:
+    """Their softmax; all 0, and not NaN, where none is finite."""
+    highest = tf.maximum(tf.reduce_max(scores, -1, keepdims=True), -1e9)
+    weights = tf.exp(scores - highest)
+    return tf.math.divide_no_nan(weights, tf.reduce_sum(weights, -1, keepdims=True))
 
 
 def _last(values: tf.Tensor, lengths: tf.Tensor, number: int) -> tf.Tensor:

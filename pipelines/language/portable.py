@@ -24,17 +24,24 @@ class _Draw(NamedTuple):
 
     def unit(self, probabilities: np.ndarray, step: int, offset: np.float32) -> int:
         """A unit of probabilities `[V]`."""
-        kept = min(self.top_k, len(probabilities)) or len(probabilities)
+        if not self.temperature > 0 or not probabilities.any():
+            return int(probabilities.argmax())
+        drawn = (uniform((self.seed, step)) + offset) % np.float32(1)
+        if not self.top_k > 0 and self.top_p >= 1:
+            likelihoods = probabilities
+            if self.temperature != 1:
+                power = np.float32(1 / self.temperature)
+                likelihoods = (probabilities / probabilities.max()) ** power
+            heights = np.cumsum(likelihoods)
+            return int((heights > drawn * heights[-1]).argmax())
+        kept = min(max(self.top_k, 0), len(probabilities)) or len(probabilities)
         best = np.argsort(-probabilities, kind="stable")[:kept]
-        if not self.temperature > 0 or not probabilities[best[0]] > 0:
-            return int(best[0])
         shares = probabilities[best] / probabilities[best].sum()
         before = np.concatenate([[np.float32(0)], np.cumsum(shares)[:-1]])
         is_kept = (shares > 0) & (before < np.float32(self.top_p))
         scores = np.log(shares[is_kept]) / np.float32(max(self.temperature, 1e-6))
         likelihoods = np.exp(scores - scores[0])
         heights = np.cumsum(likelihoods / likelihoods.sum())
-        drawn = (uniform((self.seed, step)) + offset) % np.float32(1)
         return int(best[(heights[:-1] <= drawn).sum()])
 
 

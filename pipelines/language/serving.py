@@ -11,7 +11,7 @@ from ..cards import BLANK
 from ..core.portable import MODEL_GRAPH, NumberGraph, Portable
 from ..core.serving_module import ServingModule, graph
 from .blanks import CANDIDATES, Blanks
-from .members import Members, State
+from .members import Members, State, WritingState
 from .units import Units
 from .vocabulary import BOUNDARY, UNKNOWN
 
@@ -54,6 +54,37 @@ class _Draw(NamedTuple):
             step: Its number.
             offset: `[N]`, from 0 to 1: rows of other offsets draw otherwise.
         """
+        drawn = tf.random.stateless_uniform([], tf.stack([self.seed, step])) + offset
+        return tf.case(
+            [
+                (
+                    self.temperature <= 0,
+                    lambda: tf.argmax(probabilities, 1, tf.int32),
+                ),
+                (
+                    (self.top_k <= 0) & (self.top_p >= 1),
+                    lambda: self._of_all(probabilities, drawn % 1.0),
+                ),
+            ],
+            default=lambda: self._of_best(probabilities, drawn % 1.0),
+        )
+
+    def _of_all(self, probabilities: tf.Tensor, drawn: tf.Tensor) -> tf.Tensor:
+        highest = tf.reduce_max(probabilities, 1, keepdims=True)
+        likelihoods = tf.cond(
+            tf.equal(self.temperature, 1),
+            lambda: probabilities,
+            lambda: tf.pow(
+                tf.math.divide_no_nan(probabilities, highest), 1 / self.temperature
+            ),
+        )
+        heights = tf.cumsum(likelihoods, axis=1)
+        # The first one above it: never one that cannot come.
+        is_above = heights > drawn[:, None] * heights[:, -1:]
+        return tf.argmax(is_above, 1, tf.int32)
+
+    def _of_best(self, probabilities: tf.Tensor, drawn: tf.Tensor) -> tf.Tensor:
+        """Sorts them, which takes longer."""
         size = tf.shape(probabilities)[1]
         kept = tf.where(self.top_k > 0, tf.minimum(self.top_k, size), size)
         best = tf.math.top_k(probabilities, kept)
@@ -64,10 +95,8 @@ class _Draw(NamedTuple):
         )
         scores = tf.math.log(shares) / tf.maximum(self.temperature, 1e-6)
         heights = tf.cumsum(tf.nn.softmax(tf.where(is_kept, scores, -1e30)), axis=-1)
-        drawn = tf.random.stateless_uniform([], tf.stack([self.seed, step])) + offset
-        is_below = heights[:, :-1] <= (drawn % 1.0)[:, None]
+        is_below = heights[:, :-1] <= drawn[:, None]
         place = tf.reduce_sum(tf.cast(is_below & is_kept[:, 1:], tf.int32), -1)
-        place = tf.where(self.temperature > 0, place, 0)
         return tf.gather(best.indices, place, batch_dims=1)
 
 
@@ -305,10 +334,10 @@ class LanguageServing(ServingModule):
             return (step < length) & ~tf.reduce_all(is_over)
 
         def write(
-            step: tf.Tensor, is_over: tf.Tensor, text: tf.Tensor, state: State
-        ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, State]:
+            step: tf.Tensor, is_over: tf.Tensor, text: tf.Tensor, state: WritingState
+        ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, WritingState]:
             is_open = can_be & (is_first | (step > 0))
-            probabilities = tf.where(is_open, self._members.next(state), 0.0)
+            probabilities = tf.where(is_open, self._members.following(state), 0.0)
             unit = draw.unit(probabilities, first + step, offset)
             is_over |= unit == BOUNDARY
             letters = self._units.texts_of(unit)
@@ -318,16 +347,22 @@ class LanguageServing(ServingModule):
                 _without_beginning(letters, tf.strings.length(typed)),
             )
             text = tf.strings.join([text, tf.where(is_over, "", written)])
-            is_over |= (stop != b"") & (_parts(text, stop).row_lengths() > 1)
-            state, _ = self._members.advance(state, unit[:, None], ~is_over[:, None])
-            return step + 1, is_over, text, state
+            is_over |= tf.cond(
+                tf.equal(stop, b""),
+                lambda: tf.zeros_like(is_over),
+                lambda: _parts(text, stop).row_lengths() > 1,
+            )
+            return step + 1, is_over, text, self._members.write(state, unit)
 
         rows = tf.shape(behind)[0]
-        variables = tf.constant(0), tf.fill([rows], False), tf.fill([rows], ""), state
-        _, is_over, text, state = tf.while_loop(
+        variables = (
+            *(tf.constant(0), tf.fill([rows], False), tf.fill([rows], "")),
+            self._members.begin_writing(state),
+        )
+        _, is_over, text, written = tf.while_loop(
             go_on, write, variables, shape_invariants=_shapes(variables)
         )
-        return text, is_over, state
+        return text, is_over, self._members.end_writing(written)
 
     def _fill(self, text: tf.Tensor, k: tf.Tensor) -> dict[str, tf.Tensor]:
         parts = _parts(text, tf.constant(BLANK))

@@ -114,3 +114,22 @@ def test_of_order_1_it_is_a_smoothed_unigram():
     assert found.sum() == pytest.approx(1.0)
     ids = tf.constant([[1, 6]])
     np.testing.assert_allclose(graph.probabilities(nothing, ids)[0], found[[1, 6]])
+
+
+def test_contexts_go_on_unit_by_unit():
+    """At an order of which most long n-grams are there once or never."""
+    generator = np.random.default_rng(0)
+    documents = [generator.integers(0, 4, 60) for _ in range(3)]
+    graph = KneserNeyGraph(KneserNey.fit(documents, 4, 6))
+    context = np.zeros((5, 5), np.int32)
+    endings = graph.endings(tf.constant(context))
+    for unit in generator.integers(0, 4, (20, 5)).astype(np.int32):
+        context = np.concatenate([context[:, 1:], unit[:, None]], axis=1)
+        endings = graph.endings_with(endings, tf.constant(unit))
+        np.testing.assert_array_equal(endings, graph.endings(tf.constant(context)))
+        every = [
+            graph.probabilities(tf.constant(context), tf.fill([5, 1], unit))[:, 0]
+            for unit in range(4)
+        ]
+        found = graph.distribution_behind(endings)
+        np.testing.assert_allclose(found, np.stack(every, 1), rtol=1e-5)

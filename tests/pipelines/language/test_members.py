@@ -58,6 +58,27 @@ def test_a_text_read_in_parts_is_one_read_at_once(members, document):
     np.testing.assert_allclose(tf.concat(parts, 1), whole, atol=1e-4)
 
 
+def test_written_unit_by_unit_they_know_what_they_know_of_a_text(members, document):
+    """Also once the ring of the cache has gone round, whatever each text begins with."""
+    ids = np.stack([document[:9], document[3:12]]).astype(np.int32)
+    written = members.begin_writing(_advanced(members, _begun(members, 2), ids)[0])
+    places = np.arange(2 * members.cache_size + 1) % len(document)
+    for unit in np.stack([document[places], document[places[::-1]]], 1):
+        ids = np.concatenate([ids, unit[:, None]], axis=1)
+        written = members.write(written, tf.constant(unit, tf.int32))
+        state, _ = _advanced(members, _begun(members, 2), ids)
+        ended = members.end_writing(written)
+        for found, expected in zip(
+            tf.nest.flatten(ended), tf.nest.flatten(state), strict=True
+        ):
+            np.testing.assert_allclose(found, expected, atol=1e-5)
+        placeholder = tf.zeros([2, 1], tf.int32)
+        each = members.distributions(state, state.output[:, None], placeholder)
+        mixed = np.einsum("nmv,m->nv", each[:, 0], members.weights[0])
+        np.testing.assert_allclose(members.following(written), mixed, atol=1e-6)
+        np.testing.assert_allclose(members.next(state), mixed, atol=1e-6)
+
+
 def test_padding_changes_no_state(members, document):
     ids = np.stack([document[:9], document[3:12]])
     is_real = np.arange(9)[None] < np.array([[9], [4]])
