@@ -100,6 +100,7 @@ class Clock:
 def with_recurra(setting: Setting, folder: Path) -> Iterator[tuple[str, float]]:
     """Units per second of training and of writing."""
     import tensorflow as tf
+
     from recurra.pipelines import export, train
 
     text = folder / "text.txt"

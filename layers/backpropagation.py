@@ -163,15 +163,13 @@ class LSTMSteps:
         i, f, g, o = ops.sigmoid(i), ops.sigmoid(f), ops.tanh(g), ops.sigmoid(o)
         cell_state = f * states[1] + i * g
         squashed = ops.tanh(cell_state)
-        gates = ops.concatenate([i, f, g, o], axis=-1)
-        return [o * squashed, cell_state], [gates, squashed]
+        return [o * squashed, cell_state], [i, f, g, o, squashed]
 
     @staticmethod
     def backward(
         gradients: list[Tensor], states: list[Tensor], saved: list[Tensor]
     ) -> tuple[Tensor, Tensor, list[Tensor]]:
-        (of_hidden, of_cell), (gates, squashed) = gradients, saved
-        i, f, g, o = ops.split(gates, 4, axis=-1)
+        (of_hidden, of_cell), (i, f, g, o, squashed) = gradients, saved
         of_cell = of_cell + of_hidden * o * (1 - squashed * squashed)
         delta = ops.concatenate(
             [
@@ -206,14 +204,13 @@ class GRUSteps:
         z, r = ops.sigmoid(input_z + state_z), ops.sigmoid(input_r + state_r)
         g = ops.tanh(input_g + r * state_g)
         hidden_state = z * states[0] + (1 - z) * g
-        return [hidden_state], [ops.concatenate([z, r, g], axis=-1), state_g]
+        return [hidden_state], [z, r, g, state_g]
 
     @staticmethod
     def backward(
         gradients: list[Tensor], states: list[Tensor], saved: list[Tensor]
     ) -> tuple[Tensor, Tensor, list[Tensor]]:
-        (of_hidden,), (gates, state_g) = gradients, saved
-        z, r, g = ops.split(gates, 3, axis=-1)
+        (of_hidden,), (z, r, g, state_g) = gradients, saved
         delta_z = of_hidden * (states[0] - g) * z * (1 - z)
         delta_g = of_hidden * (1 - z) * (1 - g * g)
         delta_r = delta_g * state_g * r * (1 - r)
@@ -275,14 +272,9 @@ class ManualBackpropagation:
         `every_state` all further states likewise."""
         cell = self.cell
         from_input = ops.matmul(time_first(sequences), cell.kernel)
-        state_bias = None
-        if cell.bias is not None:
-            bias = ops.convert_to_tensor(cell.bias)
-            from_input = from_input + (bias[0] if self.steps.sums_apart else bias)
-            state_bias = bias[1] if self.steps.sums_apart else None
         arguments = [from_input, cell.recurrent_kernel]
-        if state_bias is not None:
-            arguments.append(state_bias)
+        if cell.bias is not None:
+            arguments.append(cell.bias)
         further = [getattr(cell, name) for name in self.steps.weights]
         number = len(initial_states) if every_state else 1
         ends = np.cumsum([state.shape[-1] for state in initial_states[: number - 1]])
@@ -290,7 +282,7 @@ class ManualBackpropagation:
         @ops.custom_gradient
         def recurrence(*arguments: Tensor) -> Any:
             from_input, kernel, *others = arguments
-            bias = others.pop(0) if state_bias is not None else None
+            bias = others.pop(0) if cell.bias is not None else None
             weights = tuple(others[: len(further)])
             others = others[len(further) :]
             states, saved = self._forward(from_input, kernel, bias, others, weights)
@@ -325,12 +317,16 @@ class ManualBackpropagation:
     ) -> tuple[list[Tensor], list[Tensor]]:
         """All states, and all that is saved for the way back, time first."""
         number = len(initial_states)
+        state_bias = None
+        if bias is not None:
+            from_input = from_input + (bias[0] if self.steps.sums_apart else bias)
+            state_bias = bias[1] if self.steps.sums_apart else None
 
         def step(carry: list[Tensor], inputs: list[Tensor]) -> Any:
             states = carry[:number]
             from_state = ops.matmul(self._masked(states[0]), kernel)
-            if bias is not None:
-                from_state = from_state + bias
+            if state_bias is not None:
+                from_state = from_state + state_bias
             new_states, saved = self.steps.forward(
                 inputs[0], from_state, states, *weights
             )
@@ -413,7 +409,10 @@ class ManualBackpropagation:
             ops.transpose(ops.reshape(read, (-1, kernel.shape[0]))),
             ops.reshape(of_state, (-1, kernel.shape[1])),
         )
-        of_bias = () if bias is None else (ops.sum(of_state, axis=(0, 1)),)
+        of_bias: tuple[Tensor, ...] = ()
+        if bias is not None:
+            sums = [_sum_of_rows(delta) for delta in (of_input, of_state)[:deltas]]
+            of_bias = (ops.stack(sums) if self.steps.sums_apart else sums[0],)
         of_weights = (
             self._weight_gradients(
                 of_input, of_outputs, stacks[:number], previous, saved, weights
@@ -492,6 +491,12 @@ def scan(
 
     numbers = ops.arange(ops.shape(inputs[0])[0])
     return ops.scan(step_at, initial, numbers, reverse=reverse)
+
+
+def _sum_of_rows(values: Tensor) -> Tensor:
+    """The sum over all axes but the last one, which as a product is faster."""
+    rows = ops.reshape(values, (-1, values.shape[-1]))
+    return ops.matmul(ops.transpose(ops.ones_like(rows[:, :1])), rows)[0]
 
 
 def time_first(values: Tensor) -> Tensor:

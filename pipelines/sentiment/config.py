@@ -138,7 +138,8 @@ class LinearConfig(Config):
         4.0,
         ge=0,
         description="held-out likelihood, in nats, that weights far from equal parts "
-        "of recurrent and simple members have to gain",
+        "of recurrent and simple members, of few texts more of the simple ones, have "
+        "to gain",
     )
 
 

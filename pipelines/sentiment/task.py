@@ -160,7 +160,8 @@ class SentimentTask(Task[SentimentConfig, LabelledTexts, TextDataModule]):
         )
 
     def after_training(self, model: keras.Model, data_module: TextDataModule) -> None:
-        labels = data_module.data.splits["validation"].labels
+        splits = data_module.data.splits
+        labels = splits["validation"].labels
         branches = self._branch_logits([model], data_module, "validation")
         self._calibrated = _Calibrated(model, data_module, branches)
         counts = self._class_weights
@@ -168,6 +169,7 @@ class SentimentTask(Task[SentimentConfig, LabelledTexts, TextDataModule]):
             branches,
             labels,
             trained=2 if self.configuration.wide.enabled else 1,
+            texts=len(splits["train"]),
             simple_weights=load_linear_members(self.run.assets).weights,
             prior=self.configuration.linear.prior,
             class_weights=counts,

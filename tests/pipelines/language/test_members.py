@@ -59,7 +59,7 @@ def test_a_text_read_in_parts_is_one_read_at_once(members, document):
 
 
 def test_written_unit_by_unit_they_know_what_they_know_of_a_text(members, document):
-    """Also once the ring of the cache has gone round, whatever each text begins with."""
+    """Also once the ring of the cache has gone round."""
     ids = np.stack([document[:9], document[3:12]]).astype(np.int32)
     written = members.begin_writing(_advanced(members, _begun(members, 2), ids)[0])
     places = np.arange(2 * members.cache_size + 1) % len(document)
