@@ -12,7 +12,7 @@ UV = UV_SYSTEM_CERTS=1 \
 # 17 seconds more.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-jax test-torch test-trackers test-notebooks test-clients test-ray lint bench docs clean
+.PHONY: demo test test-jax test-torch test-trackers test-notebooks test-clients test-ray browser-demo test-browser-demo lint bench docs clean
 .PRECIOUS: .venv/bin/uv .venv-jax/bin/uv .venv-trackers/bin/uv
 
 %/bin/uv:
@@ -55,6 +55,23 @@ test-trackers: .venv-trackers/installed
 # The notebooks of the docs, from top to bottom.
 test-notebooks: .venv/with-dev .venv/with-notebooks
 	$(BIN)/python -m pytest tests/test_notebooks.py
+
+# A sentiment model that runs in the browser: the page, the model of the sample, and
+# ONNX Runtime Web, which npm brings.
+build/browser/model: .venv/with-dev docs/browser/index.html
+	mkdir -p $(@D)
+	cp docs/browser/* $(@D)/
+	npm install --silent --no-fund --no-audit --prefix $(@D) 'onnxruntime-web@^1.20'
+	rm -rf build/browser_run build/browser_models
+	$(BIN)/recurra train sentiment --data sample:4000 --run build/browser_run
+	$(BIN)/recurra export build/browser_run --format onnx --to build/browser_models --name sample
+	mv build/browser_models/sample/1 $@
+
+browser-demo: build/browser/model
+	$(BIN)/python -m http.server --bind 127.0.0.1 --directory build/browser 8765
+
+test-browser-demo: build/browser/model
+	$(BIN)/python -m pytest tests/test_browser_demo.py
 
 # Clients that others wrote, in an environment of their own: they ask for other versions
 # of protobuf and pandas than the server's packages do. One process holds only one of
