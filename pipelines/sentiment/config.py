@@ -135,7 +135,7 @@ class LinearConfig(Config):
         description="training rows up to which they are cross-validated by the folds",
     )
     prior: float = Field(
-        4.0,
+        1.0,
         ge=0,
         description="held-out likelihood, in nats, that weights far from equal parts "
         "of recurrent and simple members, of few texts more of the simple ones, have "

@@ -8,7 +8,7 @@ import numpy as np
 from .metrics import fit_branch_weights
 
 # Training texts with which a recurrent member is worth half of what it is with many.
-# Chosen on four of the sets of benchmarks/varied_texts.py, of 150 to 900 texts each.
+# Chosen on sets of benchmarks/varied_texts.py of 150 to 600 texts, by other seeds.
 _HALFWAY = 300
 
 
