@@ -175,8 +175,7 @@ class LoadedModel:
             begun = time.monotonic()
             try:
                 return call(arrays, seconds)
-            # The second of the two comes out of a loop, or of a joined run: that of
-            # another request may have ended it.
+            # The second of the two comes out of a loop.
             except (tf.errors.DeadlineExceededError, tf.errors.CancelledError):
                 if time.monotonic() - begun < seconds - SECONDS_TOO_EARLY:
                     raise

@@ -102,7 +102,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
                 method,
                 partial(_spec, asked),
                 lambda loaded: function(loaded, request),
-                request.ByteSize(),
+                tensor_protos.bytes_of(request),
             )
         except ServingError as error:
             await context.abort(error.code, error.message)

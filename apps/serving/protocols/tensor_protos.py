@@ -49,6 +49,15 @@ def predict(
     return response
 
 
+def bytes_of(request: Any) -> int:
+    """Of a request, once its tensors are filled: a few bytes can ask for many."""
+    filled = (
+        8 * math.prod(dim.size for dim in proto.tensor_shape.dim)
+        for proto in getattr(request, "inputs", {}).values()
+    )
+    return max(request.ByteSize(), *filled, 0)
+
+
 def _check_names(signature: Signature, inputs: Mapping[str, Any]) -> None:
     sent, expected = set(inputs), set(signature.inputs)
     if sent == expected:

@@ -18,6 +18,8 @@ from tensorflow_serving.apis import (
     regression_pb2,
 )
 
+from recurra.apps.serving.protocols import tensor_protos
+
 SECONDS = 30
 
 
@@ -332,3 +334,12 @@ def test_reflection_names_the_services_and_their_methods(server):
         "tensorflow.serving.PredictionService"
     )
     assert "Predict" in service.methods_by_name
+
+
+def test_a_request_is_as_large_as_what_it_is_filled_to():
+    """So that it is read in a thread, and not between other requests."""
+    request = predict_pb2.PredictRequest()
+    assert tensor_protos.bytes_of(request) == 0
+    request.inputs["x"].tensor_shape.dim.add(size=1_000_000)
+    assert request.ByteSize() < 100
+    assert tensor_protos.bytes_of(request) == 8_000_000
