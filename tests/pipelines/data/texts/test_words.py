@@ -2,6 +2,7 @@
 
 import unicodedata
 
+import numpy as np
 import pytest
 import regex
 
@@ -43,13 +44,17 @@ def test_words_between_spaces(token, is_word):
 )
 def test_tensorflow_reads_the_classes_as_python_does(name):
     tf = pytest.importorskip("tensorflow")
-    # What Python's Unicode knows, TensorFlow's knows too; `regex` is ahead of both.
+    # `regex` is ahead of both. Python 3.13 knows a block of Han more than TensorFlow.
     assigned = [
         character
         for character in map(chr, range(0x110000))
         if unicodedata.category(character) not in ("Cn", "Cs")
     ]
     pattern = f"[{getattr(words, name)}]"
+    any_kind = r"[\p{L}\p{M}\p{N}\p{P}\p{S}\p{Z}\p{C}]"
+    is_known = tf.strings.regex_full_match(assigned, any_kind).numpy()
+    assert is_known.mean() > 0.99
+    assigned = np.array(assigned)[is_known].tolist()
     in_graph = tf.strings.regex_full_match(assigned, pattern).numpy()
     class_of_regex = regex.compile(pattern)
     in_python = [class_of_regex.fullmatch(each) is not None for each in assigned]
