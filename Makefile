@@ -58,11 +58,11 @@ test-notebooks: .venv/with-dev .venv/with-notebooks
 
 # A sentiment model that runs in the browser: the page, the model of the sample, and
 # ONNX Runtime Web, which npm brings.
-build/browser/model: .venv/with-dev docs/browser/index.html
+build/browser/model: .venv/with-dev $(wildcard docs/browser/*)
 	mkdir -p $(@D)
 	cp docs/browser/* $(@D)/
 	npm install --silent --no-fund --no-audit --prefix $(@D) 'onnxruntime-web@^1.20'
-	rm -rf build/browser_run build/browser_models
+	rm -rf build/browser_run build/browser_models $@
 	$(BIN)/recurra train sentiment --data sample:4000 --run build/browser_run
 	$(BIN)/recurra export build/browser_run --format onnx --to build/browser_models --name sample
 	mv build/browser_models/sample/1 $@

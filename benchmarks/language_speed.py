@@ -127,9 +127,11 @@ def with_recurra(setting: Setting, folder: Path) -> Iterator[tuple[str, float]]:
     version = export([run.path], to=folder / "models", name="language").folder
     generate = tf.saved_model.load(str(version)).signatures["generate"]
 
+    begin = text_of(setting)[:20]
+
     def write(prompts: int, length: int) -> None:
         generate(
-            prompt=tf.constant([text_of(setting)[:20]] * prompts),
+            prompt=tf.constant([begin] * prompts),
             length=tf.constant(length),
             temperature=tf.constant(1.0),
             top_k=tf.constant(0),

@@ -215,17 +215,19 @@ class KneserNeyGraph(tf.Module):
         """The tables by name, numbered from those of the order 2 on, as of `Level`."""
         size, begins = self.vocabulary_size, self._begins
         numbers = [0, *(size + begins)]
+        keys, splits = self._keys.numpy(), self._splits.numpy()
+        discounted, backoff = self._discounted.numpy(), self._backoff.numpy()
         arrays = {"unigram": self._unigram.numpy()}
         for level in range(self.order - 1):
             own = slice(begins[level], begins[level + 1])
-            contexts = slice(numbers[level], numbers[level + 1])
-            with_end = slice(contexts.start, contexts.stop + 1)
-            splits = self._splits.numpy()[with_end] - begins[level]
+            begin, end = numbers[level : level + 2]
             arrays |= {
-                f"keys_{level}": self._keys.numpy()[own] - size * numbers[level],
-                f"discounted_{level}": self._discounted.numpy()[own],
-                f"backoff_{level}": self._backoff.numpy()[contexts],
-                f"splits_{level}": splits.astype(np.int32),
+                f"keys_{level}": keys[own] - size * begin,
+                f"discounted_{level}": discounted[own],
+                f"backoff_{level}": backoff[begin:end],
+                f"splits_{level}": (splits[begin : end + 1] - begins[level]).astype(
+                    np.int32
+                ),
             }
         return arrays
 

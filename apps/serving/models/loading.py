@@ -33,6 +33,8 @@ logger = logging.getLogger("recurra.serving")
 # milliseconds, ends it.
 SECONDS_TOO_EARLY = 0.01
 
+# Of a model. With many more each waits for Python's lock, in no order, and some for
+# seconds.
 MOST_THREADS = 96
 
 _MISSING_OPERATION = re.compile(r"Op type not registered '(\w+)'")
@@ -76,8 +78,6 @@ class LoadedModel:
         name: str = "",
     ):
         self.card = _read_card(folder)
-        # With many more threads each waits for Python's lock, in no order, and some
-        # for seconds.
         self.threads = ThreadPoolExecutor(
             min(settings.limits.requests, MOST_THREADS), thread_name_prefix="request"
         )

@@ -52,7 +52,8 @@ def predict(
 def bytes_of(request: Any) -> int:
     """Of a request, once its tensors are filled: a few bytes can ask for many."""
     filled = (
-        8 * math.prod(dim.size for dim in proto.tensor_shape.dim)
+        # Of more dimensions the product itself takes long; such are refused.
+        8 * math.prod(dim.size for dim in proto.tensor_shape.dim[:MOST_DIMENSIONS])
         for proto in getattr(request, "inputs", {}).values()
     )
     return max(request.ByteSize(), *filled, 0)
