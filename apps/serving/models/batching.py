@@ -25,6 +25,32 @@ _InnerShapes: TypeAlias = tuple[tuple[int, ...], ...]
 # How long after a joined batch a request expects others, also if none runs just then.
 COMPANY_SECONDS = 0.05
 
+# How long after a request its model counts as one that is asked.
+ASKED_SECONDS = 1.0
+
+
+class Shares:
+    """How many batches each model may run at once: an equal share for all that are asked.
+
+    By itself a model has all threads. Beside others that are asked it leaves them theirs,
+    so that short batches need not wait for processors until long ones are done.
+    """
+
+    def __init__(self) -> None:
+        self._asked_at: dict[str, float] = {}
+
+    def ask(self, model: str) -> None:
+        """Counts a request to the model."""
+        self._asked_at[model] = time.monotonic()
+
+    def of(self, model: str, threads: int) -> int:
+        """The share of a model that is asked: of so many threads, at least one."""
+        begin = time.monotonic() - ASKED_SECONDS
+        others = sum(
+            at > begin for name, at in list(self._asked_at.items()) if name != model
+        )
+        return max(1, threads // (1 + others))
+
 
 @dataclasses.dataclass(frozen=True)
 class _Request:
@@ -58,10 +84,21 @@ class Joiner:
         run: Runs a batch.
         settings: Limits of a batch.
         ran: Called with the number of rows of every batch that has run.
+        model: Whose signature it is.
+        shares: What the model has of the threads beside other models.
     """
 
-    def __init__(self, run: Run, settings: Batching, ran: Callable[[int], None]):
+    def __init__(
+        self,
+        run: Run,
+        settings: Batching,
+        ran: Callable[[int], None],
+        model: str,
+        shares: Shares,
+    ):
         self._run = run
+        self._model = model
+        self._shares = shares
         self._settings = settings
         self._ran = ran
         self._threads = ThreadPoolExecutor(settings.threads, thread_name_prefix="batch")
@@ -79,6 +116,7 @@ class Joiner:
         Raises:
             ServingError: If too many requests wait.
         """
+        self._shares.ask(self._model)
         request = _Request(fed, deadlines.current.get())
         shapes = tuple(array.shape[1:] for array in fed)
         with self._is_full:
@@ -98,8 +136,9 @@ class Joiner:
 
     def _go_on(self) -> None:
         """Has the next batch gathered, if a thread is free."""
-        is_free = self._running < self._settings.threads and not self._gathers
-        if self._waiting and is_free:
+        if not self._waiting or self._gathers:
+            return
+        if self._running < self._shares.of(self._model, self._settings.threads):
             self._gathers = True
             self._threads.submit(self._run_next)
 

@@ -18,7 +18,7 @@ from recurra.pipelines.cards import CARD_FILE, CardError, ModelCard, read_card
 from ..errors import first_line, invalid, timed_out
 from ..settings import ALL_MODELS, Settings
 from . import deadlines
-from .batching import Joiner, Run
+from .batching import Joiner, Run, Shares
 from .restoring import fill_by_objects
 from .signatures import DEFAULT_SIGNATURE, Signature, TensorInfo
 from .tensorflow_internals import GraphCall
@@ -57,6 +57,7 @@ class LoadedModel:
         settings: Limits of batches and requests, and which models are joined.
         ran: Called with the number of rows of every batch that the model has run.
         name: By which the settings call the model.
+        shares: What each model has of the threads that run batches.
 
     Attributes:
         card: The model card, or None where the model has none.
@@ -76,12 +77,14 @@ class LoadedModel:
         settings: Settings,
         ran: Callable[[int], None],
         name: str = "",
+        shares: Shares | None = None,
     ):
         self.card = _read_card(folder)
         self.threads = ThreadPoolExecutor(
             min(settings.limits.requests, MOST_THREADS), thread_name_prefix="request"
         )
         self._name = name
+        self._shares = shares or Shares()
         self.examples: dict[str, Any] = {}
         self.tf_examples: dict[str, Any] = {}
         self.signatures: dict[str, Signature] = {}
@@ -139,7 +142,9 @@ class LoadedModel:
         call.prepare()
         run = self._in_time(call)
         batching = self._settings.batching
-        is_joined = _can_be_joined(inputs, outputs) and self._is_joined(name)
+        joiner = None
+        if _can_be_joined(inputs, outputs) and self._is_joined(name):
+            joiner = Joiner(run, batching, self._ran, self._name, self._shares)
         return Signature(
             name,
             definition,
@@ -147,7 +152,7 @@ class LoadedModel:
             outputs,
             run,
             self.threads,
-            Joiner(run, batching, self._ran) if is_joined else None,
+            joiner,
             rows_joined=batching.rows,
             limits=self._settings.limits,
             ran=self._ran,

@@ -15,6 +15,7 @@ import grpc
 from ..errors import ServingError, invalid, not_found
 from ..settings import Settings
 from . import folders
+from .batching import Shares
 from .configuration import ModelConfig
 from .loading import LoadedModel, LoadError, set_aside
 from .statistics import Statistics
@@ -137,6 +138,7 @@ class Repository:
         self._ran = ran
         self._in_step = in_step
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="loader")
+        self._shares = Shares()
         self._refreshing = asyncio.Lock()
         self._tasks: set[asyncio.Task] = set()
         self._unreadable: set[str] = set()
@@ -394,7 +396,9 @@ class Repository:
             version.statistics.ran(rows)
             self._ran(version.model, rows)
 
-        model = LoadedModel(version_folder, self._settings, ran, version.model)
+        model = LoadedModel(
+            version_folder, self._settings, ran, version.model, self._shares
+        )
         try:
             warm_up(model, version_folder, self._answers)
         except Exception:

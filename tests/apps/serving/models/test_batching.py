@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 
 from recurra.apps.serving.models import deadlines
-from recurra.apps.serving.models.batching import Joiner
+from recurra.apps.serving.models.batching import ASKED_SECONDS, Joiner, Shares
 from recurra.apps.serving.models.loading import LoadedModel
 from recurra.apps.serving.models.signatures import DEFAULT_SIGNATURE as DEFAULT
 from recurra.apps.serving.settings import Batching, Settings
@@ -179,7 +179,13 @@ class Slow:
         return [fed[0] * 2, deadlines.current.get().left() * np.ones(len(fed[0]))]
 
     def joiner(self, **settings):
-        return Joiner(self, Batching(**{"threads": 1, **settings}), self.counted.append)
+        return joiner_of(
+            self, Batching(**{"threads": 1, **settings}), self.counted.append
+        )
+
+
+def joiner_of(run, settings, ran=lambda rows: None, model="model", shares=None):
+    return Joiner(run, settings, ran, model, shares or Shares())
 
 
 def column(*values):
@@ -279,7 +285,7 @@ def joined_by(run):
         assert go_on.wait(30)
         return run(fed)
 
-    joiner = Joiner(patient, Batching(threads=1), lambda rows: None)
+    joiner = joiner_of(patient, Batching(threads=1))
     futures = [joiner.submit(column(1))]
     assert begun.wait(30)
     futures += [joiner.submit(column(number)) for number in (2, 3)]
@@ -306,7 +312,45 @@ def test_a_batch_has_the_time_of_the_most_patient(slow):
 def test_no_request_waits_where_no_other_runs():
     """Not even for a moment, unless requests were joined just now."""
     settings = Batching(delay_milliseconds=60_000)
-    joiner = Joiner(lambda fed: fed, settings, lambda rows: None)
+    joiner = joiner_of(lambda fed: fed, settings)
     for number in range(3):
         assert joiner.submit(column(number)).result(30)[0].tolist() == [number]
     joiner.close()
+
+
+def test_models_that_are_asked_share_the_threads(monkeypatch):
+    """And one that is not leaves its share to the others a moment later."""
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    shares = Shares()
+    shares.ask("one")
+    assert shares.of("one", 8) == 8
+    for name in ("two", "three"):
+        shares.ask(name)
+    assert [shares.of(name, 8) for name in ("one", "two", "three")] == [2, 2, 2]
+    assert shares.of("one", 2) == 1
+    now[0] += ASKED_SECONDS / 2
+    shares.ask("one")
+    now[0] += ASKED_SECONDS / 2
+    assert shares.of("one", 8) == 8
+
+
+def test_beside_another_model_batches_leave_it_threads():
+    shares, long, short = Shares(), Slow(), Slow()
+    of_long = joiner_of(long, Batching(threads=2, rows=1), model="long", shares=shares)
+    of_short = joiner_of(short, Batching(threads=2), model="short", shares=shares)
+    alone = [of_long.submit(column(number)) for number in (1, 2)]
+    wait_until(lambda: len(long.batches) == 2)
+    asked = of_short.submit(column(1))
+    others = [of_long.submit(column(number)) for number in (3, 4)]
+    long.ends.release()
+    wait_until(lambda: sum(each.done() for each in alone) == 1)
+    assert len(long.batches) == 2
+    long.ends.release()
+    wait_until(lambda: len(long.batches) == 3)
+    short.ends.release()
+    long.ends.release(2)
+    assert [doubled(each) for each in (asked, *alone)] == [[2], [2], [4]]
+    assert [doubled(each) for each in others] == [[6], [8]]
+    of_long.close()
+    of_short.close()
