@@ -1,11 +1,15 @@
 """KServe's own clients, as they come from PyPI."""
 
 import asyncio
+from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 kserve = pytest.importorskip("kserve", exc_type=ImportError)
+
+DEPLOYMENT = Path(__file__).parents[2] / "docs" / "deployment.md"
 
 
 def request():
@@ -57,3 +61,38 @@ def test_grpc(server, use_binary):
 
     answer = asyncio.run(ask())
     assert answer.outputs[0].as_numpy().tolist() == EXPECTED
+
+
+def unknown(value, kind):
+    """Paths of what a type of KServe's or Kubernetes' client has no attribute for."""
+    import kubernetes.client
+
+    kind = getattr(kserve, kind, None) or getattr(kubernetes.client, kind, None)
+    for name, inner in value.items():
+        if name not in (kind.attribute_map or {}).values():
+            yield name
+            continue
+        (attribute,) = (a for a, key in kind.attribute_map.items() if key == name)
+        types = kind.openapi_types[attribute]
+        for each in inner if isinstance(inner, list) else [inner]:
+            if isinstance(each, dict):
+                item = types.removeprefix("list[").removeprefix("List[").rstrip("]")
+                yield from (f"{name}.{path}" for path in unknown(each, item))
+
+
+def test_the_manifest_of_the_docs_has_what_kserve_knows():
+    (text,) = (
+        part.split("```")[0]
+        for part in DEPLOYMENT.read_text().split("```yaml\n")
+        if "kind: InferenceService" in part
+    )
+    manifest = yaml.safe_load(text)
+    assert not list(unknown(manifest, "V1beta1InferenceService"))
+    (container,) = manifest["spec"]["predictor"]["containers"]
+    container["ports"][0]["host"] = container["arg"] = None
+    manifest["specs"] = {}
+    assert list(unknown(manifest, "V1beta1InferenceService")) == [
+        "spec.predictor.containers.ports.host",
+        "spec.predictor.containers.arg",
+        "specs",
+    ]
