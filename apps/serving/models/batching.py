@@ -30,10 +30,10 @@ ASKED_SECONDS = 1.0
 
 
 class Shares:
-    """How many batches each model may run at once: an equal share for all that are asked.
+    """How many batches each model may run at once: of all that are asked, as many.
 
-    By itself a model has all threads. Beside others that are asked it leaves them theirs,
-    so that short batches need not wait for processors until long ones are done.
+    By itself a model has all threads. Beside others that are asked it leaves them
+    theirs, so that short batches need not wait for processors until long ones are done.
     """
 
     def __init__(self) -> None:
