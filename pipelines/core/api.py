@@ -90,8 +90,6 @@ def train(
         raise UserError("resume: name the run to go on with")
     path = Path(run) if run is not None else next_free(Path("runs"), task)
     task_class = definition.load()
-    if workers > 1:
-        workflow.refuse_several(task_class)
     with connected(cluster) as nodes, _shown(progress) as hearer:
         begun = workflow.run_to_resume(task, path) if resume else None
         frame = data if isinstance(data, pd.DataFrame) else None

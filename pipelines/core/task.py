@@ -83,15 +83,12 @@ class Task(abc.ABC, Generic[ConfigT, DataT, DataModuleT]):
         monitors_highest: Whether its highest value does so instead.
         overridable: The sections of the configuration that a trained model depends on
             no more, so that they can be set anew.
-        carries_state: Whether the model keeps a state from batch to batch, which one
-            process alone can do.
     """
 
     definition: ClassVar[TaskDefinition]
     monitor: ClassVar[str] = "val_loss"
     monitors_highest: ClassVar[bool] = False
     overridable: ClassVar[Collection[str]] = ()
-    carries_state: ClassVar[bool] = False
 
     def __init__(self, configuration: ConfigT, run: Run):
         self.configuration = configuration

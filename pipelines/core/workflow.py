@@ -89,8 +89,6 @@ def train(
     starting = f"--workers {number_of_workers}" if number_of_workers > 1 else ""
     workers = connect(f"--cluster {nodes.address}" if nodes else starting)
     is_one_of_several = workers.number > 1
-    if is_one_of_several or number_of_workers > 1:
-        refuse_several(task_class)
     with broken_connections() if is_one_of_several else contextlib.nullcontext():
         if not workers.is_first:
             return _assist(workers)
@@ -111,15 +109,6 @@ def train(
         with contextlib.suppress(WorkerLost), broken_connections():
             workers.from_first(lambda: "finished")
         return run
-
-
-def refuse_several(task_class: type[Task]) -> None:
-    """Refuses to train the task's model by several processes, where it cannot be."""
-    if task_class.carries_state:
-        raise UserError(
-            f"{task_class.definition.name}: the model carries its state from batch to "
-            "batch, which one process alone can do; train it by one worker"
-        )
 
 
 def _train(

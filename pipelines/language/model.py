@@ -12,6 +12,7 @@ from keras import layers
 
 from recurra.layers import WordDropout
 
+from ..core.parallel.noise import Rows
 from ..core.training import SGD, Adam, learning_rate_schedule, make_optimizer
 from ..recurrent import recurrent_layer
 from .config import LanguageConfig, LanguageTrainingConfig, ModelConfig
@@ -43,6 +44,11 @@ class LanguageModel(keras.Model):
     `ids`; and keeps the states for the next batch. They are weights that no
     gradient reaches, so a saved state of training has them too.
 
+    Attributes:
+        carried: These weights, `[batch_size, units]` each.
+        rows: Of the batch, those that this process trains on; None for all. The states
+            of the others are zeros after the step, until those of all are summed up.
+
     Source: Merity, Keskar and Socher, "Regularizing and Optimizing LSTM Language
     Models", 2018
 
@@ -66,6 +72,7 @@ class LanguageModel(keras.Model):
         self.section = section
         self.size = size
         self.batch_size = batch_size
+        self.rows: Rows | None = None
         self.embedding = layers.Embedding(
             size,
             section.embedding_size,
@@ -150,10 +157,10 @@ class LanguageModel(keras.Model):
     def call(
         self, inputs: Mapping[str, tf.Tensor], training: bool | None = False
     ) -> tf.Tensor | tuple[tf.Tensor, tf.Tensor]:
-        states = [state * inputs["carry"][:, None] for state in self.carried]
+        states = [self._own(state) * inputs["carry"][:, None] for state in self.carried]
         outputs, states = self.read(inputs["ids"], states, training=training)
         for kept, state in zip(self.carried, states, strict=True):
-            kept.assign(state)
+            kept.assign(self._among_all(state))
         dropped = self.noise(outputs, training=training)
         if training and self.section.activation_penalty:
             squares = tf.reduce_mean(tf.square(dropped))
@@ -172,6 +179,19 @@ class LanguageModel(keras.Model):
         after = tf.concat([tf.fill([tf.shape(ids)[0], 1], BOUNDARY), ids[:, :0:-1]], 1)
         behind = self.noise(self.read_backward(after, training), training=training)
         return self.readouts(dropped), self.readouts(behind[:, ::-1])
+
+    def _own(self, state: Any) -> tf.Tensor:
+        """The rows of a state that this process trains on."""
+        if self.rows is None:
+            return tf.convert_to_tensor(state)
+        return state[self.rows.begin : self.rows.begin + self.rows.mine]
+
+    def _among_all(self, state: tf.Tensor) -> tf.Tensor:
+        """Its own rows among those of the whole batch."""
+        if self.rows is None:
+            return state
+        begin, mine, number = self.rows
+        return tf.pad(state, [[begin, number - begin - mine], [0, 0]])
 
     def read_backward(self, ids: tf.Tensor, training: bool | None = False) -> tf.Tensor:
         """The outputs `[N, T, U]` of the backward layers, without a state before.
@@ -267,20 +287,24 @@ class LanguageModel(keras.Model):
         sample_weight: Any = None,
         training: bool = True,
     ) -> tf.Tensor:
-        """The mean of the real units, of the readouts `y_pred`, and the penalties."""
-        if not self.backward:
-            nll = self._nll(y, y_pred, sample_weight, training)
-            self.nll.update_state(nll)
-            return tf.add_n([tf.reduce_mean(nll), *self.losses])
-        forward, behind = y_pred
+        """The mean over the real units, of the readouts `y_pred`, and the penalties.
+
+        All of it is a sum over rows divided by the number of real units, so that
+        several processes come to the loss of the whole batch from their rows.
+        """
+        forward, behind = y_pred if self.backward else (y_pred, None)
         nll = self._nll(y, forward, sample_weight, training)
         self.nll.update_state(nll)
-        # `ids` are the units before `y`.
-        are_real = tf.concat([sample_weight[:, :1], sample_weight[:, :-1]], 1)
-        backward_nll = self._nll(x["ids"], behind, are_real, training)
-        self.backward_nll.update_state(backward_nll)
-        means = [tf.reduce_mean(nll), tf.reduce_mean(backward_nll)]
-        return tf.add_n([*means, *self.losses])
+        total = tf.reduce_sum(nll)
+        if self.backward:
+            # `ids` are the units before `y`.
+            are_real = tf.concat([sample_weight[:, :1], sample_weight[:, :-1]], 1)
+            backward_nll = self._nll(x["ids"], behind, are_real, training)
+            self.backward_nll.update_state(backward_nll)
+            total += tf.reduce_sum(backward_nll)
+        if self.losses:
+            total += tf.add_n(self.losses) * tf.cast(tf.size(y), tf.float32)
+        return tf.math.divide_no_nan(total, tf.reduce_sum(sample_weight))
 
     def _nll(
         self, units: tf.Tensor, readouts: tf.Tensor, weights: tf.Tensor, training: bool

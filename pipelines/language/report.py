@@ -193,11 +193,13 @@ class LanguageResult(EvaluationResult):
             f"has perplexity {self.model['perplexity']:.2f}, "
             f"{self.model['bits_per_character']:.3f} bits per character"
         )
-        if not self.baselines:
+        # What a user would have without the network.
+        counts = [name for name in (UNIGRAM, KNESER_NEY) if name in self.baselines]
+        if not counts:
             return summary + "."
-        best = min(self.baselines, key=lambda name: self.baselines[name]["nll"])
+        best = min(counts, key=lambda name: self.baselines[name]["nll"])
         perplexity = self.baselines[best]["perplexity"]
-        return f"{summary}; {NAMES[best]} has perplexity {perplexity:.2f}."
+        return f"{summary}; {NAMES[best]} alone has perplexity {perplexity:.2f}."
 
     def _add_mixture(self, report: Report) -> None:
         report.section("Mixture")

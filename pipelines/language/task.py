@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from ..cards import ContinuationAnswer
 from ..core.files import read_json, write_json
@@ -19,7 +20,7 @@ from .blank_scoring import BlankScorer, draw_blanks
 from .blanks import Blanks
 from .cli import TASK
 from .config import READING, LanguageConfig
-from .data import StreamDataModule
+from .data import Batch, StreamDataModule
 from .members import CACHE, RECURRENT, Members, fit_weights, system_scores
 from .model import LanguageModel, build_model, compile_model
 from .report import LanguageResult
@@ -45,7 +46,6 @@ class LanguageTask(Task[LanguageConfig, Documents, StreamDataModule]):
     definition = TASK
     monitor: ClassVar[str] = "val_nll"
     overridable: ClassVar[Collection[str]] = ("writing",)
-    carries_state: ClassVar[bool] = True
 
     def __init__(self, configuration: LanguageConfig, run: Run):
         super().__init__(configuration, run)
@@ -133,6 +133,11 @@ class LanguageTask(Task[LanguageConfig, Documents, StreamDataModule]):
             self._units.size,
             counts.order,
         )
+
+    def loss_weight(self, batch: Batch) -> tf.Tensor:
+        """The units that are there, over which the loss is a mean."""
+        _, _, are_real = batch
+        return tf.reduce_sum(are_real)
 
     def evaluate(
         self,

@@ -30,7 +30,10 @@ class Workers:
         """Makes the steps of the compiled model a part of the steps of all workers.
 
         Args:
-            model: Compiled, not trained yet by this process.
+            model: Compiled, not trained yet by this process. One that carries states
+                from batch to batch has them as weights, of as many rows as a batch, in
+                `carried`, and steps with the rows that its attribute `rows` then names,
+                leaving zeros for the others.
             loss_weight: What a batch, or rows of one, count in the mean that its loss
                 is.
         """
@@ -147,19 +150,22 @@ class _Cluster(Workers):
             self._key = tf.Variable(_STEP, trainable=False)
             self._flag = tf.Variable(0.0, trainable=False)
             self._flags = tf.Variable(0.0, trainable=False)
-        self._fraction: tf.Tensor | None = None
+        self._part: _Part | None = None
+        # What the model carries from batch to batch.
+        self._carried: list[Any] = []
 
     def distribute(
         self, model: keras.Model, loss_weight: Callable[[Any], tf.Tensor]
     ) -> None:
         self._loss_weight = loss_weight
+        self._carried = list(getattr(model, "carried", ()))
         plain_step, optimizer = model.train_step, model.optimizer
         plain_apply = optimizer.apply
 
         def train_step(data: tuple[Any, _Part]) -> Any:
             batch, part = data
-            self._fraction = part.fraction
-            with noise_of(part.rows):
+            self._part = part
+            with noise_of(part.rows), _training_on(model, part.rows):
                 return plain_step(batch)
 
         def apply(grads: Sequence[Any], trainable_variables: Any = None) -> None:
@@ -175,7 +181,8 @@ class _Cluster(Workers):
         return batches.map(self._part_of).prefetch(2)
 
     def some_of(self, batches: tf.data.Dataset) -> tf.data.Dataset:
-        return batches.shard(self.number, self.rank)
+        # A state that is carried knows no gaps, so each worker evaluates all.
+        return batches if self._carried else batches.shard(self.number, self.rank)
 
     def logs(self, model: keras.Model, logs: Mapping[str, Any]) -> dict[str, float]:
         variables = model.metrics_variables
@@ -204,7 +211,11 @@ class _Cluster(Workers):
         return json.loads(bytes(self._sum(tf.constant(codes, tf.int32)).numpy()))
 
     def _part_of(self, *batch: Any) -> tuple[Any, _Part]:
-        count = tf.shape(tf.nest.flatten(batch)[0])[0]
+        # Not known when the graph is made, of batches of a fixed size either: noise is
+        # by row where that is so.
+        count = tf.raw_ops.PlaceholderWithDefault(
+            input=tf.shape(tf.nest.flatten(batch)[0])[0], shape=()
+        )
         begin = count * self.rank // self.number
         end = count * (self.rank + 1) // self.number
         # Of too few rows each worker takes all, and a part of their weight.
@@ -221,16 +232,28 @@ class _Cluster(Workers):
     def _summed(
         self, gradients: Sequence[Any], shapes: Sequence[tuple[int, ...]]
     ) -> list[Any]:
-        """The gradients of the whole batch; None stays None."""
+        """The gradients of the whole batch; None stays None.
+
+        With them go the states that are carried, of all rows to all workers.
+        """
+        assert self._part is not None
+        rows, fraction = self._part
         there = [number for number, each in enumerate(gradients) if each is not None]
         # Rows of a table are summed as the whole table.
         flat = [tf.reshape(tf.convert_to_tensor(gradients[n]), [-1]) for n in there]
-        mine = tf.concat(flat, 0) * self._fraction
-        total = self._sum(tf.concat([mine, [self._flag]], 0), _STEP)
-        self._flags.assign(total[-1])
-        parts = tf.split(total[:-1], [math.prod(shapes[number]) for number in there])
+        # Of too few rows each worker has all.
+        once = 1 / tf.where(rows.mine == rows.all, float(self.number), 1.0)
+        states = [tf.reshape(state, [-1]) * once for state in self._carried]
+        mine = [tf.concat(flat, 0) * fraction, *states, [self._flag]]
+        sizes = [math.prod(shapes[number]) for number in there]
+        of_states = [math.prod(state.shape) for state in self._carried]
+        total = self._sum(tf.concat(mine, 0), _STEP)
+        *parts, flags = tf.split(total, [*sizes, *of_states, 1])
+        self._flags.assign(flags[0])
+        for state, part in zip(self._carried, parts[len(there) :], strict=True):
+            state.assign(tf.reshape(part, state.shape))
         summed: list[Any] = [None] * len(gradients)
-        for number, part in zip(there, parts, strict=True):
+        for number, part in zip(there, parts[: len(there)], strict=True):
             summed[number] = tf.reshape(part, shapes[number])
         return summed
 
@@ -258,3 +281,16 @@ class _Cluster(Workers):
                 # known by its connection.
                 timeout_seconds=0,
             )
+
+
+@contextlib.contextmanager
+def _training_on(model: keras.Model, rows: Rows) -> Iterator[None]:
+    """Meanwhile a model that carries states has these rows of them."""
+    if not hasattr(model, "carried"):
+        yield
+        return
+    model.rows = rows
+    try:
+        yield
+    finally:
+        model.rows = None

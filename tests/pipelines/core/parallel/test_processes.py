@@ -99,6 +99,30 @@ def test_translation_by_two_of_which_one_is_killed(tmp_path, started):
     assert_same(run, alone, broken_epoch=1)
 
 
+def test_language_by_two_that_are_stopped(tmp_path):
+    """The states that are carried over batches go to the one that goes on."""
+    alone = prepared(
+        tmp_path / "alone",
+        "language",
+        data={"spec": "sample:40"},
+        units={"kind": "words"},
+        model={
+            **{"embedding_size": 8, "units": 6, "depth": 2, "directions": "both"},
+            **{"word_dropout": 0.1, "zoneout_hidden": 0.2, "output_dropout": 0.2},
+            **{"weight_dropout": 0.1, "temporal_activation_penalty": 1.0},
+        },
+        training={"batch_size": 5, "timesteps": 9, "cut_jitter": 2},
+    )
+    run = copy(alone, "two")
+    workflow.train_part(alone, Workers())
+    stopped = Recorder((1, 2), lambda: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(Interrupted, match="the state is saved"):
+        train_in_processes(run, 2, stopped)
+    workflow.train_part(run, Workers(), resumed := Recorder())
+    assert resumed.steps[0][0] == 1 and resumed.steps[0][1] > 1
+    assert_same(run, alone, broken_epoch=1)
+
+
 def test_sentiment_by_one_that_two_of_a_launcher_go_on_with(
     tmp_path, write_reviews, stop_at
 ):
