@@ -12,8 +12,8 @@ UV = UV_SYSTEM_CERTS=1 \
 # 17 seconds more.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-jax test-torch test-trackers test-notebooks test-clients test-ray browser-demo test-browser-demo lint bench docs clean
-.PRECIOUS: .venv/bin/uv .venv-jax/bin/uv .venv-trackers/bin/uv
+.PHONY: demo test test-jax test-torch test-trackers test-notebooks test-clients test-ray test-lowest browser-demo test-browser-demo lint bench docs clean
+.PRECIOUS: .venv/bin/uv .venv-jax/bin/uv .venv-trackers/bin/uv .venv-lowest/bin/uv
 
 %/bin/uv:
 	$(PYTHON) -m venv $*
@@ -94,6 +94,15 @@ test-ray: .venv-ray/installed
 	$(UV) pytest pytest-randomly httpx --editable '.[tasks,tune,serve,ray]'
 	@touch $@
 
+# All tests with the oldest releases that setup.cfg allows; `make test` has the newest.
+test-lowest: .venv-lowest/installed
+	.venv-lowest/bin/python -m pytest -n logical --maxprocesses 8 --dist loadscope \
+		--no-loadscope-reorder
+
+.venv-lowest/installed: setup.cfg pyproject.toml | .venv-lowest/bin/uv
+	$(UV) --resolution lowest-direct --editable '.[dev]'
+	@touch $@
+
 # A CPU build of torch, which pip alone finds where it lies in a folder of wheels.
 .venv-torch/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(@D)
@@ -121,4 +130,4 @@ docs: .venv/with-docs build/types
 	PATH="$(CURDIR)/$(BIN):$$PATH" NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 clean:
-	rm -rf .venv .venv-jax .venv-torch .venv-trackers .venv-clients .venv-ray build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .venv-jax .venv-torch .venv-trackers .venv-clients .venv-ray .venv-lowest build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
