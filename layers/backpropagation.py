@@ -139,7 +139,7 @@ class VanillaSteps:
         gradients: list[Tensor], states: list[Tensor], saved: list[Tensor]
     ) -> tuple[Tensor, Tensor, list[Tensor]]:
         (of_hidden,), (hidden_state,) = gradients, saved
-        delta = of_hidden * (1 - hidden_state * hidden_state)
+        delta = through_tanh(of_hidden, hidden_state)
         return delta, delta, [ops.zeros_like(of_hidden)]
 
 
@@ -170,13 +170,13 @@ class LSTMSteps:
         gradients: list[Tensor], states: list[Tensor], saved: list[Tensor]
     ) -> tuple[Tensor, Tensor, list[Tensor]]:
         (of_hidden, of_cell), (i, f, g, o, squashed) = gradients, saved
-        of_cell = of_cell + of_hidden * o * (1 - squashed * squashed)
+        of_cell = of_cell + through_tanh(of_hidden * o, squashed)
         delta = ops.concatenate(
             [
-                of_cell * g * i * (1 - i),
-                of_cell * states[1] * f * (1 - f),
-                of_cell * i * (1 - g * g),
-                of_hidden * squashed * o * (1 - o),
+                through_sigmoid(of_cell * g, i),
+                through_sigmoid(of_cell * states[1], f),
+                through_tanh(of_cell * i, g),
+                through_sigmoid(of_hidden * squashed, o),
             ],
             axis=-1,
         )
@@ -211,9 +211,9 @@ class GRUSteps:
         gradients: list[Tensor], states: list[Tensor], saved: list[Tensor]
     ) -> tuple[Tensor, Tensor, list[Tensor]]:
         (of_hidden,), (z, r, g, state_g) = gradients, saved
-        delta_z = of_hidden * (states[0] - g) * z * (1 - z)
-        delta_g = of_hidden * (1 - z) * (1 - g * g)
-        delta_r = delta_g * state_g * r * (1 - r)
+        delta_z = through_sigmoid(of_hidden * (states[0] - g), z)
+        delta_g = through_tanh(of_hidden * (1 - z), g)
+        delta_r = through_sigmoid(delta_g * state_g, r)
         of_input = ops.concatenate([delta_z, delta_r, delta_g], axis=-1)
         of_state = ops.concatenate([delta_z, delta_r, delta_g * r], axis=-1)
         return of_input, of_state, [of_hidden * z]
@@ -285,12 +285,7 @@ class ManualBackpropagation:
             weights = tuple(others[: len(further)])
             others = others[len(further) :]
             outputs, previous, saved = self._forward(
-                _product(sequences, kernel),
-                recurrent_kernel,
-                bias,
-                others,
-                weights,
-                number,
+                sequences, kernel, recurrent_kernel, bias, others, weights, number
             )
 
             def gradient(*residuals: Tensor, upstream: Tensor = None) -> Any:
@@ -299,7 +294,6 @@ class ManualBackpropagation:
                 delta, *of_others = self._backward(
                     parts(upstream),
                     recurrent_kernel,
-                    bias,
                     others,
                     weights,
                     previous,
@@ -323,8 +317,9 @@ class ManualBackpropagation:
 
     def _forward(
         self,
-        from_input: Tensor,
+        sequences: Tensor,
         kernel: Tensor,
+        recurrent_kernel: Tensor,
         bias: Tensor | None,
         initial_states: list[Tensor],
         weights: tuple[Tensor, ...],
@@ -332,22 +327,20 @@ class ManualBackpropagation:
     ) -> tuple[list[Tensor], list[Any], list[Any]]:
         """The first `number` states after each step, time first; and, as `scan` puts
         them out, all states before each step and what is saved for the way back."""
-        state_bias = None
+        from_input, state_bias = _product(sequences, kernel), None
         if bias is not None:
             from_input = from_input + (bias[0] if self.steps.sums_apart else bias)
             state_bias = bias[1] if self.steps.sums_apart else None
 
         def step(states: list[Tensor], inputs: list[Tensor]) -> Any:
-            from_state = ops.matmul(self._masked(states[0]), kernel)
+            from_state = ops.matmul(self._masked(states[0]), recurrent_kernel)
             if state_bias is not None:
                 from_state = from_state + state_bias
             new_states, saved = self.steps.forward(
                 inputs[0], from_state, states, *weights
             )
-            for (index, _), keep in zip(
-                self.noise.keeps.items(), inputs[1:], strict=True
-            ):
-                new_states[index] = ops.where(keep, states[index], new_states[index])
+            for index, keep in zip(self.noise.keeps, inputs[1:], strict=True):
+                new_states[index] = _where(keep, states[index], new_states[index])
             return new_states, [*new_states[:number], *states, *saved]
 
         _, outputs = scan(
@@ -362,8 +355,7 @@ class ManualBackpropagation:
     def _backward(
         self,
         of_outputs: list[Tensor],
-        kernel: Tensor,
-        bias: Tensor | None,
+        recurrent_kernel: Tensor,
         initial_states: list[Tensor],
         weights: tuple[Tensor, ...],
         previous: list[Any],
@@ -371,7 +363,7 @@ class ManualBackpropagation:
     ) -> tuple[Tensor, ...]:
         """The deltas of `from_input`, and the gradients of the recurrent kernel, the
         bias, the further weights and the initial states."""
-        transposed = ops.transpose(kernel)
+        transposed = ops.transpose(recurrent_kernel)
         keeps = self.noise.keeps
 
         def step(carry: list[Tensor], inputs: list[Tensor]) -> Any:
@@ -383,13 +375,15 @@ class ManualBackpropagation:
             saved_here = [next(at) for _ in saved]
             kept = {}
             for index, keep in zip(keeps, at, strict=True):
-                kept[index] = ops.where(keep, gradients[index], 0)
+                kept[index] = gradients[index] * ops.cast(keep, gradients[index].dtype)
                 gradients[index] = gradients[index] - kept[index]
             of_input, of_state, of_previous = self.steps.backward(
                 gradients, states, saved_here, *weights
             )
             of_read = self._masked(ops.matmul(of_state, transposed))
-            of_previous[0] = of_previous[0] + of_read
+            if not self.steps.reads_state_by_kernel_alone:
+                of_read = of_read + of_previous[0]
+            of_previous[0] = of_read
             for index, gradient in kept.items():
                 of_previous[index] = of_previous[index] + gradient
             deltas = [of_input, of_state] if self.steps.sums_apart else [of_input]
@@ -410,7 +404,7 @@ class ManualBackpropagation:
         of_state = others.pop(0) if self.steps.sums_apart else of_input
         read = self._masked(stacked(previous[0]))
         of_bias: tuple[Tensor, ...] = ()
-        if bias is not None:
+        if self.cell.bias is not None:
             of_bias = (_sum_of_rows(of_input),)
             if self.steps.sums_apart:
                 of_bias = (ops.stack([*of_bias, _sum_of_rows(of_state)]),)
@@ -505,6 +499,33 @@ def scan(
 def stacked(output: Any) -> Tensor:
     """An output of `scan` as one tensor, `(time, ...)`."""
     return output.stack() if hasattr(output, "stack") else output
+
+
+def through_sigmoid(gradient: Tensor, value: Tensor) -> Tensor:
+    """The gradient of x, from that of y = s(x): dL/dx = dL/dy * y * (1 - y)."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return tf.raw_ops.SigmoidGrad(y=value, dy=gradient)
+    return gradient * value * (1 - value)
+
+
+def through_tanh(gradient: Tensor, value: Tensor) -> Tensor:
+    """The gradient of x, from that of y = tanh(x): dL/dx = dL/dy * (1 - y^2)."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return tf.raw_ops.TanhGrad(y=value, dy=gradient)
+    return gradient * (1 - value * value)
+
+
+def _where(condition: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """`ops.where` of three tensors of one shape, which TensorFlow has an op for."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return tf.raw_ops.Select(condition=condition, x=x, y=y)
+    return ops.where(condition, x, y)
 
 
 def _product(values: Tensor, kernel: Tensor) -> Tensor:
