@@ -163,13 +163,15 @@ class LSTMSteps:
         i, f, g, o = ops.sigmoid(i), ops.sigmoid(f), ops.tanh(g), ops.sigmoid(o)
         cell_state = f * states[1] + i * g
         squashed = ops.tanh(cell_state)
-        return [o * squashed, cell_state], [i, f, g, o, squashed]
+        return [o * squashed, cell_state], [i, f, g, o]
 
     @staticmethod
     def backward(
         gradients: list[Tensor], states: list[Tensor], saved: list[Tensor]
     ) -> tuple[Tensor, Tensor, list[Tensor]]:
-        (of_hidden, of_cell), (i, f, g, o, squashed) = gradients, saved
+        (of_hidden, of_cell), (i, f, g, o) = gradients, saved
+        # To save it takes longer than to compute it again.
+        squashed = ops.tanh(f * states[1] + i * g)
         of_cell = of_cell + through_tanh(of_hidden * o, squashed)
         delta = ops.concatenate(
             [
@@ -281,17 +283,31 @@ class ManualBackpropagation:
         @ops.custom_gradient
         def recurrence(*arguments: Tensor) -> Any:
             sequences, kernel, recurrent_kernel, *others = arguments
-            bias = others.pop(0) if cell.bias is not None else None
+            inputs, input_kernel, state_bias = sequences, kernel, None
+            if cell.bias is not None:
+                bias = others.pop(0)
+                if self.steps.sums_apart:
+                    bias, state_bias = bias[0], bias[1]
+                # As a row of the kernel, which reads 1, the bias takes no pass over the
+                # sums and over the deltas of its own.
+                ones = ops.ones_like(sequences[..., :1])
+                inputs = ops.concatenate([sequences, ones], axis=-1)
+                input_kernel = ops.concatenate([kernel, bias[None]], axis=0)
             weights = tuple(others[: len(further)])
             others = others[len(further) :]
             outputs, previous, saved = self._forward(
-                sequences, kernel, recurrent_kernel, bias, others, weights, number
+                _product(inputs, input_kernel),
+                recurrent_kernel,
+                state_bias,
+                others,
+                weights,
+                number,
             )
 
             def gradient(*residuals: Tensor, upstream: Tensor = None) -> Any:
                 if upstream is None:
                     (upstream,) = residuals
-                delta, *of_others = self._backward(
+                of_input, of_state, *of_others = self._backward(
                     parts(upstream),
                     recurrent_kernel,
                     others,
@@ -299,8 +315,15 @@ class ManualBackpropagation:
                     previous,
                     saved,
                 )
-                of_sequences = _product(delta, ops.transpose(kernel))
-                return of_sequences, _sum_of_products(sequences, delta), *of_others
+                of_sequences = _product(of_input, ops.transpose(kernel))
+                of_kernel = _sum_of_products(inputs, of_input)
+                of_recurrent_kernel = of_others.pop(0)
+                if cell.bias is not None:
+                    of_bias = of_kernel[-1]
+                    if self.steps.sums_apart:
+                        of_bias = ops.stack([of_bias, _sum_of_rows(of_state)])
+                    of_kernel, of_others = of_kernel[:-1], [of_bias, *of_others]
+                return of_sequences, of_kernel, of_recurrent_kernel, *of_others
 
             # One tensor, as torch takes no more.
             together = outputs[0]
@@ -317,21 +340,15 @@ class ManualBackpropagation:
 
     def _forward(
         self,
-        sequences: Tensor,
-        kernel: Tensor,
+        from_input: Tensor,
         recurrent_kernel: Tensor,
-        bias: Tensor | None,
+        state_bias: Tensor | None,
         initial_states: list[Tensor],
         weights: tuple[Tensor, ...],
         number: int,
     ) -> tuple[list[Tensor], list[Any], list[Any]]:
         """The first `number` states after each step, time first; and, as `scan` puts
         them out, all states before each step and what is saved for the way back."""
-        from_input, state_bias = _product(sequences, kernel), None
-        if bias is not None:
-            from_input = from_input + (bias[0] if self.steps.sums_apart else bias)
-            state_bias = bias[1] if self.steps.sums_apart else None
-
         def step(states: list[Tensor], inputs: list[Tensor]) -> Any:
             from_state = ops.matmul(self._masked(states[0]), recurrent_kernel)
             if state_bias is not None:
@@ -361,8 +378,8 @@ class ManualBackpropagation:
         previous: list[Any],
         saved: list[Any],
     ) -> tuple[Tensor, ...]:
-        """The deltas of `from_input`, and the gradients of the recurrent kernel, the
-        bias, the further weights and the initial states."""
+        """The deltas of `from_input` and `from_state`, and the gradients of the
+        recurrent kernel, the further weights and the initial states."""
         transposed = ops.transpose(recurrent_kernel)
         keeps = self.noise.keeps
 
@@ -402,12 +419,6 @@ class ManualBackpropagation:
         )
         of_input, *others = map(stacked, outputs)
         of_state = others.pop(0) if self.steps.sums_apart else of_input
-        read = self._masked(stacked(previous[0]))
-        of_bias: tuple[Tensor, ...] = ()
-        if self.cell.bias is not None:
-            of_bias = (_sum_of_rows(of_input),)
-            if self.steps.sums_apart:
-                of_bias = (ops.stack([*of_bias, _sum_of_rows(of_state)]),)
         of_weights: list[Tensor] = []
         if weights:
             before_steps, at_steps = (
@@ -416,8 +427,9 @@ class ManualBackpropagation:
             of_weights = self.steps.weight_gradients(
                 of_input, others, before_steps, at_steps, *weights
             )
+        read = self._masked(stacked(previous[0]))
         of_kernel = _sum_of_products(read, of_state)
-        return of_input, of_kernel, *of_bias, *of_weights, *last
+        return of_input, of_state, of_kernel, *of_weights, *last
 
     def _masked(self, hidden_state: Tensor) -> Tensor:
         """What the gates read of the hidden state; also the gradient of reading it."""
