@@ -30,9 +30,9 @@ from .regulariser import (
 )
 
 # From how many units on manual backpropagation is faster, by backend: measured by
-# benchmarks/layers.py on CPUs. Below, the products are cheap beside storing what the
-# way back needs. Backends that are missing are never faster.
-UNITS_TO_PAY_OFF = {"tensorflow": 256, "jax": 512}
+# benchmarks/layers.py on CPUs. Below, on JAX, the products are cheap beside storing
+# what the way back needs. Backends that are missing are never faster.
+UNITS_TO_PAY_OFF = {"tensorflow": 1, "jax": 512}
 
 
 class ManualSteps(Protocol):
@@ -349,6 +349,7 @@ class ManualBackpropagation:
     ) -> tuple[list[Tensor], list[Any], list[Any]]:
         """The first `number` states after each step, time first; and, as `scan` puts
         them out, all states before each step and what is saved for the way back."""
+
         def step(states: list[Tensor], inputs: list[Tensor]) -> Any:
             from_state = ops.matmul(self._masked(states[0]), recurrent_kernel)
             if state_bias is not None:
@@ -466,10 +467,9 @@ def scan(
 ) -> tuple[list[Tensor], list[Any]]:
     """Runs a step over time, as `ops.scan`.
 
-    On TensorFlow each output is a `tf.TensorArray`: another `scan` reads it as an input
-    step by step, and nothing is copied but what `stacked` makes one tensor of. There
-    the outputs need not be like the states either, and the number of steps may be one
-    that only the data show.
+    In a graph of TensorFlow each output is a `tf.TensorArray`: another `scan` reads it
+    as an input step by step, and nothing is copied but what `stacked` makes one tensor
+    of. Keras 3.15 wants outputs like the states there, and a known number of steps.
     """
     if keras.backend.backend() != "tensorflow":
         return ops.scan(step, initial, inputs, reverse=reverse)
@@ -500,11 +500,16 @@ def scan(
         for part in of_step
     ]
     _, states, outputs = tf.while_loop(
-        lambda count, *_: count < number,
+        lambda *_: True,
         run_step,
         (0, initial, outputs),
         parallel_iterations=1,
+        # XLA differentiates a loop, which for it is of a known length.
+        maximum_iterations=number,
     )
+    if tf.executing_eagerly():
+        # A graph may read them later, such as that of `tf.GradientTape.jacobian`.
+        outputs = [output.stack() for output in outputs]
     return states, outputs
 
 
