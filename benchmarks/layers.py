@@ -10,10 +10,10 @@ within the step.
     KERAS_BACKEND=jax python benchmarks/layers.py --rounds 5
     python benchmarks/layers.py --memory
 
-From how many units on manual backpropagation is faster shows where it is used at
-shapes below the threshold too:
+What automatic differentiation takes, or manual backpropagation below the threshold of
+the backend, show by using the latter from so many units on:
 
-    python benchmarks/layers.py --manual-from 1 \\
+    python benchmarks/layers.py --manual-from 100000 \\
         --shape 64x100x128x128 --shape 64x100x256x256
 """
 

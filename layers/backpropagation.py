@@ -30,9 +30,9 @@ from .regulariser import (
 )
 
 # From how many units on manual backpropagation is faster, by backend: measured by
-# benchmarks/layers.py on CPUs. Below, the products are cheap beside storing what the
-# way back needs. Backends that are missing are never faster.
-UNITS_TO_PAY_OFF = {"tensorflow": 256, "jax": 512}
+# benchmarks/layers.py on CPUs. Below, on JAX, the products are cheap beside storing
+# what the way back needs. Backends that are missing are never faster.
+UNITS_TO_PAY_OFF = {"tensorflow": 1, "jax": 512}
 
 
 class ManualSteps(Protocol):
@@ -139,7 +139,7 @@ class VanillaSteps:
         gradients: list[Tensor], states: list[Tensor], saved: list[Tensor]
     ) -> tuple[Tensor, Tensor, list[Tensor]]:
         (of_hidden,), (hidden_state,) = gradients, saved
-        delta = of_hidden * (1 - hidden_state * hidden_state)
+        delta = through_tanh(of_hidden, hidden_state)
         return delta, delta, [ops.zeros_like(of_hidden)]
 
 
@@ -163,20 +163,22 @@ class LSTMSteps:
         i, f, g, o = ops.sigmoid(i), ops.sigmoid(f), ops.tanh(g), ops.sigmoid(o)
         cell_state = f * states[1] + i * g
         squashed = ops.tanh(cell_state)
-        return [o * squashed, cell_state], [i, f, g, o, squashed]
+        return [o * squashed, cell_state], [i, f, g, o]
 
     @staticmethod
     def backward(
         gradients: list[Tensor], states: list[Tensor], saved: list[Tensor]
     ) -> tuple[Tensor, Tensor, list[Tensor]]:
-        (of_hidden, of_cell), (i, f, g, o, squashed) = gradients, saved
-        of_cell = of_cell + of_hidden * o * (1 - squashed * squashed)
+        (of_hidden, of_cell), (i, f, g, o) = gradients, saved
+        # To save it takes longer than to compute it again.
+        squashed = ops.tanh(f * states[1] + i * g)
+        of_cell = of_cell + through_tanh(of_hidden * o, squashed)
         delta = ops.concatenate(
             [
-                of_cell * g * i * (1 - i),
-                of_cell * states[1] * f * (1 - f),
-                of_cell * i * (1 - g * g),
-                of_hidden * squashed * o * (1 - o),
+                through_sigmoid(of_cell * g, i),
+                through_sigmoid(of_cell * states[1], f),
+                through_tanh(of_cell * i, g),
+                through_sigmoid(of_hidden * squashed, o),
             ],
             axis=-1,
         )
@@ -211,9 +213,9 @@ class GRUSteps:
         gradients: list[Tensor], states: list[Tensor], saved: list[Tensor]
     ) -> tuple[Tensor, Tensor, list[Tensor]]:
         (of_hidden,), (z, r, g, state_g) = gradients, saved
-        delta_z = of_hidden * (states[0] - g) * z * (1 - z)
-        delta_g = of_hidden * (1 - z) * (1 - g * g)
-        delta_r = delta_g * state_g * r * (1 - r)
+        delta_z = through_sigmoid(of_hidden * (states[0] - g), z)
+        delta_g = through_tanh(of_hidden * (1 - z), g)
+        delta_r = through_sigmoid(delta_g * state_g, r)
         of_input = ops.concatenate([delta_z, delta_r, delta_g], axis=-1)
         of_state = ops.concatenate([delta_z, delta_r, delta_g * r], axis=-1)
         return of_input, of_state, [of_hidden * z]
@@ -271,8 +273,7 @@ class ManualBackpropagation:
         """The hidden state at each step, `(batch, time, units)`, and with
         `every_state` all further states likewise."""
         cell = self.cell
-        from_input = ops.matmul(time_first(sequences), cell.kernel)
-        arguments = [from_input, cell.recurrent_kernel]
+        arguments = [time_first(sequences), cell.kernel, cell.recurrent_kernel]
         if cell.bias is not None:
             arguments.append(cell.bias)
         further = [getattr(cell, name) for name in self.steps.weights]
@@ -281,23 +282,53 @@ class ManualBackpropagation:
 
         @ops.custom_gradient
         def recurrence(*arguments: Tensor) -> Any:
-            from_input, kernel, *others = arguments
-            bias = others.pop(0) if cell.bias is not None else None
+            sequences, kernel, recurrent_kernel, *others = arguments
+            inputs, input_kernel, state_bias = sequences, kernel, None
+            if cell.bias is not None:
+                bias = others.pop(0)
+                if self.steps.sums_apart:
+                    bias, state_bias = bias[0], bias[1]
+                # As a row of the kernel, which reads 1, the bias takes no pass over the
+                # sums and over the deltas of its own.
+                ones = ops.ones_like(sequences[..., :1])
+                inputs = ops.concatenate([sequences, ones], axis=-1)
+                input_kernel = ops.concatenate([kernel, bias[None]], axis=0)
             weights = tuple(others[: len(further)])
             others = others[len(further) :]
-            states, saved = self._forward(from_input, kernel, bias, others, weights)
+            outputs, previous, saved = self._forward(
+                _product(inputs, input_kernel),
+                recurrent_kernel,
+                state_bias,
+                others,
+                weights,
+                number,
+            )
 
             def gradient(*residuals: Tensor, upstream: Tensor = None) -> Any:
                 if upstream is None:
                     (upstream,) = residuals
-                return self._backward(
-                    parts(upstream), kernel, bias, others, weights, states, saved
+                of_input, of_state, *of_others = self._backward(
+                    parts(upstream),
+                    recurrent_kernel,
+                    others,
+                    weights,
+                    previous,
+                    saved,
                 )
+                of_sequences = _product(of_input, ops.transpose(kernel))
+                of_kernel = _sum_of_products(inputs, of_input)
+                of_recurrent_kernel = of_others.pop(0)
+                if cell.bias is not None:
+                    of_bias = of_kernel[-1]
+                    if self.steps.sums_apart:
+                        of_bias = ops.stack([of_bias, _sum_of_rows(of_state)])
+                    of_kernel, of_others = of_kernel[:-1], [of_bias, *of_others]
+                return of_sequences, of_kernel, of_recurrent_kernel, *of_others
 
             # One tensor, as torch takes no more.
-            together = states[0]
+            together = outputs[0]
             if number > 1:
-                together = ops.concatenate(states[:number], axis=-1)
+                together = ops.concatenate(outputs, axis=-1)
             return together, gradient
 
         def parts(together: Tensor) -> list[Tensor]:
@@ -310,91 +341,75 @@ class ManualBackpropagation:
     def _forward(
         self,
         from_input: Tensor,
-        kernel: Tensor,
-        bias: Tensor | None,
+        recurrent_kernel: Tensor,
+        state_bias: Tensor | None,
         initial_states: list[Tensor],
         weights: tuple[Tensor, ...],
-    ) -> tuple[list[Tensor], list[Tensor]]:
-        """All states, and all that is saved for the way back, time first."""
-        number = len(initial_states)
-        state_bias = None
-        if bias is not None:
-            from_input = from_input + (bias[0] if self.steps.sums_apart else bias)
-            state_bias = bias[1] if self.steps.sums_apart else None
+        number: int,
+    ) -> tuple[list[Tensor], list[Any], list[Any]]:
+        """The first `number` states after each step, time first; and, as `scan` puts
+        them out, all states before each step and what is saved for the way back."""
 
-        def step(carry: list[Tensor], inputs: list[Tensor]) -> Any:
-            states = carry[:number]
-            from_state = ops.matmul(self._masked(states[0]), kernel)
+        def step(states: list[Tensor], inputs: list[Tensor]) -> Any:
+            from_state = ops.matmul(self._masked(states[0]), recurrent_kernel)
             if state_bias is not None:
                 from_state = from_state + state_bias
             new_states, saved = self.steps.forward(
                 inputs[0], from_state, states, *weights
             )
-            for (index, _), keep in zip(
-                self.noise.keeps.items(), inputs[1:], strict=True
-            ):
-                new_states[index] = ops.where(keep, states[index], new_states[index])
-            carry = [*new_states, *saved]
-            return carry, carry
+            for index, keep in zip(self.noise.keeps, inputs[1:], strict=True):
+                new_states[index] = _where(keep, states[index], new_states[index])
+            return new_states, [*new_states[:number], *states, *saved]
 
-        # On TensorFlow what a step puts out has the form of what it carries on.
-        from_no_state = ops.zeros_like(ops.matmul(initial_states[0], kernel))
-        _, saved_first = self.steps.forward(
-            from_input[0], from_no_state, initial_states, *weights
-        )
-        nothing_saved = [ops.zeros_like(part) for part in saved_first]
-        _, stacks = scan(
+        _, outputs = scan(
             step,
-            [*initial_states, *nothing_saved],
+            initial_states,
             [from_input, *(time_first(keep) for keep in self.noise.keeps.values())],
         )
-        return list(stacks[:number]), list(stacks[number:])
+        end = number + len(initial_states)
+        after_steps = [stacked(output) for output in outputs[:number]]
+        return after_steps, outputs[number:end], outputs[end:]
 
     def _backward(
         self,
         of_outputs: list[Tensor],
-        kernel: Tensor,
-        bias: Tensor | None,
+        recurrent_kernel: Tensor,
         initial_states: list[Tensor],
         weights: tuple[Tensor, ...],
-        states: list[Tensor],
-        saved: list[Tensor],
+        previous: list[Any],
+        saved: list[Any],
     ) -> tuple[Tensor, ...]:
-        """The gradients of the arguments of the recurrence."""
-        number = len(initial_states)
-        previous = [
-            ops.concatenate([initial[None], stack[:-1]], axis=0)
-            for initial, stack in zip(initial_states, states, strict=True)
-        ]
-        transposed = ops.transpose(kernel)
+        """The deltas of `from_input` and `from_state`, and the gradients of the
+        recurrent kernel, the further weights and the initial states."""
+        transposed = ops.transpose(recurrent_kernel)
         keeps = self.noise.keeps
-        deltas = 2 if self.steps.sums_apart else 1
 
         def step(carry: list[Tensor], inputs: list[Tensor]) -> Any:
-            gradients = carry[:number]
+            gradients = list(carry)
             at = iter(inputs)
             for index in range(len(of_outputs)):
                 gradients[index] = gradients[index] + next(at)
-            states = [next(at) for _ in range(number)]
+            states = [next(at) for _ in previous]
             saved_here = [next(at) for _ in saved]
             kept = {}
             for index, keep in zip(keeps, at, strict=True):
-                kept[index] = ops.where(keep, gradients[index], 0)
-                gradients[index] = ops.where(keep, 0, gradients[index])
-            of_input, of_state, gradients = self.steps.backward(
+                kept[index] = gradients[index] * ops.cast(keep, gradients[index].dtype)
+                gradients[index] = gradients[index] - kept[index]
+            of_input, of_state, of_previous = self.steps.backward(
                 gradients, states, saved_here, *weights
             )
-            gradients[0] = gradients[0] + self._masked(ops.matmul(of_state, transposed))
+            of_read = self._masked(ops.matmul(of_state, transposed))
+            if not self.steps.reads_state_by_kernel_alone:
+                of_read = of_read + of_previous[0]
+            of_previous[0] = of_read
             for index, gradient in kept.items():
-                gradients[index] = gradients[index] + gradient
-            carry = [*gradients, *(of_input, of_state)[:deltas]]
-            return carry, carry
+                of_previous[index] = of_previous[index] + gradient
+            deltas = [of_input, of_state] if self.steps.sums_apart else [of_input]
+            return of_previous, [*deltas, *(gradients if weights else [])]
 
-        zeros = [ops.zeros_like(initial) for initial in initial_states]
-        no_delta = ops.zeros_like(ops.matmul(initial_states[0], kernel))
-        last, stacks = scan(
+        last, outputs = scan(
             step,
-            [*zeros, *[no_delta] * deltas],
+            [ops.zeros_like(initial) for initial in initial_states],
             [
                 *of_outputs,
                 *previous,
@@ -403,48 +418,19 @@ class ManualBackpropagation:
             ],
             reverse=True,
         )
-        of_input, of_state = stacks[number], stacks[-1]
-        read = self._masked(previous[0])
-        of_kernel = ops.matmul(
-            ops.transpose(ops.reshape(read, (-1, kernel.shape[0]))),
-            ops.reshape(of_state, (-1, kernel.shape[1])),
-        )
-        of_bias: tuple[Tensor, ...] = ()
-        if bias is not None:
-            sums = [_sum_of_rows(delta) for delta in (of_input, of_state)[:deltas]]
-            of_bias = (ops.stack(sums) if self.steps.sums_apart else sums[0],)
-        of_weights = (
-            self._weight_gradients(
-                of_input, of_outputs, stacks[:number], previous, saved, weights
+        of_input, *others = map(stacked, outputs)
+        of_state = others.pop(0) if self.steps.sums_apart else of_input
+        of_weights: list[Tensor] = []
+        if weights:
+            before_steps, at_steps = (
+                [stacked(part) for part in parts] for parts in (previous, saved)
             )
-            if weights
-            else ()
-        )
-        return (of_input, of_kernel, *of_bias, *of_weights, *last[:number])
-
-    def _weight_gradients(
-        self,
-        delta: Tensor,
-        of_outputs: list[Tensor],
-        of_previous: list[Tensor],
-        previous: list[Tensor],
-        saved: list[Tensor],
-        weights: tuple[Tensor, ...],
-    ) -> list[Tensor]:
-        """Those of the further weights, from the gradients that each step got."""
-        gradients = []
-        for index, of_state in enumerate(of_previous):
-            # What a step got came from the step after it and from its own output.
-            from_later = ops.concatenate(
-                [of_state[1:], ops.zeros_like(of_state[:1])], axis=0
+            of_weights = self.steps.weight_gradients(
+                of_input, others, before_steps, at_steps, *weights
             )
-            if index < len(of_outputs):
-                from_later = from_later + of_outputs[index]
-            keep = self.noise.keeps.get(index)
-            if keep is not None:
-                from_later = ops.where(time_first(keep), 0, from_later)
-            gradients.append(from_later)
-        return self.steps.weight_gradients(delta, gradients, previous, saved, *weights)
+        read = self._masked(stacked(previous[0]))
+        of_kernel = _sum_of_products(read, of_state)
+        return of_input, of_state, of_kernel, *of_weights, *last
 
     def _masked(self, hidden_state: Tensor) -> Tensor:
         """What the gates read of the hidden state; also the gradient of reading it."""
@@ -476,27 +462,106 @@ def _step_noise(cell: Any, noise: list[CellNoise]) -> StepNoise | None:
 def scan(
     step: Callable[..., Any],
     initial: list[Tensor],
-    inputs: list[Tensor],
+    inputs: list[Any],
     reverse: bool = False,
-) -> tuple[list[Tensor], list[Tensor]]:
-    """`ops.scan`, also over a number of steps that only the data show.
+) -> tuple[list[Tensor], list[Any]]:
+    """Runs a step over time, as `ops.scan`.
 
-    On TensorFlow, Keras 3.15 cannot scan several inputs of unknown length, but one.
+    In a graph of TensorFlow each output is a `tf.TensorArray`: another `scan` reads it
+    as an input step by step, and nothing is copied but what `stacked` makes one tensor
+    of. Keras 3.15 wants outputs like the states there, and a known number of steps.
     """
-    if inputs[0].shape[0] is not None:
+    if keras.backend.backend() != "tensorflow":
         return ops.scan(step, initial, inputs, reverse=reverse)
+    import tensorflow as tf
 
-    def step_at(carry: list[Tensor], number: Tensor) -> Any:
-        return step(carry, [values[number] for values in inputs])
+    number = ops.shape(inputs[0])[0]
 
-    numbers = ops.arange(ops.shape(inputs[0])[0])
-    return ops.scan(step_at, initial, numbers, reverse=reverse)
+    def inputs_at(at: Any) -> list[Tensor]:
+        return [
+            part.read(at) if isinstance(part, tf.TensorArray) else part[at]
+            for part in inputs
+        ]
+
+    def run_step(count: Tensor, states: list[Tensor], outputs: list[Any]) -> Any:
+        at = number - 1 - count if reverse else count
+        new_states, of_step = step(states, inputs_at(at))
+        for new_state, state in zip(new_states, states, strict=True):
+            new_state.set_shape(state.shape)
+        written = [o.write(at, part) for o, part in zip(outputs, of_step, strict=True)]
+        return count + 1, new_states, written
+
+    # Of this step the shapes alone are used, so a graph leaves it out.
+    _, of_step = step(initial, inputs_at(0))
+    outputs = [
+        tf.TensorArray(
+            part.dtype, number, element_shape=part.shape, clear_after_read=False
+        )
+        for part in of_step
+    ]
+    _, states, outputs = tf.while_loop(
+        lambda *_: True,
+        run_step,
+        (0, initial, outputs),
+        parallel_iterations=1,
+        # XLA differentiates a loop, which for it is of a known length.
+        maximum_iterations=number,
+    )
+    if tf.executing_eagerly():
+        # A graph may read them later, such as that of `tf.GradientTape.jacobian`.
+        outputs = [output.stack() for output in outputs]
+    return states, outputs
+
+
+def stacked(output: Any) -> Tensor:
+    """An output of `scan` as one tensor, `(time, ...)`."""
+    return output.stack() if hasattr(output, "stack") else output
+
+
+def through_sigmoid(gradient: Tensor, value: Tensor) -> Tensor:
+    """The gradient of x, from that of y = s(x): dL/dx = dL/dy * y * (1 - y)."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return tf.raw_ops.SigmoidGrad(y=value, dy=gradient)
+    return gradient * value * (1 - value)
+
+
+def through_tanh(gradient: Tensor, value: Tensor) -> Tensor:
+    """The gradient of x, from that of y = tanh(x): dL/dx = dL/dy * (1 - y^2)."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return tf.raw_ops.TanhGrad(y=value, dy=gradient)
+    return gradient * (1 - value * value)
+
+
+def _where(condition: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """`ops.where` of three tensors of one shape, which TensorFlow has an op for."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return tf.raw_ops.Select(condition=condition, x=x, y=y)
+    return ops.where(condition, x, y)
+
+
+def _product(values: Tensor, kernel: Tensor) -> Tensor:
+    """What the kernel makes of the last axis, as one product for all the others."""
+    rows = ops.matmul(ops.reshape(values, (-1, values.shape[-1])), kernel)
+    return ops.reshape(rows, (*ops.shape(values)[:-1], kernel.shape[1]))
+
+
+def _sum_of_products(inputs: Tensor, deltas: Tensor) -> Tensor:
+    """The gradient of a kernel that makes `deltas` of `inputs`, from all their rows."""
+    return ops.matmul(
+        ops.transpose(ops.reshape(inputs, (-1, inputs.shape[-1]))),
+        ops.reshape(deltas, (-1, deltas.shape[-1])),
+    )
 
 
 def _sum_of_rows(values: Tensor) -> Tensor:
     """The sum over all axes but the last one, which as a product is faster."""
-    rows = ops.reshape(values, (-1, values.shape[-1]))
-    return ops.matmul(ops.transpose(ops.ones_like(rows[:, :1])), rows)[0]
+    return _sum_of_products(ops.ones_like(values[..., :1]), values)[0]
 
 
 def time_first(values: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from .regulariser import (
     StepNoise,
     Tensor,
     checked_rate,
+    draw_events,
 )
 
 
@@ -93,10 +94,7 @@ class FeedForwardDropout(CellRegulariser):
             "output": (self.output_shape, self.output_dropout),
         }
         masks = {
-            name: keras.random.uniform(
-                (batch_size, timesteps, *shape), dtype="float32", seed=seed
-            )
-            >= rate
+            name: draw_events((batch_size, timesteps, *shape), 1 - rate, seed)
             for name, (shape, rate) in shapes_and_rates.items()
             if rate
         }

@@ -87,8 +87,25 @@ def draw_dropout_mask(
     shape: tuple[Any, ...], rate: float, dtype: str, seed: keras.random.SeedGenerator
 ) -> Tensor:
     """A mask that is 0 with probability `rate` and `1 / (1 - rate)` otherwise."""
-    kept = keras.random.uniform(shape, dtype="float32", seed=seed) >= rate
+    kept = draw_events(shape, 1 - rate, seed)
     return ops.cast(kept, dtype) * ops.cast(1 / (1 - rate), dtype)
+
+
+def draw_events(
+    shape: tuple[Any, ...], rate: float, seed: keras.random.SeedGenerator
+) -> Tensor:
+    """A mask of bool that is true with probability `rate`, exact to 2^-16.
+
+    Drawing takes most of the time that noise takes, and gives 32 bits at once, which
+    are enough for two elements.
+    """
+    *others, size = shape
+    bits = keras.random.randint(
+        (*others, (size + 1) // 2), -(2**31), 2**31 - 1, dtype="int32", seed=seed
+    )
+    halves = ops.view(bits, "int16")[..., :size]
+    events = min(max(round(rate * 2**16), 1), 2**16 - 1)
+    return halves < events - 2**15
 
 
 def takes_argument(cell: Any, name: str) -> bool:

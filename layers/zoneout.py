@@ -14,6 +14,7 @@ from .regulariser import (
     StepNoise,
     Tensor,
     checked_rate,
+    draw_events,
     innermost_cell,
     shapes_of_states,
     wrappers_of,
@@ -115,10 +116,7 @@ class Zoneout(CellRegulariser):
     ) -> CellNoise:
         """`per_step` masks `hidden` and `cell`: true where a unit keeps its state."""
         masks = {
-            name: keras.random.uniform(
-                (batch_size, timesteps, *shape), dtype="float32", seed=seed
-            )
-            < rate
+            name: draw_events((batch_size, timesteps, *shape), rate, seed)
             for (name, rate), shape in zip(
                 self._rates().items(), self.state_shapes, strict=False
             )

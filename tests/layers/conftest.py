@@ -7,6 +7,12 @@ from recurra.layers import backpropagation
 
 
 @pytest.fixture
+def automatic(monkeypatch):
+    """Loops that the backend differentiates."""
+    monkeypatch.setattr(backpropagation, "UNITS_TO_PAY_OFF", {})
+
+
+@pytest.fixture
 def manual(monkeypatch):
     """The list of what ran with manual backpropagation, however small it is."""
     monkeypatch.setattr(

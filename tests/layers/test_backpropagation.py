@@ -54,7 +54,7 @@ def len_states(cell):
 @pytest.mark.parametrize("regularised", REGULARISED)
 @pytest.mark.parametrize("make_cell", [VanillaRNNCell, LSTMCell, GRUCell])
 def test_equals_the_differentiated_loop(
-    make_cell, regularised, padding, request, monkeypatch
+    make_cell, regularised, padding, automatic, request
 ):
     layer = RNN(
         REGULARISED[regularised](make_cell(UNITS)),
@@ -145,6 +145,74 @@ def test_of_unknown_length(make, rates, manual):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="gradients of TensorFlow's tapes"
+)
+@pytest.mark.parametrize("way", ["eager", "graph", "graph of unknown sizes", "XLA"])
+@pytest.mark.parametrize("make", [VanillaRNN, LSTM, GRU])
+def test_gradients_of_gradients(make, way, automatic, request):
+    import tensorflow as tf
+
+    layer = make(UNITS, return_sequences=True, seed=1, recurrent_dropout=0.3)
+    layer.build((None, None, FEATURES))
+    randomise(layer)
+    with_one_noise(layer)
+
+    def of_squared_gradients(x):
+        wanted = [x, *layer.trainable_variables]
+        with tf.GradientTape() as outer:
+            outer.watch(x)
+            with tf.GradientTape() as inner:
+                inner.watch(x)
+                outputs = tf.sin(layer(x, training=True))
+            found = inner.gradient(outputs, wanted)
+            total = sum(tf.reduce_sum(gradient**2) for gradient in found)
+        return outer.gradient(total, wanted)
+
+    unknown = tf.TensorSpec((None, None, FEATURES))
+    run = {
+        "eager": lambda: of_squared_gradients,
+        "graph": lambda: tf.function(of_squared_gradients),
+        "graph of unknown sizes": lambda: tf.function(
+            of_squared_gradients, input_signature=[unknown]
+        ),
+        "XLA": lambda: tf.function(of_squared_gradients, jit_compile=True),
+    }[way]
+    x = tf.constant(sequences())
+    expected = run()(x)
+    ran = request.getfixturevalue("manual")
+    found = run()(x)
+    assert ran
+    for ours, theirs in zip(found, expected, strict=True):
+        scale = max(1, np.abs(theirs).max())
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5 * scale)
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="gradients of TensorFlow's tapes"
+)
+def test_jacobian(automatic, request):
+    """Differentiated in a graph after it ran outside of one."""
+    import tensorflow as tf
+
+    layer = LSTM(UNITS, return_sequences=True, seed=1, zoneout_cell=0.3)
+    layer.build(sequences().shape)
+    randomise(layer)
+    with_one_noise(layer)
+
+    def jacobian():
+        x = tf.constant(sequences())
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            outputs = layer(x, training=True)
+        return tape.jacobian(outputs, x)
+
+    expected = jacobian()
+    ran = request.getfixturevalue("manual")
+    np.testing.assert_allclose(jacobian(), expected, atol=1e-5)
+    assert ran
+
+
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision(policy, manual):
     layer = GRU(UNITS, zoneout_hidden=0.2, return_sequences=True, dtype=policy)
@@ -182,11 +250,12 @@ def test_what_has_no_manual_backpropagation(cell, manual):
     assert not manual
 
 
-def test_small_layers_have_no_manual_backpropagation():
+@pytest.mark.parametrize("units", [8, 1024])
+def test_small_layers_have_it_where_it_is_faster(units):
     if_faster = backpropagation.ManualBackpropagation.if_faster
-    assert if_faster(LSTMCell(8), [], "float32") is None
-    pays_off = if_faster(LSTMCell(1024), [], "float32") is not None
-    assert pays_off == (keras.backend.backend() in backpropagation.UNITS_TO_PAY_OFF)
+    fewest = backpropagation.UNITS_TO_PAY_OFF.get(keras.backend.backend(), 1e9)
+    pays_off = if_faster(LSTMCell(units), [], "float32") is not None
+    assert pays_off == (units >= fewest)
 
 
 @pytest.mark.parametrize("make", [LSTM, GRU])

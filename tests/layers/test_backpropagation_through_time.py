@@ -445,7 +445,7 @@ def assert_gradients_are_those_of_the_equations(kind, regularised, padding):
 
 
 @pytest.mark.parametrize(("kind", "regularised", "padding"), CASES)
-def test_automatic_differentiation(kind, regularised, padding):
+def test_automatic_differentiation(kind, regularised, padding, automatic):
     assert_gradients_are_those_of_the_equations(kind, regularised, padding)
 
 

@@ -482,7 +482,7 @@ def test_time_distributed(make):
     ("make", "counterpart"), [(LSTM, keras.layers.LSTM), (GRU, keras.layers.GRU)]
 )
 def test_where_the_fused_kernel_is_open(
-    make, counterpart, rates, padding, in_training, at_inference, monkeypatch
+    make, counterpart, rates, padding, in_training, at_inference, automatic, monkeypatch
 ):
     layer = make(UNITS, **rates)
     layer.build(sequences().shape)
