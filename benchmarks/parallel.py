@@ -4,12 +4,15 @@ Each worker has one core. The second epoch is timed, since the first makes the g
 Then, on paper, what more workers on a network would do: the step of one worker shared
 out, and the time to sum its gradients by a ring. Last, workers are killed at random and
 the run is gone on with, until it ends: its weights are compared with an unbroken run's.
+With `--cluster` these workers are of Ray Train, which starts them again by itself.
 
     python benchmarks/parallel.py
     python benchmarks/parallel.py --kills 0 --larger 4
+    python benchmarks/parallel.py --cluster local
 """
 
 import argparse
+import contextlib
 import os
 import random
 import shutil
@@ -18,7 +21,7 @@ import statistics
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
@@ -27,8 +30,12 @@ from recurra.pipelines.core import workflow
 from recurra.pipelines.core.configuration import make_configuration
 from recurra.pipelines.core.errors import WorkerLost
 from recurra.pipelines.core.parallel import processes
+from recurra.pipelines.core.parallel.cluster import connected
 from recurra.pipelines.core.registry import find_definition
 from recurra.pipelines.core.runs import Run
+
+if TYPE_CHECKING:
+    from recurra.pipelines.core.parallel.nodes import Nodes
 
 BYTES_PER_SECOND = 10e9 / 8
 TASKS: dict[str, dict[str, Any]] = {
@@ -66,17 +73,26 @@ class Clock:
 
 
 class Killer(Clock):
-    """Kills one of the workers after some steps, counted over epochs."""
+    """Kills one of a run's two workers after some steps, counted over epochs."""
 
-    def __init__(self, steps: int, rank: int):
-        self._left, self._rank = steps, rank
+    def __init__(self, run: Run, steps: int, which: int):
+        self._run, self._left, self._which = run, steps, which
 
     def step_done(self, step: int, loss: float) -> None:
         self._left -= 1
         if self._left == 0:
-            # The workers are all the processes that this one has started.
-            children = Path(f"/proc/self/task/{os.getpid()}/children").read_text()
-            os.kill(int(children.split()[self._rank]), signal.SIGKILL)
+            os.kill(processes_of(self._run)[self._which], signal.SIGKILL)
+
+
+def processes_of(run: Run) -> list[int]:
+    """The numbers of a run's workers, which may be children of Ray's processes."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            line = path.read_bytes().decode(errors="replace")
+            if "worker_process" in line and str(run.path) in line:
+                found.append(int(path.parent.name))
+    return sorted(found)
 
 
 def main() -> None:
@@ -87,13 +103,19 @@ def main() -> None:
     parser.add_argument(
         "--larger", type=int, default=1, help="times as many rows of a batch"
     )
+    parser.add_argument("--cluster", help="of Ray, whose workers are killed")
     arguments = parser.parse_args()
     for task in arguments.tasks:
-        with tempfile.TemporaryDirectory() as folder:
-            measure(task, Path(folder), arguments.kills, arguments.larger)
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            connected(arguments.cluster) as nodes,
+        ):
+            measure(task, Path(folder), arguments.kills, arguments.larger, nodes)
 
 
-def measure(task: str, folder: Path, kills: int, larger: int) -> None:
+def measure(
+    task: str, folder: Path, kills: int, larger: int, nodes: "Nodes | None"
+) -> None:
     """Prints the figures of a task."""
     definition = find_definition(task)
     training = {
@@ -122,17 +144,18 @@ def measure(task: str, folder: Path, kills: int, larger: int) -> None:
     for number in range(kills):
         run = copy(bound.run, f"killed-{number}")
         generator = random.Random(number)
-        step, rank = generator.randrange(1, 2 * steps), generator.randrange(2)
+        step, which = generator.randrange(1, 2 * steps), generator.randrange(2)
         try:
-            train(run, 2, Killer(step, rank))
-        except WorkerLost as error:
-            lost = str(error).splitlines()[0]
-        else:
-            lost = "none was lost"
-        _, weights = train(run, 2)
+            _, weights = train(run, 2, Killer(run, step, which), nodes)
+        except WorkerLost:
+            _, weights = train(run, 2)
         pairs = zip(weights, unbroken, strict=True)
         difference = max(float(np.abs(a - b).max()) for a, b in pairs)
-        print(f"  {lost} at step {step}: largest difference {difference:.1e}")
+        print(
+            f"  worker {which} killed at step {step}: "
+            f"largest difference {difference:.1e}",
+            flush=True,
+        )
 
 
 def copy(run: Run, name: str) -> Run:
@@ -141,14 +164,19 @@ def copy(run: Run, name: str) -> Run:
 
 
 def train(
-    run: Run, workers: int, clock: Clock | None = None
+    run: Run, workers: int, clock: Clock | None = None, nodes: "Nodes | None" = None
 ) -> tuple[float, list[np.ndarray]]:
     """The median seconds of a step, and the best weights, by workers of a core each."""
     cores = os.sched_getaffinity(0)
     os.sched_setaffinity(0, sorted(cores)[:workers])
     clock = clock or Clock()
     try:
-        processes.train_in_processes(run, workers, clock)
+        if nodes:
+            from recurra.pipelines.core.parallel import cluster_training
+
+            cluster_training.train_on_cluster(run, workers, nodes, clock)
+        else:
+            processes.train_in_processes(run, workers, clock)
     finally:
         os.sched_setaffinity(0, cores)
     found: list[np.ndarray] = []

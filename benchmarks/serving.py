@@ -2,6 +2,7 @@
 
     python benchmarks/serving.py speed              # needs the extra bench
     python benchmarks/serving.py speed --servers "recurra serve" --processes 2
+    python benchmarks/serving.py speed --servers "recurra serve --cluster"
     python benchmarks/serving.py beside
     python benchmarks/serving.py start
     python benchmarks/serving.py swaps
@@ -60,8 +61,10 @@ SECONDS_IDLE = 20
 SETTINGS = "batching: {models: [reviews]}\nlimits: {requests: 512}\n"
 
 OURS = "recurra serve"
+ON_RAY = "recurra serve --cluster"
 COMMANDS = {
     OURS: [sys.executable, "-m", "recurra.apps.main", "serve"],
+    ON_RAY: [sys.executable, "-m", "recurra.apps.main", "serve", "--cluster", "local"],
     "FastAPI": [sys.executable, "benchmarks/serving_peers/with_fastapi.py"],
     "LitServe": [sys.executable, "benchmarks/serving_peers/with_litserve.py"],
     "Ray Serve": [sys.executable, "benchmarks/serving_peers/with_ray.py"],
@@ -353,8 +356,8 @@ async def send_load(
 @contextlib.contextmanager
 def served(name: str, version: Path, *options: str) -> Iterator[tuple[int, str]]:
     """A server, warm: its process and the path to post to."""
-    if name == OURS:
-        command = our_command(version.parent.parent, *options)
+    if name in (OURS, ON_RAY):
+        command = our_command(version.parent.parent, *options, name=name)
         path = f"/v1/models/{version.parent.name}:predict"
     else:
         command = [*COMMANDS[name], str(version), str(PORT)]
@@ -365,14 +368,14 @@ def served(name: str, version: Path, *options: str) -> Iterator[tuple[int, str]]
         yield process.pid, path
 
 
-def our_command(models: Path, *options: str) -> list[str]:
+def our_command(models: Path, *options: str, name: str = OURS) -> list[str]:
     """Serves a folder, with settings that its own file may have."""
-    command = [*COMMANDS[OURS], "--models", str(models), "--rest-port", str(PORT)]
+    command = [*COMMANDS[name], "--models", str(models), "--rest-port", str(PORT)]
     if (models / "reviews").is_dir():
         settings = models / "settings.yaml"
         settings.write_text(SETTINGS, encoding="utf-8")
         command += ["--settings", str(settings)]
-    return [*command, "--grpc-port", "0", *options]
+    return [*command, *(["--grpc-port", "0"] if name == OURS else []), *options]
 
 
 @contextlib.contextmanager

@@ -1,13 +1,31 @@
 """Bytes in a row that take little memory, however many they are."""
 
+import contextlib
 import os
 import tempfile
+from collections.abc import Iterator
 from typing import IO
 
 from ..core.errors import UserError
 
 #: What stays in memory; the rest stands in a file.
 MOST_IN_MEMORY = 1 << 25
+
+
+@contextlib.contextmanager
+def temporary_space() -> Iterator[None]:
+    """Says what to do where the folder for temporary files cannot be written to.
+
+    Raises:
+        UserError: It cannot.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"{tempfile.gettempdir()}: cannot be written ({error.strerror}); "
+            "the variable TMPDIR names another folder for temporary files"
+        ) from None
 
 
 class ByteStore:
@@ -33,13 +51,8 @@ class ByteStore:
         """
         self._tail += data
         if len(self._tail) > MOST_IN_MEMORY:
-            try:
+            with temporary_space():
                 self._to_file()
-            except OSError as error:
-                raise UserError(
-                    f"{tempfile.gettempdir()}: cannot be written ({error.strerror}); "
-                    "the variable TMPDIR names another folder for temporary files"
-                ) from None
 
     def _to_file(self) -> None:
         if self._file is None:

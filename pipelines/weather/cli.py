@@ -105,7 +105,7 @@ def _stations(series: "TimeSeries") -> DescriptionTable:
             [
                 station.name,
                 _to_the_minute(station.start),
-                _to_the_minute(station.times()[-1]),
+                _to_the_minute(station.end),
                 str(station.calendar_step or pd.Timedelta(station.step)).replace(
                     "0 days ", ""
                 ),

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
+from ..data.large_arrays import ROWS_OF_SUMS, slices
 from ..data.series.time_series import TimeSeries
 from .data import WeatherData
 from .scaling import Scaling
@@ -57,11 +58,15 @@ def fit_climatology(data: WeatherData, scaling: Scaling) -> Climatology:
     columns = [data.shape.targets[each] for each in targets.variables_of(components)]
     sums = {}
     for station, spans in zip(data.series.stations, data.spans, strict=True):
-        part = slice(*spans["train"])
-        values = targets.standardise_components(
-            station.values[part, columns], components
-        )
-        sums[station.name] = _sums(station.times()[part], values)
+        begin, end = spans["train"]
+        total = np.zeros((2, DAYS, HOURS, len(components)))
+        for part in slices(end - begin, ROWS_OF_SUMS):
+            rows = slice(begin + part.start, begin + part.stop)
+            values = targets.standardise_components(
+                station.values[rows, columns], components
+            )
+            total += _sums(station.times(rows.start, rows.stop), values)
+        sums[station.name] = total
     pooled = np.sum(list(sums.values()), axis=0)
     # The mean of all, standardised.
     of_all = _means(pooled, np.zeros(len(components)))

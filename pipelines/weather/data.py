@@ -1,7 +1,7 @@
 """The data of a weather run: series, their splits, and batches of windows."""
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
@@ -10,10 +10,12 @@ import tensorflow as tf
 
 from ..cards import ReadingPlan
 from ..core.errors import UserError
+from ..data.large_arrays import ROWS_OF_SUMS
 from ..data.series.chronological_split import Spans, split_by_date, split_by_fraction
 from ..data.series.measured_variables import Variable, find_variable
 from ..data.series.steps import Step, parse_step
 from ..data.series.time_series import (
+    StationSeries,
     TimeSeries,
     load_time_series,
     reading_later,
@@ -82,7 +84,7 @@ class WeatherData:
         ahead = station.values[np.array(shape.leads) + origin]
         return {
             "history": history[np.newaxis],
-            "start": np.array([str(station.times()[origin])]),
+            "start": np.array([str(station.time(origin))]),
             "known_future": ahead[np.newaxis][..., list(shape.known_future)],
         }
 
@@ -262,12 +264,23 @@ def _has_week(series: TimeSeries, spans: Sequence[Spans], shape: WindowShape) ->
     directions = directions_of(series.variables)
     columns = [each for each in shape.targets if each not in directions]
     return bool(series.step <= np.timedelta64(1, "D")) and shows_week(
-        (
-            station.times()[slice(*span["train"])],
-            station.values[slice(*span["train"]), columns],
-        )
+        _whole_days(station, span["train"], columns)
         for station, span in zip(series.stations, spans, strict=True)
     )
+
+
+def _whole_days(
+    station: StationSeries, span: tuple[int, int], columns: Sequence[int]
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Times and values of a span, in pieces of which no day is in two."""
+    begin, end = span
+    while begin < end:
+        stop = end
+        if station.stamps is None and end - begin > ROWS_OF_SUMS:
+            day = station.time(begin + ROWS_OF_SUMS - 1).astype("datetime64[D]")
+            stop = min(end, station.steps_before(day + 1))
+        yield station.times(begin, stop), station.values[begin:stop, columns]
+        begin = stop
 
 
 def _refuse_too_short(

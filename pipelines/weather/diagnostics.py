@@ -206,13 +206,12 @@ def missing_map(station: StationSeries, spans: Spans, bins: int = 160) -> Missin
     number = len(station)
     cuts = np.linspace(0, number, min(bins, number) + 1).astype(int)
     missing = np.isnan(station.values)
-    times = station.times()
     return MissingMap(
         station.name,
-        np.append(times[cuts[:-1]], times[-1] + station.step),
+        np.array([*map(station.time, cuts[:-1]), station.end + station.step]),
         np.add.reduceat(missing, cuts[:-1], axis=0) / np.diff(cuts)[:, None],
         {
-            name: times[spans[name][0]]
+            name: station.time(spans[name][0])
             for name in SPLITS
             if spans[name][1] > spans[name][0]
         },

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from scipy import sparse
 
+from ..data.large_arrays import ROWS_OF_SUMS, slices
 from .directions import unwrapped, unwrapped_quantiles, wrapped
 
 SEASONS = ("Dec-Feb", "Mar-May", "Jun-Aug", "Sep-Nov")
@@ -289,14 +290,16 @@ def naive_errors(
     targets = parts[0].shape[1]
     total, count = np.zeros(targets), np.zeros(targets)
     for part in parts:
-        for target in range(targets):
-            values = part[:, target].astype(np.float64)
-            values[~np.isfinite(values)] = np.nan
-            change = values[season:] - values[: max(len(values) - season, 0)]
-            if target in directions:
-                change = wrapped(change)
-            total[target] += np.nansum(np.abs(change))
-            count[target] += np.count_nonzero(~np.isnan(change))
+        for rows in slices(max(len(part) - season, 0), ROWS_OF_SUMS):
+            for target in range(targets):
+                values = part[rows.start : rows.stop + season, target]
+                values = np.where(np.isfinite(values), values, np.nan)
+                values = values.astype(np.float64)
+                change = values[season:] - values[:-season]
+                if target in directions:
+                    change = wrapped(change)
+                total[target] += np.nansum(np.abs(change))
+                count[target] += np.count_nonzero(~np.isnan(change))
     return np.where(total > 0, _ratio(total, count), np.nan)
 
 

@@ -244,7 +244,7 @@ class WeatherResult(EvaluationResult):
             examples.append(
                 ExampleForecast(
                     station.name,
-                    station.times()[steps],
+                    station.times(steps.start, steps.stop),
                     measured[: shape.history],
                     sampled.origins.target_times[number],
                     measured[shape.history :],

@@ -16,6 +16,7 @@ from .windows import (
     Windows,
     WindowShape,
     filled_forward,
+    rows_with_a_value,
     spread_numbers,
     times_of,
     values_around,
@@ -380,12 +381,14 @@ def _solutions(sums: _Sums) -> Iterator[np.ndarray]:
 
 def _spans_a_year(data: WeatherData) -> bool:
     """Whether the training parts do, from the first step of all to the last."""
-    times = [
-        station.times()[slice(*spans["train"])]
+    ends = [
+        station.time(step)
         for station, spans in zip(data.series.stations, data.spans, strict=True)
+        for begin, end in [spans["train"]]
+        for step in (begin, end - 1)
+        if end > begin
     ]
-    ends = np.concatenate([each[[0, -1]] for each in times if len(each)])
-    return bool(ends.max() - ends.min() >= _YEAR)
+    return bool(max(ends) - min(ends) >= _YEAR)
 
 
 def _complete(
@@ -401,9 +404,9 @@ def _complete(
         rows = stations == number
         first = origins[rows] + shape.first_lead
         for column, target in enumerate(targets):
-            values = series.stations[number].values[:, target]
-            missing = np.cumsum(np.r_[0, ~np.isfinite(values)])
-            complete[rows, column] = missing[first + shape.horizon] == missing[first]
+            seen = rows_with_a_value(series.stations[number].values, [target])
+            found = seen[first + shape.horizon] - seen[first]
+            complete[rows, column] = found == shape.horizon
     return complete
 
 

@@ -20,6 +20,8 @@ from ..core.portable import Portable
 from ..core.runs import Run
 from ..core.task import Servable, Task
 from ..data.digests import sha256
+from ..data.large_arrays import as_type
+from ..data.series.time_series import chosen_columns
 from .baselines import Baseline, fit_baselines, season_steps
 from .cli import TASK
 from .combination import Combination, fit_weights
@@ -116,7 +118,7 @@ class WeatherTask(Task[WeatherConfig, WeatherData, WindowDataModule]):
         return metadata | {
             "variables": variables,
             "sha256": [
-                sha256(station.values.astype(np.float32))
+                sha256(as_type(station.values, np.float32))
                 for station in data.series.stations
             ],
         }
@@ -126,7 +128,7 @@ class WeatherTask(Task[WeatherConfig, WeatherData, WindowDataModule]):
 
     def fit_preprocessing(self, data: WeatherData) -> None:
         targets = list(data.shape.targets)
-        parts = [values[:, targets] for values in data.training_parts()]
+        parts = [chosen_columns(each, targets) for each in data.training_parts()]
         series = SeriesMetadata(
             data.series.variables,
             data.shape,

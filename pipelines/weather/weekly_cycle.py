@@ -13,7 +13,7 @@ _LEAST_WEEKS = 8
 _LEAST_FRACTION, _MOST_CHANCE = 0.2, 1e-6
 
 
-def shows_week(parts: Iterable[tuple[np.ndarray, np.ndarray]]) -> bool:
+def shows_week(parts: Iterable[Iterable[tuple[np.ndarray, np.ndarray]]]) -> bool:
     """Whether the days of the week differ by more than chance in one of the series.
 
     Daily means less the mean of the week around them are compared by an analysis of
@@ -21,17 +21,22 @@ def shows_week(parts: Iterable[tuple[np.ndarray, np.ndarray]]) -> bool:
 
     Args:
         parts: Times datetime64 `[S]` and values `[S, T]` of the training part of each
-            station, in steps of at most a day.
+            station, in steps of at most a day; in pieces of whole days.
     """
     return any(
-        _follows_week(pd.Series(column, times))
-        for times, values in parts
-        for column in values.T
+        _follows_week(column)
+        for pieces in parts
+        if (found := [_daily_means(*piece) for piece in pieces])
+        for _, column in pd.concat(found).items()
     )
 
 
-def _follows_week(values: pd.Series) -> bool:
-    daily = values.replace([np.inf, -np.inf], np.nan).resample("D").mean()
+def _daily_means(times: np.ndarray, values: np.ndarray) -> pd.DataFrame:
+    present = pd.DataFrame(values, times).replace([np.inf, -np.inf], np.nan)
+    return present.resample("D").mean()
+
+
+def _follows_week(daily: pd.Series) -> bool:
     deviations = (daily - daily.rolling(_DAYS, center=True).mean()).dropna()
     days_of_week = pd.DatetimeIndex(deviations.index).day_of_week
     groups = [days.to_numpy() for _, days in deviations.groupby(days_of_week)]

@@ -14,12 +14,11 @@ import numpy as np
 import tensorflow as tf
 
 from ..core.autotuning import without_autotuning
+from ..data.large_arrays import slices
 from ..data.series.chronological_split import Spans
 from ..data.series.time_series import StationSeries, TimeSeries
 from .model_inputs import history_inputs, known_inputs, standardised
 from .scaling import Scaling
-
-_ROWS_AT_A_TIME = 65_536
 
 
 @dataclass(frozen=True)
@@ -159,6 +158,23 @@ def times_of(series: TimeSeries, stations: np.ndarray, rows: np.ndarray) -> np.n
     return times
 
 
+def rows_with_a_value(values: np.ndarray, columns: Sequence[int]) -> np.ndarray:
+    """How many rows before each one, and before the end, have one in these columns.
+
+    Args:
+        values: `[rows, V]`.
+        columns: Their numbers.
+
+    Returns:
+        int32 `[rows + 1]`.
+    """
+    seen = np.zeros(len(values) + 1, np.int32)
+    for part in slices(len(values)):
+        present = np.isfinite(values[part, list(columns)]).any(axis=1)
+        seen[part.start + 1 : part.stop + 1] = present
+    return np.cumsum(seen, out=seen)
+
+
 def filled_forward(values: np.ndarray) -> np.ndarray:
     """Missing values replaced by the last one before them, 0 before the first.
 
@@ -289,12 +305,7 @@ class WindowSource:
 
     def _has_target(self, station: StationSeries, origins: range) -> np.ndarray:
         """Whether the window of each origin has a target, ``bool[origins]``."""
-        columns = list(self.shape.targets)
-        seen = np.zeros(len(station) + 1, np.int32)
-        for begin in range(0, len(station), _ROWS_AT_A_TIME):
-            part = station.values[begin : begin + _ROWS_AT_A_TIME, columns]
-            seen[begin + 1 : begin + 1 + len(part)] = np.isfinite(part).any(axis=1)
-        np.cumsum(seen, out=seen)
+        seen = rows_with_a_value(station.values, self.shape.targets)
         begin = origins.start + self.shape.first_lead
         end = origins.stop + self.shape.first_lead
         horizon = self.shape.horizon
@@ -441,8 +452,8 @@ def _in_a_variable(stations: Sequence[StationSeries], dtype: np.dtype) -> tf.Var
     joined = tf.Variable(tf.zeros(shape, dtype), trainable=False)
     begin = 0
     for station in stations:
-        for first in range(0, len(station), _ROWS_AT_A_TIME):
-            part = station.values[first : first + _ROWS_AT_A_TIME].astype(dtype)
+        for some in slices(len(station)):
+            part = station.values[some].astype(dtype)
             # In place, where an assignment to a slice would double the variable.
             into = tf.range(begin, begin + len(part))
             joined.scatter_update(tf.IndexedSlices(part, into))

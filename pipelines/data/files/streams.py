@@ -26,6 +26,7 @@ from ...core.errors import UserError
 from ..reading import PlanBuilder
 from .compression import inner_name
 from .encodings import BY_LINE, JAPANESE_ESCAPE, UTF_16_MARKS
+from .parquet_frames import parquet_batches
 from .table_layout import NamesColumns
 from .tables import Table, read_lines, read_table
 
@@ -214,7 +215,7 @@ class FileStream:
             return
         with file:
             self.size = file.metadata.num_rows
-            for batch in file.iter_batches(PART_ROWS):
+            for batch in parquet_batches(file, PART_ROWS):
                 frame = batch.to_pandas(integer_object_nulls=True)
                 numbers = np.arange(len(frame)) + self.position + 1
                 self.position += len(frame)

@@ -11,7 +11,6 @@ from pathlib import Path, PurePath
 
 import numpy as np
 import pandas as pd
-import pyarrow
 
 from ...core.errors import UserError
 from ..reading import PlanBuilder
@@ -28,6 +27,7 @@ from .delimited import (
 )
 from .encodings import UNDECODABLE, DecodedText, decode_text
 from .json_tables import read_json
+from .parquet_frames import read_parquet_frame
 from .spreadsheets import SHEET_SUFFIXES, read_sheet
 from .table_layout import Layout, NamesColumns, decide_layout
 from .text_files import TextLines, read_lines, read_text
@@ -77,7 +77,7 @@ class Table:
     """
 
     frame: pd.DataFrame
-    lines: np.ndarray
+    lines: np.ndarray | pd.Index
     bad_rows: tuple[BadRow, ...]
     source: str
     encodings: dict[str, int] = field(default_factory=dict)
@@ -346,14 +346,11 @@ def _read_parquet(path: Path) -> Table:
     try:
         if not path.stat().st_size:
             raise UserError(f"{path}: the file is empty; rows were expected")
-        frame = pd.read_parquet(path)
-        # What was read and decompressed would stay with the process.
-        pyarrow.default_memory_pool().release_unused()
+        frame = read_parquet_frame(path)
     except (ValueError, OSError, NotImplementedError) as error:
         # pyarrow's errors are kinds of these three.
         reason = str(error).splitlines()[0]
         raise UserError(f"{path}: not a readable Parquet file ({reason})") from error
     if not len(frame):
         raise UserError(f"{path}: the file has columns and no rows")
-    frame = frame.reset_index(drop=True)
-    return Table(frame, np.arange(1, len(frame) + 1, dtype=np.int32), (), str(path))
+    return Table(frame, pd.RangeIndex(1, len(frame) + 1), (), str(path))

@@ -72,9 +72,9 @@ def split_by_date(
         )
     spans = []
     for station in stations:
-        first, second = np.searchsorted(station.times(), cuts)
-        spans.append(_spans(int(first), int(second), len(station)))
-    ends = f"{stations[0].start} to {stations[0].times()[-1]}"
+        first, second = map(station.steps_before, cuts)
+        spans.append(_spans(first, second, len(station)))
+    ends = f"{stations[0].start} to {stations[0].end}"
     _refuse_empty(spans, f"data from {ends}", needs_test=True)
     return spans
 

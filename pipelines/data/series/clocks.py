@@ -23,6 +23,7 @@ import numpy as np
 import pandas as pd
 
 from ...core.errors import UserError
+from ..large_arrays import large_array, slices
 from ..reading import Decision, PlanBuilder
 from .repairs import RepairKind, RepairLog
 from .time_orders import irregular_neighbours
@@ -52,16 +53,15 @@ def decide_clock(moments: Sequence[Moments], plan: PlanBuilder, file: str) -> st
             training is another and the two cannot be brought together.
     """
     times = sum(int(each.read.sum()) for each in moments)
-    some = np.concatenate(
-        [each.offsets[each.read & (each.offsets != NO_STAMP)] for each in moments]
-    )
-    distinct = np.unique(some)
+    with_offset, distinct = _stated(moments)
     kept = plan.kept("time_zone") if plan.given("time_zone") is None else None
     zone = plan.decide(
-        "time_zone", lambda: _guess(moments, times, some, plan, file), file=file
+        "time_zone",
+        lambda: _guess(moments, times, with_offset, distinct, plan, file),
+        file=file,
     )
     check_zone(zone)
-    if zone == STATION and len(some):
+    if zone == STATION and with_offset:
         if len(distinct) > 1:
             raise UserError(
                 f"{file}: the times state {len(distinct)} offsets from UTC "
@@ -75,14 +75,14 @@ def decide_clock(moments: Sequence[Moments], plan: PlanBuilder, file: str) -> st
                 "UTC, those of training none; they are taken as they stand, as the "
                 "station's clock; data.time_zone chooses"
             )
-    elif kept is not None and _from_offsets(zone) and not len(some):
+    elif kept is not None and _from_offsets(zone) and not with_offset:
         plan.warn(
             f"{file}: the times state no offset from UTC; they are taken as the clock "
             f"{zone} of training; data.time_zone chooses"
         )
-    if zone == OFFSETS and len(some) < times:
+    if zone == OFFSETS and with_offset < times:
         raise UserError(
-            f"{file}: {times - len(some)} of {times} times state no offset "
+            f"{file}: {times - with_offset} of {times} times state no offset "
             "from UTC; name their zone by data.time_zone"
         )
     return str(zone)
@@ -90,13 +90,18 @@ def decide_clock(moments: Sequence[Moments], plan: PlanBuilder, file: str) -> st
 
 def on_clock(moments: Moments, zone: str, log: RepairLog) -> np.ndarray:
     """Seconds since 1970 by the clock `zone`, `int64[rows]`; fractions are rounded."""
-    seconds = moments.seconds.copy()
-    seconds[moments.read & (moments.nanoseconds >= 500_000_000)] += 1
+    seconds = moments.seconds
+    is_later = moments.read & (moments.nanoseconds >= 500_000_000)
+    if is_later.any():
+        seconds = seconds + is_later
     if zone == STATION:
         return seconds
-    stated = moments.read & (moments.offsets != NO_STAMP)
-    in_utc = np.where(stated, seconds - np.where(stated, moments.offsets, 0), NO_STAMP)
-    wall = moments.read & ~stated
+    in_utc = large_array(len(seconds), np.int64)
+    for part in slices(len(seconds)):
+        here, offsets = seconds[part], moments.offsets[part]
+        stated = (here != NO_STAMP) & (offsets != NO_STAMP)
+        in_utc[part] = np.where(stated, here - np.where(stated, offsets, 0), NO_STAMP)
+    wall = moments.read & (moments.offsets == NO_STAMP)
     if wall.any():
         in_utc[wall] = _from_wall_clock(seconds[wall], _zone(zone), log)
     return in_utc
@@ -147,15 +152,27 @@ def check_zone(zone: str) -> None:
         _zone(zone)
 
 
+def _stated(moments: Sequence[Moments]) -> tuple[int, np.ndarray]:
+    """How many times state an offset, and the distinct ones, in their order."""
+    count, found = 0, np.zeros(0, np.int64)
+    for each in moments:
+        for part in slices(len(each.seconds)):
+            offsets = each.offsets[part]
+            here = (each.seconds[part] != NO_STAMP) & (offsets != NO_STAMP)
+            count += int(here.sum())
+            found = np.union1d(found, offsets[here])
+    return count, found
+
+
 def _guess(
     moments: Sequence[Moments],
     times: int,
-    stated: np.ndarray,
+    with_offset: int,
+    distinct: np.ndarray,
     plan: PlanBuilder,
     file: str,
 ) -> Decision:
-    """By the offsets that some of so many times state."""
-    with_offset, distinct = len(stated), np.unique(stated)
+    """By the distinct offsets that some of so many times state."""
     if not with_offset:
         return Decision(STATION, "no time states an offset from UTC")
     if with_offset == times:

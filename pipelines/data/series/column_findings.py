@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..large_arrays import changes, present_parts
 from ..reading import PlanBuilder
 from .column_formats import ColumnFormat
 from .measured_variables import Variable, split_unit
@@ -24,6 +25,8 @@ _LEFT_OUT = {
 # theirs, is taken for a sentinel.
 _REPEATED = 3
 _FAR = 1.0
+# So many distinct values at either end are looked at for sentinels.
+_EXTREMES = 128
 _FEWEST_OTHERS = 5
 # Of the range of training, by which later values may go beyond it, and how many do.
 _MARGIN = 0.1
@@ -99,6 +102,7 @@ def warn_of_ranges(
     spec: str,
     variables: Sequence[Variable],
     stations: "Sequence[StationSeries]",
+    ranges: Mapping[str, tuple[float, float]],
     kept: Mapping[str, Mapping[str, Any]],
     plan: PlanBuilder,
 ) -> None:
@@ -108,21 +112,25 @@ def warn_of_ranges(
         spec: for the message.
         variables: of the series.
         stations: their values.
+        ranges: their least and largest value by column.
         kept: by name, least and most in training.
         plan: takes the warnings.
     """
     for number, variable in enumerate(variables):
         known = kept.get(variable.name, {})
-        values = np.concatenate([each.values[:, number] for each in stations])
-        values = values[np.isfinite(values)]
-        if "least" not in known or not len(values):
+        here = ranges.get(variable.column)
+        if "least" not in known or here is None:
             continue
         least, most = known["least"], known["most"]
         margin = _MARGIN * (most - least)
-        beyond = (values < least - margin) | (values > most + margin)
-        if beyond.mean() > _MOSTLY:
+        count = beyond = 0
+        for station in stations:
+            for values in present_parts(station.values[:, number]):
+                count += len(values)
+                beyond += ((values < least - margin) | (values > most + margin)).sum()
+        if beyond > _MOSTLY * count:
             plan.warn(
-                f"{spec}: {variable.name} is {values.min():g} to {values.max():g} here "
+                f"{spec}: {variable.name} is {here[0]:g} to {here[1]:g} here "
                 f"and was {least:g} to {most:g} in training; if it is in another unit, "
                 "data.units converts it"
             )
@@ -134,18 +142,17 @@ def warn_of_values(
     """Warns of numbers that look like sentinels, and of amounts that are counters.
 
     Args:
-        values: ``float64[rows, columns]``.
+        values: ``float[rows, columns]``.
         columns: their names.
         file: for the message.
         plan: takes the warnings.
     """
     found = {}
     for column, each in zip(columns, values.T, strict=True):
-        present = each[np.isfinite(each)]
-        if len(sentinels := undeclared_sentinels(present)):
+        if sentinels := undeclared_sentinels(each):
             found[column] = sentinels
         name, unit = split_unit(column)
-        if kind_of(name, unit) == "amount" and _only_rises(present):
+        if kind_of(name, unit) == "amount" and _only_rises(each):
             plan.warn(
                 f"{file}: {column} only rises, as a counter does, and is summed as an "
                 f'amount is; data.kinds="{{{name!r}: state}}" takes its last value'
@@ -166,9 +173,9 @@ def warn_of_values(
         )
 
 
-def undeclared_sentinels(present: np.ndarray) -> list[float]:
+def undeclared_sentinels(column: np.ndarray) -> list[float]:
     """Extremes that are repeated, and far from all other values: 999.9, -200."""
-    left = np.sort(present)
+    left = _extremes(column)
     found: list[float] = []
     while _has_more_than(_FEWEST_OTHERS, left):
         most, least = left[-1], left[0]
@@ -189,6 +196,25 @@ def undeclared_sentinels(present: np.ndarray) -> list[float]:
     return found
 
 
+def _extremes(column: np.ndarray) -> np.ndarray:
+    """The least and the largest of the distinct values, in order.
+
+    Each stands there so many times as it is in the column, up to `_REPEATED`.
+    """
+    found, counts = np.zeros(0), np.zeros(0, np.int64)
+    for present in present_parts(column):
+        if len(found) == 2 * _EXTREMES:
+            within = (present > found[_EXTREMES - 1]) & (present < found[_EXTREMES])
+            present = present[~within]
+        here, times = np.unique(present, return_counts=True)
+        found, places = np.unique(np.concatenate([found, here]), return_inverse=True)
+        counts = np.bincount(places, np.concatenate([counts, times])).astype(np.int64)
+        if len(found) > 2 * _EXTREMES:
+            ends = np.r_[:_EXTREMES, len(found) - _EXTREMES : len(found)]
+            found, counts = found[ends], counts[ends]
+    return np.repeat(found, np.minimum(counts, _REPEATED))
+
+
 def _has_more_than(number: int, ordered: np.ndarray) -> bool:
     """Whether there are more distinct values."""
     for _ in range(number):
@@ -198,29 +224,41 @@ def _has_more_than(number: int, ordered: np.ndarray) -> bool:
     return len(ordered) > 0
 
 
-def _only_rises(present: np.ndarray) -> bool:
+def _only_rises(column: np.ndarray) -> bool:
     """Whether values rise often and fall at most when a counter begins anew."""
-    changes = np.diff(present)
-    rises, falls = (changes > 0).sum(), (changes < 0).sum()
-    return bool(rises >= _FEWEST_RISES and falls <= _RESETS * len(changes))
+    count = rises = falls = 0
+    for each in changes(column):
+        count += len(each)
+        rises += int((each > 0).sum())
+        falls += int((each < 0).sum())
+    return rises >= _FEWEST_RISES and falls <= _RESETS * count
 
 
 def loses_steps(values: np.ndarray) -> bool:
     """Whether float32 rounds away the changes from row to row of a column.
 
     Args:
-        values: ``float64[rows, columns]``.
+        values: ``float[rows, columns]``.
     """
-    return any(_is_rounded(each[np.isfinite(each)]) for each in values.T)
+    return any(map(_is_rounded, values.T))
 
 
-def _is_rounded(present: np.ndarray) -> bool:
+def _is_rounded(column: np.ndarray) -> bool:
     """Whether float32 loses the changes from row to row."""
-    changes = np.diff(present)
-    np.abs(changes, out=changes)
-    changes = changes[changes > 0]
-    if not len(changes):
-        return False
-    largest = max(abs(present.max()), abs(present.min()))
-    rounding = np.spacing(np.float32(largest))
-    return bool(rounding > _ROUNDED * np.median(changes, overwrite_input=True))
+    largest = max(
+        (np.abs(each).max() for each in present_parts(column) if len(each)), default=0
+    )
+    least = float(np.spacing(np.float32(largest))) / _ROUNDED
+    # The median is below that: what is needed of it, without all changes in order.
+    below = above = 0
+    next_below, next_above = 0.0, np.inf
+    for each in changes(column):
+        sizes = np.abs(each[each != 0])
+        is_below = sizes < least
+        below += int(is_below.sum())
+        above += int((~is_below).sum())
+        next_below = max(next_below, sizes[is_below].max(initial=0.0))
+        next_above = min(next_above, sizes[~is_below].min(initial=np.inf))
+    if below == above:
+        return bool(below and (next_below + next_above) / 2 < least)
+    return below > above

@@ -14,6 +14,7 @@ import pandas as pd
 from ...cards import ForecastAnswer, ReadingPlan
 from ...core.errors import UserError
 from ..frames import as_spec
+from ..large_arrays import slices
 from .steps import Step, parse_step
 from .time_series import (
     StationSeries,
@@ -81,23 +82,32 @@ def forecast(
     return series, [_forecast(run, answer, station) for station in series.stations]
 
 
+def _last_row(values: np.ndarray, columns: Sequence[int]) -> int | None:
+    """The last one with a value in one of the columns."""
+    for part in reversed(list(slices(len(values)))):
+        found = np.flatnonzero(np.isfinite(values[part][:, columns]).any(axis=1))
+        if len(found):
+            return part.start + int(found[-1])
+    return None
+
+
 def _forecast(
     run: Runner, answer: ForecastAnswer, station: StationSeries
 ) -> StationForecast:
     names = [variable.name for variable in answer.variables]
     known = [names.index(name) for name in answer.known_future]
     measured = [number for number in range(len(names)) if number not in known]
-    rows = np.flatnonzero(np.isfinite(station.values[:, measured]).any(axis=1))
-    if not len(rows):
+    origin = _last_row(station.values, measured)
+    if origin is None:
         raise UserError(
             f"{station.name}: has no value of {', '.join(names)} to forecast from"
         )
-    origin, steps = int(rows[-1]), answer.history_steps
+    steps = answer.history_steps
     values = station.values[max(0, origin + 1 - steps) : origin + 1]
     history = np.full((steps, len(names)), np.nan, station.values.dtype)
     history[steps - len(values) :] = values
     leads = np.array(answer.lead_steps)
-    start = station.times()[origin]
+    start = station.time(origin)
     inputs = {
         "history": history[np.newaxis],
         "start": np.array([str(start).encode()], object),
@@ -140,7 +150,7 @@ def _remarks(
     if after and not answer.known_future:
         yield (
             f"the last {after} steps of the file have no value; the forecast begins "
-            f"after {_shown(station.times()[origin])}"
+            f"after {_shown(station.time(origin))}"
         )
     for number, name in enumerate(answer.known_future):
         absent = int(np.isnan(inputs["known_future"][0, :, number]).sum())

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ...core.errors import UserError
+from ..large_arrays import copied, large_array, rows_where, slices
 from .column_formats import ColumnFormat
 from .measured_variables import split_unit
 from .number_words import parse_numbers, plain_words
@@ -36,7 +37,9 @@ def read_values(
     sentinels: Mapping[str, Collection[float]],
     max_bad_fraction: float,
 ) -> tuple[np.ndarray, list[str]]:
-    """The columns as ``float64[rows, columns kept]``, NaN where there is no value.
+    """The columns as ``float[rows, columns kept]``, NaN where there is no value.
+
+    They are float32 where all columns are so in the file, and float64 otherwise.
 
     - Empty fields and the usual words (NA, nan, null, M, -, ...) are missing values,
       and so are ``sentinels``, text among numbers, and directions beyond a turn.
@@ -66,11 +69,10 @@ def read_values(
         values = _numbers(table, column, form, log, column in needed, max_bad_fraction)
         if values is None:
             continue
-        if _COUNTER_NAME.fullmatch(column) and column not in needed:
-            steps = np.diff(values)
-            if len(steps) and (steps == 1).all():
-                log.add(RepairKind.COUNTER_OF_ROWS, "column left out", [column])
-                continue
+        may_count = _COUNTER_NAME.fullmatch(column) and column not in needed
+        if may_count and _counts(values):
+            log.add(RepairKind.COUNTER_OF_ROWS, "column left out", [column])
+            continue
         _remove_sentinels(values, column, table, sentinels.get(column, ()), log)
         if kind_of(*split_unit(column)) == "direction":
             _remove_no_directions(values, column, table, log)
@@ -81,9 +83,22 @@ def read_values(
             f"{table.files[0]}: no column of numbers beside the time; the columns are "
             f"{', '.join(table.frame.columns)}"
         )
-    # Of one column no copy is made.
-    only = numbers[0][:, np.newaxis]
-    return only if len(numbers) == 1 else np.stack(numbers, axis=1), kept
+    if len(numbers) == 1:
+        # Of one column no copy is made.
+        return numbers[0][:, np.newaxis], kept
+    joined = large_array((len(table.frame), len(kept)), np.result_type(*numbers))
+    for part in slices(len(joined)):
+        joined[part] = np.stack([each[part] for each in numbers], axis=1)
+    return joined, kept
+
+
+def _counts(values: np.ndarray) -> bool:
+    """Whether each is one more than the value above it."""
+    first = float(values[0])
+    return len(values) > 1 and all(
+        (values[part] == first + np.arange(part.start, part.stop)).all()
+        for part in slices(len(values))
+    )
 
 
 def _numbers(
@@ -94,10 +109,15 @@ def _numbers(
     needed: bool,
     max_bad_fraction: float,
 ) -> np.ndarray | None:
-    """``float64[rows]``, or None where the column is one of text."""
+    """``float[rows]``, or None where the column is one of text."""
     values = table.frame[column]
     if pd.api.types.is_numeric_dtype(values):
-        numbers = values.to_numpy(np.float64, na_value=np.nan).copy()
+        is_short = values.dtype == np.float32
+        numbers = copied(
+            values.to_numpy()
+            if is_short
+            else values.to_numpy(np.float64, na_value=np.nan)
+        )
         _remove_infinite(numbers, column, table, log)
         return numbers
     if pd.api.types.is_datetime64_any_dtype(values):
@@ -209,10 +229,10 @@ def _remove_infinite(
         table,
         RepairKind.MISSING_VALUE,
         "left missing",
-        np.flatnonzero(np.isnan(numbers)),
+        rows_where(numbers, np.isnan),
         where,
     )
-    infinite = np.flatnonzero(np.abs(numbers) > _LARGEST)
+    infinite = rows_where(numbers, lambda each: np.abs(each) > _LARGEST)
     numbers[infinite] = np.nan
     _note(log, table, RepairKind.INFINITE_VALUE, "made missing", infinite, where)
 
@@ -224,11 +244,13 @@ def _remove_sentinels(
     sentinels: Collection[float],
     log: RepairLog,
 ) -> None:
-    found = {sentinel: np.flatnonzero(numbers == sentinel) for sentinel in sentinels}
-    for rows in found.values():
-        numbers[rows] = np.nan
+    rows = rows_where(numbers, lambda each: np.isin(each, list(sentinels)))
+    values = numbers[rows].astype(np.float64)
+    found = {sentinel: rows[values == sentinel] for sentinel in sentinels}
+    numbers[rows] = np.nan
+    least, most = float(np.fmin.reduce(numbers)), float(np.fmax.reduce(numbers))
     for sentinel, rows in found.items():
-        among = (numbers < sentinel).any() and (numbers > sentinel).any()
+        among = least < sentinel < most
         kind = RepairKind.SENTINEL_AMONG_VALUES if among else RepairKind.SENTINEL
         _note(log, table, kind, "made missing", rows, f"{sentinel:g} in {column}")
 
@@ -237,7 +259,7 @@ def _remove_no_directions(
     numbers: np.ndarray, column: str, table: RawTable, log: RepairLog
 ) -> None:
     """990 for a variable wind, and other numbers beyond a turn, where they are few."""
-    rows = np.flatnonzero(np.abs(numbers) > _TURN)
+    rows = rows_where(numbers, lambda each: np.abs(each) > _TURN)
     if len(rows) <= _NO_DIRECTION_FRACTION * np.isfinite(numbers).sum():
         numbers[rows] = np.nan
         where = f"in {column}"

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ...core.errors import UserError
+from ..files.parquet_frames import read_time_index
 from ..files.tables import BadRow, Table, is_table, read_table
 from ..reading import PlanBuilder
 from ..sources import Spec
@@ -47,7 +48,7 @@ class RawTable:
 
     station: str
     frame: pd.DataFrame
-    lines: np.ndarray
+    lines: np.ndarray | pd.Index
     files: tuple[str, ...]
     file_numbers: np.ndarray
     bad_rows: tuple[BadRow, ...] = ()
@@ -155,8 +156,8 @@ def _with_time_names(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _with_time_index(table: Table, path: Path) -> Table:
     """The table with its index as a column, where that is one of times."""
-    index = pd.read_parquet(path, columns=[]).index
-    if isinstance(index, pd.DatetimeIndex):
+    index = read_time_index(path)
+    if index is not None:
         name = str(index.name or "time")
         if name not in table.frame.columns:
             table.frame.insert(0, name, index)

@@ -18,11 +18,14 @@ calendar. Rows that no step fits stay as they are where a coarser step is asked 
 `resampling` puts them together.
 """
 
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from ...core.errors import UserError
+from ..large_arrays import large_array, slices
 from .raw_tables import RawTable
 from .repairs import EXAMPLES, RepairKind, RepairLog
 from .steps import Step, calendar_step
@@ -102,7 +105,8 @@ def rows_as_steps(
     As the published protocols on public data sets take them: duplicates count twice and
     gaps not at all.
     """
-    stamps, values, rows, unreadable = _readable(stamps, values)
+    stamps, values, readable = _readable(stamps, values)
+    rows = np.flatnonzero(readable)
     step = _checked_step(table, stamps)
     odd = np.flatnonzero(np.diff(stamps) != step)
     log.add(
@@ -111,6 +115,7 @@ def rows_as_steps(
         [f"after {table.location(rows[row])}" for row in odd[:EXAMPLES]],
         len(odd),
     )
+    unreadable = len(readable) - len(stamps)
     return GridSeries(int(stamps[0]), Step(step), values, stamps, unreadable)
 
 
@@ -134,11 +139,14 @@ def to_grid(
     Raises:
         UserError: there are fewer than two different stamps.
     """
-    stamps, values, rows, unreadable = _readable(stamps, values)
-    even = _evenly_apart(stamps)
-    if even and not (step is not None and step.is_calendar):
-        # What all below would come to, in a fraction of its memory.
-        return GridSeries(int(stamps[0]), Step(even), values, None, unreadable)
+    stamps, values, readable = _readable(stamps, values)
+    unreadable = len(readable) - len(stamps)
+    if not (step is not None and step.is_calendar):
+        spacing = _spacing(stamps)
+        if spacing is not None and (step is None or not spacing.changes(len(stamps))):
+            # What all below would come to, in a fraction of its memory.
+            return _spaced(table, stamps, values, spacing, unreadable, log)
+    rows = np.flatnonzero(readable)
     stamps, values, rows = _sorted(table, stamps, values, rows, log)
     usual = _checked_step(table, stamps)
     stamps, values, rows, far = _without_far_rows(
@@ -159,39 +167,118 @@ def to_grid(
     values = values[nearest_first]
     first = int(numbers[0])
     steps = int(numbers[-1]) - first + 1
-    if steps > max(_LONGEST_EMPTY, _MOST_STEPS_PER_ROW * len(numbers)):
-        raise UserError(
-            f"{table.files[0]}: {len(numbers)} rows over {steps} steps of {own} at "
-            f"the station {table.station!r}, so that nearly all would be missing; rows "
-            "a regular step apart were expected, or a coarser step by data.step"
-        )
+    _refuse_empty(table, len(numbers), steps, own)
     grid = np.full((steps, values.shape[1]), np.nan, values.dtype)
     grid[numbers - first] = values
-    _list_gaps(numbers, own, anchor, log)
+    apart = np.diff(numbers)
+    gaps = np.flatnonzero(apart > 1)
+    _list_gaps(own.add(anchor, numbers[gaps]), apart[gaps], own, log)
     start = int(own.add(anchor, first))
     times = own.times(start, steps) if own.is_calendar else None
     return GridSeries(start, own, grid, times, bad + collisions)
 
 
-def _evenly_apart(stamps: np.ndarray) -> int:
-    """Seconds from each stamp to the next, if all are alike and below a day; else 0."""
-    if len(stamps) < 2:
-        return 0
-    step = int(stamps[1] - stamps[0])
-    is_even = 0 < step < _DAY and all(
-        (np.diff(stamps[begin : begin + _TOGETHER + 1]) == step).all()
-        for begin in range(0, len(stamps) - 1, _TOGETHER)
-    )
-    return step if is_even else 0
+@dataclass(frozen=True)
+class _Spacing:
+    """How rows that follow each other on the grid of a step lie on it.
+
+    Args:
+        step: in seconds, less than a day.
+        gaps: the rows before steps without one.
+        lengths: steps from each of them to the next row.
+    """
+
+    step: int
+    gaps: np.ndarray
+    lengths: np.ndarray
+
+    def changes(self, rows: int) -> bool:
+        """Whether another step is that of long runs of so many rows."""
+        begins = np.flatnonzero(
+            np.append(True, (np.diff(self.gaps) != 1) | (np.diff(self.lengths) != 0))
+        )
+        runs = np.diff(np.append(begins, len(self.gaps)))
+        return bool(runs[runs >= _SURE_SHIFT].sum() > _FEW_ROWS * (rows - 1))
+
+
+def _spacing(stamps: np.ndarray) -> _Spacing | None:
+    """That of rows in order, none beside the grid or far away; None of others."""
+    counts: Counter[int] = Counter()
+    for apart in _differences(stamps):
+        if (apart == apart[0]).all():
+            counts[int(apart[0])] += len(apart)
+        else:
+            found, times = np.unique(apart, return_counts=True)
+            counts.update(dict(zip(found.tolist(), times.tolist(), strict=True)))
+        if min(counts) <= 0 or len(counts) > _TOGETHER:
+            return None
+    if not counts:
+        return None
+    step, most = counts.most_common(1)[0]
+    if (
+        2 * most < len(stamps)
+        or step >= _DAY
+        or any(apart % step for apart in counts)
+        or max(counts) > _farthest(stamps, step)
+    ):
+        return None
+    gaps, lengths = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    begin = 0
+    for apart in _differences(stamps):
+        here = np.flatnonzero(apart != step)
+        gaps.append(begin + here)
+        lengths.append(apart[here] // step)
+        begin += len(apart)
+    return _Spacing(step, np.concatenate(gaps), np.concatenate(lengths))
+
+
+def _differences(stamps: np.ndarray) -> Iterator[np.ndarray]:
+    """From each stamp to the next, some at a time."""
+    for part in slices(len(stamps) - 1, _TOGETHER):
+        yield np.diff(stamps[part.start : part.stop + 1])
+
+
+def _spaced(
+    table: RawTable,
+    stamps: np.ndarray,
+    values: np.ndarray,
+    spacing: _Spacing,
+    unreadable: int,
+    log: RepairLog,
+) -> GridSeries:
+    """The series of rows that lie so."""
+    start, step = int(stamps[0]), Step(spacing.step)
+    steps = (int(stamps[-1]) - start) // spacing.step + 1
+    _refuse_empty(table, len(stamps), steps, step)
+    _list_gaps(stamps[spacing.gaps], spacing.lengths, step, log)
+    if steps > len(stamps):
+        grid = large_array((steps, values.shape[1]), values.dtype)
+        for part in slices(steps):
+            grid[part] = np.nan
+        for part in slices(len(stamps)):
+            grid[(stamps[part] - start) // spacing.step] = values[part]
+        values = grid
+    return GridSeries(start, step, values, None, unreadable)
+
+
+def _refuse_empty(table: RawTable, rows: int, steps: int, step: Step) -> None:
+    """Refuses a series most of whose steps would have no row."""
+    if steps > max(_LONGEST_EMPTY, _MOST_STEPS_PER_ROW * rows):
+        raise UserError(
+            f"{table.files[0]}: {rows} rows over {steps} steps of {step} at "
+            f"the station {table.station!r}, so that nearly all would be missing; rows "
+            "a regular step apart were expected, or a coarser step by data.step"
+        )
 
 
 def _readable(
     stamps: np.ndarray, values: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
-    rows = np.flatnonzero(stamps != NO_STAMP)
-    if len(rows) == len(stamps):
-        return stamps, values, rows, 0
-    return stamps[rows], values[rows], rows, len(stamps) - len(rows)
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The rows with a stamp, and which these are, bool."""
+    readable = stamps != NO_STAMP
+    if readable.all():
+        return stamps, values, readable
+    return stamps[readable], values[readable], readable
 
 
 def _checked_step(table: RawTable, stamps: np.ndarray) -> int:
@@ -234,10 +321,8 @@ def _without_far_rows(
     log: RepairLog,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
     """Leaves out what is farther away than all rows end to end, and a year."""
-    farthest = max(len(stamps) * step, 366 * _DAY)
-    parts = np.split(
-        np.arange(len(stamps)), np.flatnonzero(np.diff(stamps) > farthest) + 1
-    )
+    is_far = np.diff(stamps) > _farthest(stamps, step)
+    parts = np.split(np.arange(len(stamps)), np.flatnonzero(is_far) + 1)
     if len(parts) == 1:
         return stamps, values, rows, 0
     largest = max(range(len(parts)), key=lambda part: len(parts[part]))
@@ -253,6 +338,11 @@ def _without_far_rows(
     )
     kept = parts[largest]
     return stamps[kept], values[kept], rows[kept], len(far)
+
+
+def _farthest(stamps: np.ndarray, step: int) -> int:
+    """Seconds from one row to the next, beyond which there are two records."""
+    return max(len(stamps) * step, 366 * _DAY)
 
 
 def _merged(
@@ -419,18 +509,18 @@ def _list_shifts(
     return int(lengths[far & (lengths < _SURE_SHIFT)].sum())
 
 
-def _list_gaps(numbers: np.ndarray, step: Step, anchor: int, log: RepairLog) -> None:
-    differences = np.diff(numbers)
-    gaps = np.flatnonzero(differences > 1)
-    missing = int((differences[gaps] - 1).sum())
-    longest_first = gaps[np.argsort(-differences[gaps], kind="stable")]
+def _list_gaps(
+    before: np.ndarray, lengths: np.ndarray, step: Step, log: RepairLog
+) -> None:
+    """Lists them: the stamp before each one, and its steps to the next row."""
+    longest_first = np.argsort(-lengths, kind="stable")
     log.add(
         RepairKind.GAP,
-        f"{missing} steps left missing, the longest gaps first",
+        f"{(lengths - 1).sum()} steps left missing, the longest gaps first",
         [
-            f"{format_stamp(int(step.add(anchor, numbers[gap])))}, "
-            f"{differences[gap] * step.seconds / 60:g} min to the next row"
+            f"{format_stamp(before[gap])}, "
+            f"{lengths[gap] * step.seconds / 60:g} min to the next row"
             for gap in longest_first[:EXAMPLES]
         ],
-        len(gaps),
+        len(lengths),
     )

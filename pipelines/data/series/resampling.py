@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...core.errors import UserError
+from ..large_arrays import ROWS_TOGETHER, large_array, slices
 from .regular_grid import GridSeries
 from .rules import Rule
 from .steps import Step
@@ -122,11 +123,20 @@ def resample(
     first = -(-start // to_step) * to_step
     before = together - ((first - start) // step + 1)
     after = -(before + len(values)) % together
-    padded = np.pad(values, ((before, after), (0, 0)), constant_values=np.nan)
-    groups = padded.reshape(-1, together, values.shape[1])
-    coarse = np.empty((len(groups), values.shape[1]), values.dtype)
-    for column, rule in enumerate(rules):
-        coarse[:, column] = _reduce(groups[:, :, column], rule, min_fraction, together)
+    steps = (before + len(values) + after) // together
+    coarse = large_array((steps, values.shape[1]), values.dtype)
+    for part in slices(steps, max(1, ROWS_TOGETHER // together)):
+        begin, end = part.start * together - before, part.stop * together - before
+        some = np.pad(
+            values[max(begin, 0) : end],
+            ((max(-begin, 0), max(end - len(values), 0)), (0, 0)),
+            constant_values=np.nan,
+        )
+        groups = some.reshape(-1, together, values.shape[1])
+        for column, rule in enumerate(rules):
+            coarse[part, column] = _reduce(
+                groups[:, :, column], rule, min_fraction, together
+            )
     return int(first), coarse
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from ...core.errors import UserError
 from ..files.tables import find_column, show_location
+from ..large_arrays import as_type
 from ..reading import Decision, PlanBuilder
 from .clocks import offset_name, stated_offset
 from .column_findings import loses_steps, note_columns, warn_of_values
@@ -170,9 +171,8 @@ def _read_station(
     warn_of_values(values, names, file, plan)
     if not plan.given("sentinels"):
         _warn_of_sentinels(log, file, plan)
-    if not loses_steps(values):
-        # As most models take them, and as runs have kept their digests.
-        values = values.astype(np.float32)
+    # As most models take them, and as runs have kept their digests.
+    values = as_type(values, np.float64 if loses_steps(values) else np.float32)
     if reading.rows_as_steps:
         series = rows_as_steps(table, stamps, values, log)
     else:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ...core.errors import UserError
+from ..large_arrays import present_parts
 from ..reading import PlanBuilder
 from .measured_variables import Variable, refuse_unknown, variables_of
 from .rules import Kind
@@ -62,14 +63,13 @@ def value_ranges(
     ranges: dict[str, tuple[float, float]] = {}
     for names, values in parts:
         for column in set(columns) & set(names):
-            each = values[:, list(names).index(column)]
-            each = each[np.isfinite(each)]
-            if len(each):
-                low, high = ranges.get(column, (np.inf, -np.inf))
-                ranges[column] = (
-                    min(low, float(each.min())),
-                    max(high, float(each.max())),
-                )
+            for each in present_parts(values[:, list(names).index(column)]):
+                if len(each):
+                    low, high = ranges.get(column, (np.inf, -np.inf))
+                    ranges[column] = (
+                        min(low, float(each.min())),
+                        max(high, float(each.max())),
+                    )
     return ranges
 
 

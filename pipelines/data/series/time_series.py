@@ -10,6 +10,7 @@ import pandas as pd
 from ...cards import ColumnFinding, Finding, ReadingPlan
 from ...core.errors import UserError
 from ..files.tables import BadRow
+from ..large_arrays import large_array, slices
 from ..reading import Decision, PlanBuilder
 from ..sources import TIME_SERIES, read
 from ..splits import check_bad_fraction
@@ -59,11 +60,27 @@ class StationSeries:
     def __len__(self) -> int:
         return len(self.values)
 
-    def times(self) -> np.ndarray:
-        """The time of each step, ``datetime64[s][steps]``."""
+    def times(self, begin: int = 0, end: int | None = None) -> np.ndarray:
+        """The time of each step from one to before another, ``datetime64[s]``."""
+        end = len(self) if end is None else end
         if self.stamps is not None:
-            return self.stamps
-        return self.start + np.arange(len(self.values)) * self.step
+            return self.stamps[begin:end]
+        return self.start + np.arange(begin, end) * self.step
+
+    def time(self, step: int) -> np.datetime64:
+        """The time of a step."""
+        return self.times(step, step + 1)[0]
+
+    def steps_before(self, time: np.datetime64) -> int:
+        """The steps before a time; of a regular series also of times outside of it."""
+        if self.stamps is not None:
+            return int(np.searchsorted(self.stamps, time))
+        return -int((self.start - time) // self.step)
+
+    @property
+    def end(self) -> np.datetime64:
+        """The time of the last step."""
+        return self.time(len(self) - 1)
 
 
 @dataclass(frozen=True)
@@ -127,7 +144,7 @@ class TimeSeries:
                 {
                     "name": station.name,
                     "start": str(station.start),
-                    "end": str(station.times()[-1]),
+                    "end": str(station.end),
                     "steps": len(station),
                     "missing": {
                         variable.name: int(count)
@@ -259,7 +276,7 @@ def load_time_series(
     _check_one_step(stations)
     ranges = value_ranges(columns, ((columns, each.values) for each in stations))
     note_variables(variables, ranges, in_file, plan)
-    warn_of_ranges(spec, variables, stations, details, plan)
+    warn_of_ranges(spec, variables, stations, ranges, details, plan)
     plan.decide(
         "step",
         lambda: Decision(
@@ -363,10 +380,20 @@ def with_columns(series: TimeSeries, columns: Sequence[str]) -> TimeSeries:
         series,
         variables=tuple(series.variables[number] for number in order),
         stations=tuple(
-            replace(station, values=station.values[:, order])
+            replace(station, values=chosen_columns(station.values, order))
             for station in series.stations
         ),
     )
+
+
+def chosen_columns(values: np.ndarray, order: Sequence[int]) -> np.ndarray:
+    """A copy of these columns; the array itself where they are all, in order."""
+    if list(order) == list(range(values.shape[1])):
+        return values
+    chosen = large_array((len(values), len(order)), values.dtype)
+    for part in slices(len(values)):
+        chosen[part] = values[part, order]
+    return chosen
 
 
 def with_stations(series: TimeSeries, names: Sequence[str]) -> TimeSeries:

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from ...core.errors import UserError
+from ..large_arrays import large_array, slices
 from ..reading import Decision, PlanBuilder
 from .clocks import STATION, decide_clock, on_clock, with_stated_offset
 from .loss_patterns import check_pattern
@@ -160,8 +161,10 @@ def read_stamps(
     moments = column.moments(rules)
     _refuse_sub_second(moments, file)
     stamps = on_clock(moments, rules.time_zone, log)
-    outside = (stamps != NO_STAMP) & ((stamps < _EARLIEST) | (stamps > _LATEST))
-    stamps[outside] = NO_STAMP
+    outside = (stamps < _EARLIEST) | (stamps > _LATEST)
+    outside &= stamps != NO_STAMP
+    if outside.any():
+        stamps = np.where(outside, NO_STAMP, stamps)
     _list_losses(column, stamps, log, locate or (lambda row: f"row {row + 1}"))
     column.list_other_forms(rules, stamps, log)
     return stamps
@@ -360,6 +363,35 @@ def _no_times(column: _Column, given: str | None) -> str:
 
 
 def _of_datetimes(times: pd.Series) -> Moments:
+    if times.dtype == "datetime64[s]":
+        # What is missing is the same number in both.
+        nothing = np.broadcast_to(np.int64(0), len(times))
+        no_offset = np.broadcast_to(np.int64(NO_STAMP), len(times))
+        return Moments(times.to_numpy().view(np.int64), nothing, no_offset)
+    seconds = large_array(len(times), np.int64)
+    nanoseconds, offsets = [], []
+    for part in slices(len(times)):
+        some = _of_some_datetimes(times.iloc[part])
+        seconds[part] = some.seconds
+        nanoseconds.append(_joined([some.nanoseconds], 0))
+        offsets.append(_joined([some.offsets], NO_STAMP))
+    return Moments(seconds, _joined(nanoseconds, 0), _joined(offsets, NO_STAMP))
+
+
+def _joined(parts: Sequence[np.ndarray], usual: int) -> np.ndarray:
+    """One array of all; where it is the same number throughout, the memory of one."""
+    rows = sum(map(len, parts))
+    value = parts[0][0] if rows else np.int64(usual)
+    if all((each == value).all() for each in parts):
+        return np.broadcast_to(value, rows)
+    result, begin = large_array(rows, np.int64), 0
+    for each in parts:
+        result[begin : begin + len(each)] = each
+        begin += len(each)
+    return result
+
+
+def _of_some_datetimes(times: pd.Series) -> Moments:
     offsets = np.broadcast_to(np.int64(NO_STAMP), len(times))
     if isinstance(times.dtype, pd.DatetimeTZDtype):
         wall = times.dt.tz_localize(None)
@@ -369,17 +401,16 @@ def _of_datetimes(times: pd.Series) -> Moments:
         times = wall
     per_second = _PER_SECOND[times.dt.unit]
     counts = times.to_numpy().view(np.int64)
-    seconds, nanoseconds = counts // per_second, np.zeros(1, np.int64)
-    if per_second > 1:
-        nanoseconds = counts % per_second * (_PER_SECOND["ns"] // per_second)
+    seconds, nanoseconds = np.divmod(counts, per_second)
     missing = times.isna().to_numpy()
     if missing.any():
         seconds[missing] = NO_STAMP
-        nanoseconds = np.where(missing, 0, nanoseconds)
+        nanoseconds[missing] = 0
         offsets = np.where(missing, NO_STAMP, offsets)
     if not nanoseconds.any():
-        # Takes no memory, as the offsets do not where there are none.
         nanoseconds = np.broadcast_to(np.int64(0), len(times))
+    elif per_second < _PER_SECOND["ns"]:
+        nanoseconds *= _PER_SECOND["ns"] // per_second
     return Moments(seconds, nanoseconds, offsets)
 
 

@@ -25,10 +25,10 @@ def load(times, seed=0):
 
 
 def test_a_load_follows_the_week_once_there_are_weeks_enough():
-    assert shows_week([(hours(12), load(hours(12)))])
-    assert not shows_week([(hours(5), load(hours(5)))])
+    assert shows_week([[(hours(12), load(hours(12)))]])
+    assert not shows_week([[(hours(5), load(hours(5)))]])
     days = hours(30)[::24]
-    assert shows_week([(days, load(days))])
+    assert shows_week([[(days, load(days))]])
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -36,13 +36,13 @@ def test_weather_does_not(seed):
     rng = np.random.default_rng(seed)
     times = hours(30)
     lasting = pd.Series(rng.normal(size=len(times))).ewm(halflife=40).mean()
-    assert not shows_week([(times, lasting.to_numpy()[:, None])])
+    assert not shows_week([[(times, lasting.to_numpy()[:, None])]])
 
 
 def test_constant_missing_and_short_series_have_none():
     times = hours(12)
     values = np.full((len(times), 3), [5.0, np.nan, np.inf])
-    assert not shows_week([(times, values), (times[:0], values[:0])])
+    assert not shows_week([[(times, values)], [(times[:0], values[:0])]])
 
 
 def test_waves_of_the_week_tell_its_days_apart():

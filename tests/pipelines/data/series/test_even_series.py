@@ -1,4 +1,4 @@
-"""Rows that are evenly apart take a short way to the same series."""
+"""Rows on a grid, with gaps or without, take a short way to the same series."""
 
 import numpy as np
 import pandas as pd
@@ -32,7 +32,7 @@ def test_the_short_way_comes_to_the_same(monkeypatch, seconds, rows, asked, begi
     step = None if asked is None else parse_step(asked)
     monkeypatch.setattr(regular_grid, "_TOGETHER", 50)
     (short, repairs) = grid_of(stamps, step)
-    monkeypatch.setattr(regular_grid, "_evenly_apart", lambda stamps: 0)
+    monkeypatch.setattr(regular_grid, "_spacing", lambda stamps: None)
     (long, others) = grid_of(stamps, step)
     assert repairs == others
     assert (short.start, short.step, short.bad_rows) == (
@@ -43,6 +43,33 @@ def test_the_short_way_comes_to_the_same(monkeypatch, seconds, rows, asked, begi
     assert short.is_irregular == long.is_irregular
     np.testing.assert_array_equal(short.values, long.values)
     assert (short.stamps is None) == (long.stamps is None)
+
+
+@pytest.mark.parametrize("seconds", [1, 60, 3600, 43_200])
+@pytest.mark.parametrize("share", [0.02, 0.4, 0.6])
+@pytest.mark.parametrize("asked", [None, "2h", "1D", "1M"])
+def test_gaps_take_the_short_way_too(monkeypatch, seconds, share, asked):
+    kept = np.random.default_rng(0).random(400) >= share
+    kept[-40:] |= share == 0.4
+    stamps = 12_345 + seconds * np.flatnonzero(kept)
+    stamps[100:] += 20 * seconds
+    if share == 0.4:
+        # For so long that the step has changed, where another one is asked for.
+        stamps[-40:] += 3 * seconds * np.arange(40)
+    if seconds == 3600:
+        # So far away that it is left out.
+        stamps = np.append(stamps, stamps[-1] + 367 * 86_400)
+    stamps[50] = NO_STAMP
+    step = None if asked is None else parse_step(asked)
+    monkeypatch.setattr(regular_grid, "_TOGETHER", 50)
+    (short, repairs) = grid_of(stamps, step)
+    monkeypatch.setattr(regular_grid, "_spacing", lambda stamps: None)
+    (long, others) = grid_of(stamps, step)
+    assert repairs == others
+    arrays = {"values": None, "stamps": None}
+    assert vars(short) | arrays == vars(long) | arrays
+    np.testing.assert_array_equal(short.values, long.values)
+    np.testing.assert_array_equal(short.stamps, long.stamps)
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
