@@ -13,6 +13,7 @@ Source: Werbos, "Backpropagation Through Time: What It Does and How to Do It", 1
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -271,7 +272,33 @@ class ManualBackpropagation:
         self, sequences: Tensor, initial_states: list[Tensor], every_state: bool
     ) -> list[Tensor]:
         """The hidden state at each step, `(batch, time, units)`, and with
-        `every_state` all further states likewise."""
+        `every_state` all further states likewise.
+
+        The steps of a loop wait for each other, those of other rows do not. So where
+        TensorFlow has several cores, two halves of the batch have loops of their own.
+        """
+        number = ops.shape(sequences)[0]
+        if not _runs_loops_at_once() or (isinstance(number, int) and number < 2):
+            return self._run(sequences, initial_states, every_state)
+        halves = [
+            self._of_rows(rows)._run(
+                sequences[rows], [state[rows] for state in initial_states], every_state
+            )
+            for rows in (slice(0, number // 2), slice(number // 2, None))
+        ]
+        return [ops.concatenate(both, axis=0) for both in zip(*halves, strict=True)]
+
+    def _of_rows(self, rows: slice) -> ManualBackpropagation:
+        mask, keeps = self.noise
+        noise = StepNoise(
+            None if mask is None else mask[rows],
+            {number: keep[rows] for number, keep in keeps.items()},
+        )
+        return ManualBackpropagation(self.cell, noise)
+
+    def _run(
+        self, sequences: Tensor, initial_states: list[Tensor], every_state: bool
+    ) -> list[Tensor]:
         cell = self.cell
         arguments = [time_first(sequences), cell.kernel, cell.recurrent_kernel]
         if cell.bias is not None:
@@ -457,6 +484,27 @@ def _step_noise(cell: Any, noise: list[CellNoise]) -> StepNoise | None:
                 return None
             together = together._replace(state_mask=found.state_mask)
     return together
+
+
+def _runs_loops_at_once() -> bool:
+    """Whether loops that do not need each other run at the same time."""
+    if keras.backend.backend() != "tensorflow":
+        return False
+    import tensorflow as tf
+
+    return (
+        not tf.executing_eagerly()
+        and not tf.config.list_logical_devices("GPU")
+        and tf.config.threading.get_inter_op_parallelism_threads() != 1
+        and _cores() > 1
+    )
+
+
+def _cores() -> int:
+    """Of this process."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def scan(

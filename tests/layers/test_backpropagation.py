@@ -119,15 +119,24 @@ def test_compiled_by_xla(manual):
 @pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="elsewhere all sizes are known"
 )
-@pytest.mark.parametrize("rates", [{}, {"zoneout_hidden": 0.3}, {"dropout": 0.3}])
+@pytest.mark.parametrize("cores", [1, 2])
+@pytest.mark.parametrize(
+    "rates",
+    [{}, {"zoneout_hidden": 0.3}, {"dropout": 0.3}, {"recurrent_dropout": 0.3}],
+)
 @pytest.mark.parametrize("make", [VanillaRNN, LSTM, GRU])
-def test_of_unknown_length(make, rates, manual):
+def test_of_unknown_sizes(make, rates, cores, manual, monkeypatch):
+    """By one loop and by two, each of half of the rows, to what it is eagerly."""
     import tensorflow as tf
 
+    monkeypatch.setattr(backpropagation, "_cores", lambda: cores)
     layer = make(UNITS, return_sequences=True, seed=1, **rates)
     layer.build((None, None, FEATURES))
     randomise(layer)
-    with_one_noise(layer)
+    noise = layer.draw_noise(BATCH, TIME)
+    layer.draw_noise = lambda rows, _: tf.nest.map_structure(
+        lambda mask: mask[:rows], noise
+    )
     unknown = tf.TensorSpec((None, None, FEATURES))
 
     def training_step(x):
@@ -136,13 +145,18 @@ def test_of_unknown_length(make, rates, manual):
             outputs = layer(x, training=True)
         return outputs, tape.gradient(outputs, [x, *layer.trainable_variables])
 
-    x = tf.constant(sequences())
-    found = tf.function(training_step, input_signature=[unknown])(x)
-    assert manual
-    for one, other in zip(
-        tf.nest.flatten(found), tf.nest.flatten(training_step(x)), strict=True
-    ):
-        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+    in_graph = tf.function(training_step, input_signature=[unknown])
+    operations = in_graph.get_concrete_function().graph.get_operations()
+    loops = [each for each in operations if each.type.endswith("While")]
+    # There and back.
+    assert manual and len(loops) == 2 * cores
+    for rows in (1, 2, 5):
+        x = tf.constant(sequences()[:rows])
+        found = in_graph(x)
+        for one, other in zip(
+            tf.nest.flatten(found), tf.nest.flatten(training_step(x)), strict=True
+        ):
+            np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.skipif(
