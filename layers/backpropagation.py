@@ -33,6 +33,10 @@ from .regulariser import (
 # From how many units on manual backpropagation is faster, by backend: measured by
 # benchmarks/layers.py on CPUs. Below, on JAX, the products are cheap beside storing
 # what the way back needs. Backends that are missing are never faster.
+# Whether a graph keeps what is saved in arrays that are no tensors: a SavedModel cannot
+# hold a gradient that reads them.
+_IN_PLACE = False
+
 UNITS_TO_PAY_OFF = {"tensorflow": 1, "jax": 512}
 
 
@@ -555,7 +559,7 @@ def scan(
         # XLA differentiates a loop, which for it is of a known length.
         maximum_iterations=number,
     )
-    if tf.executing_eagerly():
+    if tf.executing_eagerly() or not _IN_PLACE:
         # A graph may read them later, such as that of `tf.GradientTape.jacobian`.
         outputs = [output.stack() for output in outputs]
     return states, outputs
