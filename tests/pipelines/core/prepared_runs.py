@@ -47,7 +47,9 @@ def assert_same(run, expected, *, broken_epoch=None):
     found, others = weights(run), weights(expected)
     assert found.keys() == others.keys()
     for name, value in found.items():
-        np.testing.assert_allclose(value, others[name], atol=1e-5, err_msg=name)
+        np.testing.assert_allclose(
+            value, others[name], rtol=1e-5, atol=1e-5, err_msg=name
+        )
     history, other = (pandas.read_csv(each.history_file) for each in (run, expected))
     assert list(history) == list(other)
     validation = [name for name in other if name.startswith("val_")]
