@@ -33,10 +33,6 @@ from .regulariser import (
 # From how many units on manual backpropagation is faster, by backend: measured by
 # benchmarks/layers.py on CPUs. Below, on JAX, the products are cheap beside storing
 # what the way back needs. Backends that are missing are never faster.
-# Whether a graph keeps what is saved in arrays that are no tensors: a SavedModel cannot
-# hold a gradient that reads them.
-_IN_PLACE = False
-
 UNITS_TO_PAY_OFF = {"tensorflow": 1, "jax": 512}
 
 
@@ -377,9 +373,9 @@ class ManualBackpropagation:
         initial_states: list[Tensor],
         weights: tuple[Tensor, ...],
         number: int,
-    ) -> tuple[list[Tensor], list[Any], list[Any]]:
-        """The first `number` states after each step, time first; and, as `scan` puts
-        them out, all states before each step and what is saved for the way back."""
+    ) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+        """The first `number` states after each step, all states before each step, and
+        what is saved for the way back, time first."""
 
         def step(states: list[Tensor], inputs: list[Tensor]) -> Any:
             from_state = ops.matmul(self._masked(states[0]), recurrent_kernel)
@@ -398,8 +394,7 @@ class ManualBackpropagation:
             [from_input, *(time_first(keep) for keep in self.noise.keeps.values())],
         )
         end = number + len(initial_states)
-        after_steps = [stacked(output) for output in outputs[:number]]
-        return after_steps, outputs[number:end], outputs[end:]
+        return outputs[:number], outputs[number:end], outputs[end:]
 
     def _backward(
         self,
@@ -407,8 +402,8 @@ class ManualBackpropagation:
         recurrent_kernel: Tensor,
         initial_states: list[Tensor],
         weights: tuple[Tensor, ...],
-        previous: list[Any],
-        saved: list[Any],
+        previous: list[Tensor],
+        saved: list[Tensor],
     ) -> tuple[Tensor, ...]:
         """The deltas of `from_input` and `from_state`, and the gradients of the
         recurrent kernel, the further weights and the initial states."""
@@ -449,17 +444,14 @@ class ManualBackpropagation:
             ],
             reverse=True,
         )
-        of_input, *others = map(stacked, outputs)
+        of_input, *others = outputs
         of_state = others.pop(0) if self.steps.sums_apart else of_input
         of_weights: list[Tensor] = []
         if weights:
-            before_steps, at_steps = (
-                [stacked(part) for part in parts] for parts in (previous, saved)
-            )
             of_weights = self.steps.weight_gradients(
-                of_input, others, before_steps, at_steps, *weights
+                of_input, others, previous, saved, *weights
             )
-        read = self._masked(stacked(previous[0]))
+        read = self._masked(previous[0])
         of_kernel = _sum_of_products(read, of_state)
         return of_input, of_state, of_kernel, *of_weights, *last
 
@@ -514,14 +506,13 @@ def _cores() -> int:
 def scan(
     step: Callable[..., Any],
     initial: list[Tensor],
-    inputs: list[Any],
+    inputs: list[Tensor],
     reverse: bool = False,
-) -> tuple[list[Tensor], list[Any]]:
+) -> tuple[list[Tensor], list[Tensor]]:
     """Runs a step over time, as `ops.scan`.
 
-    In a graph of TensorFlow each output is a `tf.TensorArray`: another `scan` reads it
-    as an input step by step, and nothing is copied but what `stacked` makes one tensor
-    of. Keras 3.15 wants outputs like the states there, and a known number of steps.
+    On TensorFlow, Keras 3.15 wants outputs like the states, and a known number of
+    steps, so there the loop is one of our own.
     """
     if keras.backend.backend() != "tensorflow":
         return ops.scan(step, initial, inputs, reverse=reverse)
@@ -529,27 +520,18 @@ def scan(
 
     number = ops.shape(inputs[0])[0]
 
-    def inputs_at(at: Any) -> list[Tensor]:
-        return [
-            part.read(at) if isinstance(part, tf.TensorArray) else part[at]
-            for part in inputs
-        ]
-
     def run_step(count: Tensor, states: list[Tensor], outputs: list[Any]) -> Any:
         at = number - 1 - count if reverse else count
-        new_states, of_step = step(states, inputs_at(at))
+        new_states, of_step = step(states, [part[at] for part in inputs])
         for new_state, state in zip(new_states, states, strict=True):
             new_state.set_shape(state.shape)
         written = [o.write(at, part) for o, part in zip(outputs, of_step, strict=True)]
         return count + 1, new_states, written
 
     # Of this step the shapes alone are used, so a graph leaves it out.
-    _, of_step = step(initial, inputs_at(0))
+    _, of_step = step(initial, [part[0] for part in inputs])
     outputs = [
-        tf.TensorArray(
-            part.dtype, number, element_shape=part.shape, clear_after_read=False
-        )
-        for part in of_step
+        tf.TensorArray(part.dtype, number, element_shape=part.shape) for part in of_step
     ]
     _, states, outputs = tf.while_loop(
         lambda *_: True,
@@ -559,15 +541,8 @@ def scan(
         # XLA differentiates a loop, which for it is of a known length.
         maximum_iterations=number,
     )
-    if tf.executing_eagerly() or not _IN_PLACE:
-        # A graph may read them later, such as that of `tf.GradientTape.jacobian`.
-        outputs = [output.stack() for output in outputs]
-    return states, outputs
-
-
-def stacked(output: Any) -> Tensor:
-    """An output of `scan` as one tensor, `(time, ...)`."""
-    return output.stack() if hasattr(output, "stack") else output
+    # As tensors, since a SavedModel holds no gradient that reads arrays of the graph.
+    return states, [output.stack() for output in outputs]
 
 
 def through_sigmoid(gradient: Tensor, value: Tensor) -> Tensor:

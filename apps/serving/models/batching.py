@@ -30,10 +30,10 @@ ASKED_SECONDS = 1.0
 
 
 class Shares:
-    """How many batches each model may run at once: of all that are asked, as many.
+    """Shares the threads that run batches equally among the models that are asked.
 
-    By itself a model has all threads. Beside others that are asked it leaves them
-    theirs, so that short batches need not wait for processors until long ones are done.
+    One that is asked alone has all of them. Beside others it leaves them theirs, so
+    that short batches need not wait for processors until long ones are done.
     """
 
     def __init__(self) -> None:
