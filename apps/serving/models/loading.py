@@ -140,7 +140,7 @@ class LoadedModel:
             [info.tensor for info in outputs],
         )
         call.prepare()
-        run = self._in_time(call)
+        run = _in_time(call)
         batching = self._settings.batching
         joiner = None
         if _can_be_joined(inputs, outputs) and self._is_joined(name):
@@ -168,26 +168,6 @@ class LoadedModel:
             or f"{self._name}:{signature}" in named
         )
 
-    def _in_time(self, call: GraphCall) -> Run:
-        """Runs part of the graph until the request's deadline."""
-        most_seconds = self._settings.limits.seconds
-
-        def in_time(arrays: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
-            deadline = deadlines.current.get()
-            seconds = min(deadline.left(), most_seconds)
-            if seconds <= 0:
-                raise timed_out(deadline.seconds)
-            begun = time.monotonic()
-            try:
-                return call(arrays, seconds)
-            # The second of the two comes out of a loop.
-            except (tf.errors.DeadlineExceededError, tf.errors.CancelledError):
-                if time.monotonic() - begun < seconds - SECONDS_TOO_EARLY:
-                    raise
-                raise timed_out(min(deadline.seconds, most_seconds)) from None
-
-        return in_time
-
     def signature(self, name: str) -> Signature:
         """The signature of that name, or for "" the default one.
 
@@ -202,6 +182,29 @@ class LoadedModel:
         if name not in self.signatures:
             raise invalid(f"Failed to get output map for signature: {name}")
         return self.signatures[name]
+
+
+def _in_time(call: GraphCall) -> Run:
+    """Runs part of the graph until the request's deadline.
+
+    A warm-up has none: it may take longer than a request ever may.
+    """
+
+    def in_time(arrays: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
+        deadline = deadlines.current.get()
+        seconds = deadline.left()
+        if seconds <= 0:
+            raise timed_out(deadline.seconds)
+        begun = time.monotonic()
+        try:
+            return call(arrays, seconds)
+        # The second of the two comes out of a loop.
+        except (tf.errors.DeadlineExceededError, tf.errors.CancelledError):
+            if time.monotonic() - begun < seconds - SECONDS_TOO_EARLY:
+                raise
+            raise timed_out(deadline.seconds) from None
+
+    return in_time
 
 
 def set_aside() -> None:

@@ -3,6 +3,7 @@
 Tested on TensorFlow 2.21.0. Nothing else in the server depends on such names.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -42,8 +43,12 @@ class GraphCall:
     def __call__(
         self, arrays: Sequence[np.ndarray], seconds: float
     ) -> Sequence[np.ndarray]:
-        """Arrays of the fed tensors in, arrays of the fetched tensors out."""
-        options = config_pb2.RunOptions(timeout_in_ms=max(1, int(seconds * 1000)))
+        """Arrays of the fed tensors in, arrays of the fetched tensors out.
+
+        Infinitely many seconds are no limit.
+        """
+        milliseconds = 0 if math.isinf(seconds) else max(1, int(seconds * 1000))
+        options = config_pb2.RunOptions(timeout_in_ms=milliseconds)
         serialized = pywrap_tf_session.TF_NewBufferFromString(
             options.SerializeToString()
         )

@@ -43,6 +43,16 @@ def queue_of_slow(server):
     return float(value)
 
 
+def test_a_warm_up_may_take_longer_than_a_request(serving, tmp_path):
+    served_models.write_scaled(
+        tmp_path / "slow" / "1", 1, rounds=20_000, warmup=[[1.0]]
+    )
+    with serving(tmp_path, limits={"seconds": 1e-3}) as server:
+        ready = server.http.get("/v1/models/slow/versions/1").json()
+        assert ready["model_version_status"][0]["state"] == "AVAILABLE"
+        assert server.post(SLOW, ONE).status_code == 504
+
+
 def test_a_body_beyond_the_limit(serving, models):
     with serving(models, limits={"body_megabytes": 0.01}) as server:
         many = {"instances": [1.0] * 5000}
