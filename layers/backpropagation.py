@@ -322,25 +322,31 @@ class ManualBackpropagation:
                 input_kernel = ops.concatenate([kernel, bias[None]], axis=0)
             weights = tuple(others[: len(further)])
             others = others[len(further) :]
-            outputs, previous, saved = self._forward(
-                _product(inputs, input_kernel),
-                recurrent_kernel,
-                state_bias,
-                others,
-                weights,
-                number,
-            )
+            from_input = _product(inputs, input_kernel)
+
+            def forward() -> tuple[list[Tensor], list[Any], list[Any]]:
+                return self._forward(
+                    from_input, recurrent_kernel, state_bias, others, weights, number
+                )
+
+            outputs, previous, saved = forward()
+            graph = _graph()
 
             def gradient(*residuals: Tensor, upstream: Tensor = None) -> Any:
                 if upstream is None:
                     (upstream,) = residuals
+                before_steps, at_steps = previous, saved
+                # Arrays stay in their graph. The gradient of a function, and that of a
+                # SavedModel, is a graph of its own.
+                if _graph() is not graph:
+                    _, before_steps, at_steps = forward()
                 of_input, of_state, *of_others = self._backward(
                     parts(upstream),
                     recurrent_kernel,
                     others,
                     weights,
-                    previous,
-                    saved,
+                    before_steps,
+                    at_steps,
                 )
                 of_sequences = _product(of_input, ops.transpose(kernel))
                 of_kernel = _sum_of_products(inputs, of_input)
@@ -373,9 +379,9 @@ class ManualBackpropagation:
         initial_states: list[Tensor],
         weights: tuple[Tensor, ...],
         number: int,
-    ) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
-        """The first `number` states after each step, all states before each step, and
-        what is saved for the way back, time first."""
+    ) -> tuple[list[Tensor], list[Any], list[Any]]:
+        """The first `number` states after each step, time first; and, as `scan` puts
+        them out, all states before each step and what is saved for the way back."""
 
         def step(states: list[Tensor], inputs: list[Tensor]) -> Any:
             from_state = ops.matmul(self._masked(states[0]), recurrent_kernel)
@@ -394,7 +400,8 @@ class ManualBackpropagation:
             [from_input, *(time_first(keep) for keep in self.noise.keeps.values())],
         )
         end = number + len(initial_states)
-        return outputs[:number], outputs[number:end], outputs[end:]
+        after_steps = [stacked(output) for output in outputs[:number]]
+        return after_steps, outputs[number:end], outputs[end:]
 
     def _backward(
         self,
@@ -402,8 +409,8 @@ class ManualBackpropagation:
         recurrent_kernel: Tensor,
         initial_states: list[Tensor],
         weights: tuple[Tensor, ...],
-        previous: list[Tensor],
-        saved: list[Tensor],
+        previous: list[Any],
+        saved: list[Any],
     ) -> tuple[Tensor, ...]:
         """The deltas of `from_input` and `from_state`, and the gradients of the
         recurrent kernel, the further weights and the initial states."""
@@ -444,14 +451,17 @@ class ManualBackpropagation:
             ],
             reverse=True,
         )
-        of_input, *others = outputs
+        of_input, *others = map(stacked, outputs)
         of_state = others.pop(0) if self.steps.sums_apart else of_input
         of_weights: list[Tensor] = []
         if weights:
-            of_weights = self.steps.weight_gradients(
-                of_input, others, previous, saved, *weights
+            before_steps, at_steps = (
+                [stacked(part) for part in parts] for parts in (previous, saved)
             )
-        read = self._masked(previous[0])
+            of_weights = self.steps.weight_gradients(
+                of_input, others, before_steps, at_steps, *weights
+            )
+        read = self._masked(stacked(previous[0]))
         of_kernel = _sum_of_products(read, of_state)
         return of_input, of_state, of_kernel, *of_weights, *last
 
@@ -503,16 +513,27 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
+def _graph() -> Any:
+    """That TensorFlow builds now, or `None` where it runs eagerly."""
+    if keras.backend.backend() != "tensorflow":
+        return None
+    import tensorflow as tf
+
+    return None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
+
+
 def scan(
     step: Callable[..., Any],
     initial: list[Tensor],
-    inputs: list[Tensor],
+    inputs: list[Any],
     reverse: bool = False,
-) -> tuple[list[Tensor], list[Tensor]]:
+) -> tuple[list[Tensor], list[Any]]:
     """Runs a step over time, as `ops.scan`.
 
-    On TensorFlow, Keras 3.15 wants outputs like the states, and a known number of
-    steps, so there the loop is one of our own.
+    On TensorFlow each output is a `tf.TensorArray`: another `scan` in the same graph
+    reads it as an input step by step, and nothing is copied but what `stacked` makes
+    one tensor of. Keras 3.15 wants outputs like the states there, and a known number of
+    steps.
     """
     if keras.backend.backend() != "tensorflow":
         return ops.scan(step, initial, inputs, reverse=reverse)
@@ -520,18 +541,27 @@ def scan(
 
     number = ops.shape(inputs[0])[0]
 
+    def inputs_at(at: Any) -> list[Tensor]:
+        return [
+            part.read(at) if isinstance(part, tf.TensorArray) else part[at]
+            for part in inputs
+        ]
+
     def run_step(count: Tensor, states: list[Tensor], outputs: list[Any]) -> Any:
         at = number - 1 - count if reverse else count
-        new_states, of_step = step(states, [part[at] for part in inputs])
+        new_states, of_step = step(states, inputs_at(at))
         for new_state, state in zip(new_states, states, strict=True):
             new_state.set_shape(state.shape)
         written = [o.write(at, part) for o, part in zip(outputs, of_step, strict=True)]
         return count + 1, new_states, written
 
     # Of this step the shapes alone are used, so a graph leaves it out.
-    _, of_step = step(initial, [part[0] for part in inputs])
+    _, of_step = step(initial, inputs_at(0))
     outputs = [
-        tf.TensorArray(part.dtype, number, element_shape=part.shape) for part in of_step
+        tf.TensorArray(
+            part.dtype, number, element_shape=part.shape, clear_after_read=False
+        )
+        for part in of_step
     ]
     _, states, outputs = tf.while_loop(
         lambda *_: True,
@@ -541,8 +571,12 @@ def scan(
         # XLA differentiates a loop, which for it is of a known length.
         maximum_iterations=number,
     )
-    # As tensors, since a SavedModel holds no gradient that reads arrays of the graph.
-    return states, [output.stack() for output in outputs]
+    return states, outputs
+
+
+def stacked(output: Any) -> Tensor:
+    """An output of `scan` as one tensor, `(time, ...)`."""
+    return output.stack() if hasattr(output, "stack") else output
 
 
 def through_sigmoid(gradient: Tensor, value: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from .backpropagation import scan, time_first
+from .backpropagation import scan, stacked, time_first
 from .regulariser import Tensor
 
 
@@ -70,4 +70,4 @@ def _states(
         return [state], [state]
 
     _, (states,) = scan(step, [initial_state], [decays, inputs], reverse=reverse)
-    return states
+    return stacked(states)

@@ -227,6 +227,37 @@ def test_jacobian(automatic, request):
     assert ran
 
 
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="gradients of TensorFlow's tapes"
+)
+@pytest.mark.parametrize("make", [VanillaRNN, LSTM, GRU])
+def test_gradient_of_a_function_and_of_its_saved_model(make, manual, tmp_path):
+    """Graphs of their own, which cannot read the arrays of the way forward."""
+    import tensorflow as tf
+
+    layer = make(UNITS, return_sequences=True, seed=1, zoneout_hidden=0.3)
+    layer.build(sequences().shape)
+    randomise(layer)
+    with_one_noise(layer)
+    x = tf.constant(sequences())
+
+    def gradient(run):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            outputs = tf.sin(run(x))
+        return tape.gradient(outputs, x)
+
+    module = tf.Module()
+    module.weights = [weight.value for weight in layer.variables]
+    module.run = tf.function(lambda x: layer(x, training=True))
+    expected = gradient(lambda x: layer(x, training=True))
+    np.testing.assert_allclose(gradient(module.run), expected, atol=1e-6)
+    assert manual
+    tf.saved_model.save(module, str(tmp_path))
+    loaded = tf.saved_model.load(str(tmp_path))
+    np.testing.assert_allclose(gradient(loaded.run), expected, atol=1e-6)
+
+
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision(policy, manual):
     layer = GRU(UNITS, zoneout_hidden=0.2, return_sequences=True, dtype=policy)
