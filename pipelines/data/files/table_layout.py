@@ -145,8 +145,8 @@ def check_names(names: Sequence[str], place: str) -> list[str]:
     for name, count in Counter(named).items():
         if count > 1:
             raise UserError(
-                f"{place}: the header names the column {name!r} {count} times; the "
-                "first line must name each column once"
+                f"{place}: the header names the column {name!r} {count} times; it must "
+                "name each column once"
             )
     return named
 

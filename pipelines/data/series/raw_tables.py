@@ -8,6 +8,7 @@ import pandas as pd
 
 from ...core.errors import UserError
 from ..files.parquet_frames import read_time_index
+from ..files.table_layout import check_names
 from ..files.tables import BadRow, Table, is_table, read_table
 from ..reading import PlanBuilder
 from ..sources import Spec
@@ -119,7 +120,8 @@ def _read(path: Path, plan: PlanBuilder) -> RawTable:
     else:
         table = read_table(path, rescue=True, plan=plan)
         warn_of_scales(path, list(table.frame.columns), plan)
-    table.frame.columns = pd.Index([str(name).strip() for name in table.frame.columns])
+    names = check_names([str(name) for name in table.frame.columns], str(path))
+    table.frame.columns = pd.Index(names)
     return RawTable(
         station_name(path),
         _with_time_names(table.frame),

@@ -413,6 +413,20 @@ def test_parquet_with_its_times_as_the_index(tmp_path):
     assert station.start == np.datetime64("2020-01-01") and len(station) == 30
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_one_name_of_two_columns(suffix, tmp_path):
+    frame = pd.DataFrame({"time": hours(30), "time ": hours(30), "T": np.arange(30.0)})
+    path = tmp_path / f"a{suffix}"
+    if suffix == ".csv":
+        frame.to_csv(path, index=False)
+    elif suffix == ".jsonl":
+        frame.to_json(path, orient="records", lines=True, date_format="iso")
+    else:
+        frame.to_parquet(path)
+    with pytest.raises(UserError, match="names the column 'time' 2 times"):
+        load_time_series(str(path))
+
+
 def test_npz(tmp_path):
     values = np.arange(60.0).reshape(30, 2)
     values[4, 1], values[5, 1] = np.inf, 1e300
