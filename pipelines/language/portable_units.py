@@ -48,8 +48,10 @@ class Units(abc.ABC):
         return self.encode(text), b""
 
     def completing(self, typed: bytes) -> np.ndarray:
-        """Which units begin with a text, bool `[V]`."""
-        return np.array([unit.startswith(typed) for unit in self.vocabulary])
+        """Which units begin with a text, bool `[V]`; the unknown one is no text."""
+        begin = np.array([unit.startswith(typed) for unit in self.vocabulary])
+        begin[: UNKNOWN + 1] = False
+        return begin
 
 
 class _ListedUnits(Units):

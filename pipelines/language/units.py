@@ -156,7 +156,8 @@ class Units(tf.Module, abc.ABC):
         return ids, tf.zeros_like(texts)
 
     def completing(self, text: tf.Tensor) -> tf.Tensor:
-        """Which units begin with each text `[N]`: bool `[N, V]`."""
+        """Which units begin with each text `[N]`: bool `[N, V]`; the unknown one is no
+        text, so it begins with none."""
         lengths = tf.strings.length(text)
         longest = tf.strings.length(self._texts)
 
@@ -167,7 +168,8 @@ class Units(tf.Module, abc.ABC):
                 self._texts, first, tf.minimum(length, longest)
             )
 
-        return tf.map_fn(begins, (text, lengths), fn_output_signature=tf.bool)
+        begin = tf.map_fn(begins, (text, lengths), fn_output_signature=tf.bool)
+        return begin & (tf.range(self.size) > UNKNOWN)
 
 
 class ListedUnits(Units):

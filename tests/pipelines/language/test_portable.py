@@ -131,7 +131,7 @@ def test_units_are_cut_and_joined_as_in_the_graph(make_units, keys):
         pytest.importorskip("tensorflow_text")
     units = make_units(**keys)
     portable = read_units(*units.portable())
-    given = [*texts(40), "the\n", "the do", "a man\nr", "(the"]
+    given = [*texts(40), "the\n", "the do", "a man\nr", "(the", "the <unk>", "a <un"]
     ids, typed = units.without_broken_end(tf.constant(given))
     whole = units.encode(tf.constant(given)).to_list()
     for text, all_ids, kept, rest in zip(

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from recurra.pipelines.language.vocabulary import UNKNOWN
+
 from .conftest import TEXT
 
 
@@ -38,6 +40,13 @@ def test_subwords_keep_spaces_and_go_on_with_a_piece(make_units):
         units.vocabulary[number].startswith(typed[0].numpy())
         for number in np.flatnonzero(can_go_on)
     )
+
+
+def test_a_prompt_that_ends_in_an_unknown_word_goes_on(make_units):
+    units = make_units(kind="words")
+    ids, typed = units.without_broken_end(tf.constant(["the <unk>", "the xyzzy"]))
+    assert [row[-1] for row in ids.to_list()] == [UNKNOWN, UNKNOWN]
+    assert (typed == b"").numpy().all()
 
 
 def test_signs_are_words_of_their_own(make_units):
