@@ -1,12 +1,14 @@
-"""What our recurrent layers cost beside Keras's: time of a training step, peak memory.
+"""What our recurrent layers cost beside Keras's: time of a training step and of an
+answer, peak memory.
 
 A training step is the forward pass and the gradients of the inputs and of all weights,
 compiled (a graph on TensorFlow, `jax.jit` on JAX; torch runs as it is). All layers of
 one shape run in one process in turn, again and again; a ratio is the median, over the
 rounds, of a layer's time divided by its peer's in the same round. The noise is drawn
-within the step.
+within the step. Where torch is installed, torch.nn.LSTM stands beside them.
 
     python benchmarks/layers.py
+    python benchmarks/layers.py --inference
     KERAS_BACKEND=jax python benchmarks/layers.py --rounds 5
     python benchmarks/layers.py --memory
 
@@ -18,6 +20,7 @@ the backend, show by using the latter from so many units on:
 """
 
 import argparse
+import importlib.util
 import math
 import multiprocessing
 import os
@@ -51,13 +54,23 @@ from recurra.layers import (
 
 # Batch, time, input features, units.
 Shape = tuple[int, ...]
+MakeStep = Callable[["Contestant", Shape], Callable[[], None]]
 SHAPES = ((64, 200, 128, 128), (256, 120, 14, 32), (64, 25, 256, 512))
+# One sequence: a step behind a state, and a hundred steps.
+INFERENCE_SHAPES = tuple(
+    (1, timesteps, *sizes)
+    for timesteps in (1, 100)
+    for sizes in ((128, 128), (256, 512))
+)
 VARIATIONAL = {"dropout": 0.3, "recurrent_dropout": 0.3}
 ZONEOUT = {"zoneout_hidden": 0.05, "zoneout_cell": 0.5}
 
 
 class Contestant(NamedTuple):
-    """A layer class with its arguments, and whether its batch is padded."""
+    """A layer class with its arguments, and whether its batch is padded.
+
+    The class is `None` for torch.nn.LSTM, which every backend has beside it.
+    """
 
     make: Any
     arguments: dict[str, Any] = {}
@@ -72,6 +85,7 @@ CONTESTANTS = {
         keras.layers.LSTM, VARIATIONAL
     ),
     "keras LSTM, padded": Contestant(keras.layers.LSTM, is_padded=True),
+    "torch.nn.LSTM": Contestant(None),
     "LSTM": Contestant(LSTM),
     "GRU": Contestant(GRU),
     "VanillaRNN": Contestant(VanillaRNN),
@@ -94,17 +108,17 @@ CONTESTANTS = {
 
 # Layer, its peer, and the ratio to stay under on TensorFlow on a CPU, where one is set.
 COMPARISONS = (
-    ("LSTM", "keras LSTM", 1.02),
-    ("GRU", "keras GRU", 1.02),
+    ("LSTM", "keras LSTM", 0.80),
+    ("GRU", "keras GRU", 0.80),
     ("VanillaRNN", "keras SimpleRNN", 1.02),
     (
         "LSTM, variational input, state and output",
         "keras LSTM, dropout and recurrent_dropout",
         0.60,
     ),
-    ("LSTM, variational input, state and output", "keras LSTM", 1.15),
-    ("LSTM, zoneout of h and c", "keras LSTM", 1.25),
-    ("LSTM, weight drop", "keras LSTM", 1.05),
+    ("LSTM, variational input, state and output", "keras LSTM", 0.85),
+    ("LSTM, zoneout of h and c", "keras LSTM", 0.90),
+    ("LSTM, weight drop", "keras LSTM", 0.80),
     ("MinGRU", "LSTM", 0.50),
     ("MinLSTM", "LSTM", None),
     ("RGLRU", "LSTM", 0.50),
@@ -116,6 +130,16 @@ COMPARISONS = (
     ("GRU, padded", "GRU", None),
     ("LSTM, zoneout of h and c, padded", "LSTM, zoneout of h and c", None),
     ("keras LSTM, padded", "keras LSTM", None),
+    ("LSTM", "torch.nn.LSTM", None),
+)
+INFERENCE_COMPARISONS = (
+    ("LSTM", "keras LSTM", 1.0),
+    ("GRU", "keras GRU", 1.0),
+    ("VanillaRNN", "keras SimpleRNN", 1.0),
+    ("LSTM, zoneout of h and c", "keras LSTM", None),
+    ("MinGRU", "keras LSTM", None),
+    ("RGLRU", "keras LSTM", None),
+    ("LSTM", "torch.nn.LSTM", None),
 )
 
 clock: Callable[[], float] = time.perf_counter
@@ -140,6 +164,8 @@ def main() -> None:
         metavar="BATCHxTIMExINPUTxUNITS",
         help="such as 64x100x256x256; may be given again (default: "
         + ", ".join(map(name_of, SHAPES))
+        + "; with --inference "
+        + ", ".join(map(name_of, INFERENCE_SHAPES))
         + ")",
     )
     way = parser.add_mutually_exclusive_group()
@@ -150,11 +176,20 @@ def main() -> None:
         help="use manual backpropagation from so many units on, faster or not",
     )
     way.add_argument("--memory", action="store_true", help="peak memory, no times")
+    way.add_argument(
+        "--inference", action="store_true", help="answers, no steps of training"
+    )
     arguments = parser.parse_args()
     global clock
     clock = time.process_time if arguments.processor_time else time.perf_counter
-    comparisons = [row for row in COMPARISONS if arguments.only in row[0]]
-    shapes = arguments.shapes or list(SHAPES)
+    is_training = not arguments.inference
+    has_torch = importlib.util.find_spec("torch") is not None
+    comparisons = [
+        row
+        for row in (COMPARISONS if is_training else INFERENCE_COMPARISONS)
+        if arguments.only in row[0] and (has_torch or row[1] != "torch.nn.LSTM")
+    ]
+    shapes = arguments.shapes or list(SHAPES if is_training else INFERENCE_SHAPES)
     if arguments.manual_from is not None:
         backpropagation.UNITS_TO_PAY_OFF[keras.backend.backend()] = (
             arguments.manual_from
@@ -167,7 +202,10 @@ def main() -> None:
     if arguments.memory:
         print_memory(comparisons, shapes)
     else:
-        print_ratios(comparisons, shapes, arguments.rounds, arguments.seconds)
+        make_step = training_step if is_training else inference_step
+        print_ratios(
+            comparisons, shapes, make_step, arguments.rounds, arguments.seconds
+        )
 
 
 def shape_of(text: str) -> Shape:
@@ -185,15 +223,18 @@ def name_of(shape: Shape) -> str:
 
 
 def print_ratios(
-    comparisons: list[Any], shapes: list[Shape], rounds: int, seconds: float
+    comparisons: list[Any],
+    shapes: list[Shape],
+    make_step: MakeStep,
+    rounds: int,
+    seconds: float,
 ) -> None:
     """One row a comparison: a ratio for each shape, and their geometric mean."""
     names = dict.fromkeys(name for row in comparisons for name in row[:2])
     times = {}
     for shape in shapes:
-        times[shape] = interleaved(
-            {n: CONTESTANTS[n] for n in names}, shape, rounds, seconds
-        )
+        steps = {name: make_step(CONTESTANTS[name], shape) for name in names}
+        times[shape] = interleaved(steps, rounds, seconds)
         print(f"\nmilliseconds per step at {' x '.join(map(str, shape))}")
         for name, measured in times[shape].items():
             print(f"  {name:45} {1e3 * statistics.median(measured):8.2f}")
@@ -215,13 +256,9 @@ def print_ratios(
 
 
 def interleaved(
-    contestants: dict[str, Contestant],
-    shape: Shape,
-    rounds: int,
-    seconds: float,
+    steps: dict[str, Callable[[], None]], rounds: int, seconds: float
 ) -> dict[str, list[float]]:
     """Seconds per step of each contestant in each round."""
-    steps = {name: training_step(it, shape) for name, it in contestants.items()}
     calls = {}
     for name, step in steps.items():
         step()
@@ -244,8 +281,6 @@ def timed(step: Callable[[], None], calls: int) -> float:
 def training_step(contestant: Contestant, shape: Shape) -> Callable[[], None]:
     """A call that runs one training step to its end."""
     batch, timesteps, features, units = shape
-    layer = contestant.make(units, return_sequences=True, **contestant.arguments)
-    layer.build((batch, timesteps, features))
     random = np.random.default_rng(0)
     x = random.normal(size=(batch, timesteps, features)).astype("float32")
     mask = None
@@ -253,6 +288,10 @@ def training_step(contestant: Contestant, shape: Shape) -> Callable[[], None]:
         lengths = random.integers(timesteps // 4, timesteps + 1, size=(batch, 1))
         mask = np.arange(timesteps) < lengths
     direction = random.normal(size=(batch, timesteps, units)).astype("float32")
+    if contestant.make is None:
+        return torch_lstm_step(x, direction)
+    layer = contestant.make(units, return_sequences=True, **contestant.arguments)
+    layer.build(x.shape)
     of_backend = {
         "tensorflow": tensorflow_step,
         "jax": jax_step,
@@ -305,6 +344,84 @@ def torch_step(layer: Any, x: Any, mask: Any, direction: Any) -> Any:
         torch.autograd.grad(loss, [x, *weights])
 
     return step
+
+
+def torch_lstm_step(x: Any, direction: Any) -> Any:
+    import torch
+
+    layer = torch.nn.LSTM(x.shape[-1], direction.shape[-1], batch_first=True)
+    x, direction = torch.tensor(x, requires_grad=True), torch.tensor(direction)
+
+    def step() -> None:
+        loss = (layer(x)[0] * direction).sum()
+        torch.autograd.grad(loss, [x, *layer.parameters()])
+
+    return step
+
+
+def inference_step(contestant: Contestant, shape: Shape) -> Callable[[], None]:
+    """A call that goes on from a state, to its end: the last output and the states."""
+    batch, *_, units = shape
+    x = np.random.default_rng(0).normal(size=shape[:3]).astype("float32")
+    if contestant.make is None:
+        return torch_lstm_answer(x, units)
+    layer = contestant.make(units, return_state=True, **contestant.arguments)
+    layer.build(x.shape)
+    states = layer.get_initial_state(batch)
+    of_backend = {
+        "tensorflow": tensorflow_answer,
+        "jax": jax_answer,
+        "torch": torch_answer,
+    }
+    return of_backend[keras.backend.backend()](layer, x, states)
+
+
+def tensorflow_answer(layer: Any, x: Any, states: Any) -> Any:
+    import tensorflow as tf
+
+    call = tf.function(lambda x, states: layer(x, initial_state=states, training=False))
+    x = tf.constant(x)
+    return lambda: call(x, states)[0].numpy()
+
+
+def jax_answer(layer: Any, x: Any, states: Any) -> Any:
+    import jax
+
+    weights = [v.value for v in layer.trainable_variables]
+    others = [v.value for v in layer.non_trainable_variables]
+    call = jax.jit(
+        lambda x, states: layer.stateless_call(
+            weights, others, x, initial_state=states, training=False
+        )[0]
+    )
+    x = jax.numpy.asarray(x)
+    return lambda: jax.block_until_ready(call(x, states))
+
+
+def torch_answer(layer: Any, x: Any, states: Any) -> Any:
+    import torch
+
+    x = torch.tensor(x)
+
+    @torch.no_grad()
+    def call() -> None:
+        layer(x, initial_state=states, training=False)
+
+    return call
+
+
+def torch_lstm_answer(x: Any, units: int) -> Any:
+    import torch
+
+    layer = torch.nn.LSTM(x.shape[-1], units, batch_first=True)
+    x = torch.tensor(x)
+    states = (torch.zeros(1, len(x), units), torch.zeros(1, len(x), units))
+
+    @torch.no_grad()
+    def call() -> None:
+        layer(x, states)
+
+    return call
 
 
 def print_memory(comparisons: list[Any], shapes: list[Shape]) -> None:

@@ -536,16 +536,16 @@ class _EpochWatcher(keras.callbacks.Callback):
             )
         if self._progress:
             self._progress.step_done(self._state.step, loss)
-        stop = self._workers.any_at_step(self._stop_requested.is_set())
+        stop, save = self._workers.any_at_step(
+            self._stop_requested.is_set(),
+            time.monotonic() - self._saved > self._seconds,
+        )
         if self._state.step == self._steps:
             # The epoch is saved as a whole, after validation.
             return
-        if stop or time.monotonic() - self._saved > self._seconds:
-            # Of several workers each has sums of its own, which are not asked for here.
-            alone = self._workers.number == 1
+        if stop or save:
             self._state.metrics = [
-                variable.numpy().tolist()
-                for variable in (self.model.metrics_variables if alone else ())
+                total.tolist() for total in self._workers.metric_sums(self.model)
             ]
             self._checkpoints.save(self.model, self._state)
             self._saved = time.monotonic()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from ..errors import UserError, WorkerLost
@@ -59,9 +60,16 @@ class Workers:
         """Whether one of the workers says so; all ask at the same time."""
         return flag
 
-    def any_at_step(self, flag: bool) -> bool:
+    def any_at_step(self, stop: bool, save: bool) -> tuple[bool, bool]:
         """As `any`, asked after each step: what was said by the step before counts."""
-        return flag
+        return stop, save
+
+    def metric_sums(self, model: keras.Model) -> list[Any]:
+        """The values of the model's metrics' variables, summed over all workers.
+
+        They are those of the steps so far; all ask at the same time.
+        """
+        return [variable.numpy() for variable in model.metrics_variables]
 
     def from_first(self, make: Callable[[], Any]) -> Any:
         """What the first worker makes, as JSON keeps it; the others wait for it."""
@@ -148,8 +156,9 @@ class _Cluster(Workers):
         with tf.device("CPU:0"):
             self._order = tf.Variable(0.0, trainable=False)
             self._key = tf.Variable(_STEP, trainable=False)
-            self._flag = tf.Variable(0.0, trainable=False)
-            self._flags = tf.Variable(0.0, trainable=False)
+            # Whether this worker wants to stop, and to save; and how many want.
+            self._flags = tf.Variable([0.0, 0.0], trainable=False)
+            self._all_flags = tf.Variable([0.0, 0.0], trainable=False)
         self._part: _Part | None = None
         # What the model carries from batch to batch.
         self._carried: list[Any] = []
@@ -185,12 +194,9 @@ class _Cluster(Workers):
         return batches if self._carried else batches.shard(self.number, self.rank)
 
     def logs(self, model: keras.Model, logs: Mapping[str, Any]) -> dict[str, float]:
-        variables = model.metrics_variables
-        sizes = [math.prod(variable.shape) for variable in variables]
-        values = [tf.reshape(tf.cast(each, tf.float64), [-1]) for each in variables]
-        sums = tf.split(self._sum(tf.concat(values, 0)), sizes)
-        for variable, total in zip(variables, sums, strict=True):
-            variable.assign(tf.reshape(total, variable.shape))
+        sums = self.metric_sums(model)
+        for variable, total in zip(model.metrics_variables, sums, strict=True):
+            variable.assign(total)
         metrics = model.get_metrics_result()
         there = {name: metrics.get(name, value) for name, value in logs.items()}
         # A worker that had no batch to evaluate has no logs.
@@ -199,10 +205,20 @@ class _Cluster(Workers):
     def any(self, flag: bool) -> bool:
         return bool(self._sum(tf.constant([float(flag)]))[0] > 0)
 
-    def any_at_step(self, flag: bool) -> bool:
-        said = bool(self._flags > 0)
-        self._flag.assign(float(flag))
-        return said
+    def any_at_step(self, stop: bool, save: bool) -> tuple[bool, bool]:
+        all_stop, all_save = self._all_flags.numpy() > 0
+        self._flags.assign([float(stop), float(save)])
+        return bool(all_stop), bool(all_save)
+
+    def metric_sums(self, model: keras.Model) -> list[Any]:
+        variables = model.metrics_variables
+        sizes = [math.prod(variable.shape) for variable in variables]
+        values = [tf.reshape(tf.cast(each, tf.float64), [-1]) for each in variables]
+        sums = np.split(self._sum(tf.concat(values, 0)).numpy(), np.cumsum(sizes)[:-1])
+        return [
+            total.reshape(variable.shape)
+            for variable, total in zip(variables, sums, strict=True)
+        ]
 
     def from_first(self, make: Callable[[], Any]) -> Any:
         text = json.dumps(make(), default=float).encode() if self.is_first else b""
@@ -244,12 +260,12 @@ class _Cluster(Workers):
         # Of too few rows each worker has all.
         once = 1 / tf.where(rows.mine == rows.all, float(self.number), 1.0)
         states = [tf.reshape(state, [-1]) * once for state in self._carried]
-        mine = [tf.concat(flat, 0) * fraction, *states, [self._flag]]
+        mine = [tf.concat(flat, 0) * fraction, *states, self._flags]
         sizes = [math.prod(shapes[number]) for number in there]
         of_states = [math.prod(state.shape) for state in self._carried]
         total = self._sum(tf.concat(mine, 0), _STEP)
-        *parts, flags = tf.split(total, [*sizes, *of_states, 1])
-        self._flags.assign(flags[0])
+        *parts, flags = tf.split(total, [*sizes, *of_states, 2])
+        self._all_flags.assign(flags)
         for state, part in zip(self._carried, parts[len(there) :], strict=True):
             state.assign(tf.reshape(part, state.shape))
         summed: list[Any] = [None] * len(gradients)

@@ -67,7 +67,7 @@ def test_forecasting_by_two_that_are_stopped(tmp_path, started):
     ]
     assert stopped.steps[-1] != (1, resumed.of_epoch)
     assert [each.poll() is None for each in started] == 2 * [False]
-    assert_same(run, alone, broken_epoch=1)
+    assert_same(run, alone)
 
 
 def test_translation_by_two_of_which_one_is_killed(tmp_path, started):
@@ -96,7 +96,7 @@ def test_translation_by_two_of_which_one_is_killed(tmp_path, started):
     resumed = Recorder()
     workflow.train_part(run, Workers(), resumed)
     assert resumed.steps[0][0] == 1 and resumed.steps[0][1] > 1
-    assert_same(run, alone, broken_epoch=1)
+    assert_same(run, alone)
 
 
 def test_language_by_two_that_are_stopped(tmp_path):
@@ -120,7 +120,7 @@ def test_language_by_two_that_are_stopped(tmp_path):
         train_in_processes(run, 2, stopped)
     workflow.train_part(run, Workers(), resumed := Recorder())
     assert resumed.steps[0][0] == 1 and resumed.steps[0][1] > 1
-    assert_same(run, alone, broken_epoch=1)
+    assert_same(run, alone, training_rtol=1e-3)
 
 
 def test_sentiment_by_one_that_two_of_a_launcher_go_on_with(
@@ -158,7 +158,7 @@ def test_sentiment_by_one_that_two_of_a_launcher_go_on_with(
     said = [worker.communicate()[0] for worker in workers]
     assert [worker.returncode for worker in workers] == [0, 0], said
     assert run.is_finished
-    assert_same(run, alone, broken_epoch=0)
+    assert_same(run, alone, training_rtol=0.03)
     # The first alone shows progress.
     assert ["epoch 2/2" in each for each in said] == [True, False]
 
