@@ -1,10 +1,12 @@
 """How well units are predicted, from their log-probabilities to numbers."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 _RESAMPLES = 1_000
+_PART_UNITS = 1_000
 
 
 def prediction_metrics(
@@ -34,20 +36,33 @@ def prediction_metrics(
 
 
 def nll_interval(
-    log_probabilities: np.ndarray, lengths: np.ndarray, seed: int
-) -> tuple[float, float]:
-    """The 95 % interval of `nll` by bootstrap over documents.
+    log_probabilities: np.ndarray, lengths: Sequence[int], seed: int
+) -> tuple[float, float] | None:
+    """The 95 % interval of `nll` by bootstrap over documents, or None of too little.
+
+    Of a document of more than 1,000 units each 1,000 are drawn by themselves, since
+    one long document would say nothing of how much texts differ. Source: Kunsch, "The
+    Jackknife and the Bootstrap for General Stationary Observations", 1989.
 
     Args:
         log_probabilities: Of each unit, `[units]`.
         lengths: Units of each document, in their order.
         seed: Of the draws.
     """
-    begins = np.cumsum([0, *lengths[:-1]])
+    parts = np.array(
+        [
+            min(_PART_UNITS, length - begin)
+            for length in lengths
+            for begin in range(0, length, _PART_UNITS)
+        ]
+    )
+    if len(parts) < 2:
+        return None
+    begins = np.cumsum([0, *parts[:-1]])
     sums = -np.add.reduceat(log_probabilities.astype(np.float64), begins)
     generator = np.random.default_rng(seed)
-    drawn = generator.integers(0, len(lengths), (_RESAMPLES, len(lengths)))
-    means = sums[drawn].sum(axis=1) / np.asarray(lengths)[drawn].sum(axis=1)
+    drawn = generator.integers(0, len(parts), (_RESAMPLES, len(parts)))
+    means = sums[drawn].sum(axis=1) / parts[drawn].sum(axis=1)
     lower, upper = np.quantile(means, [0.025, 0.975])
     return float(lower), float(upper)
 

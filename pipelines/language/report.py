@@ -97,10 +97,11 @@ class LanguageResult(EvaluationResult):
         self.baselines = {name: metrics[name] for name in order}
 
     @functools.cached_property
-    def interval(self) -> tuple[float, float]:
-        """The 95 % interval of the model's `nll`, by documents."""
-        lengths = np.array(list(map(len, self._documents)))
-        return nll_interval(self._scores, lengths, self._seed)
+    def intervals(self) -> dict[str, dict[str, tuple[float, float]]]:
+        """The 95 % interval of the model's `nll`, unless there is too little text."""
+        lengths = list(map(len, self._documents))
+        interval = nll_interval(self._scores, lengths, self._seed)
+        return {} if interval is None else {MODEL: {"nll": interval}}
 
     @functools.cached_property
     def by_position(self) -> pandas.DataFrame:
@@ -140,7 +141,7 @@ class LanguageResult(EvaluationResult):
                     strict=True,
                 )
             ),
-            "intervals": {MODEL: {"nll": self.interval}},
+            "intervals": self.intervals,
             "by_position": self.by_position.to_dict("records"),
             "blanks": dict(self._blanks),
         }
@@ -171,7 +172,7 @@ class LanguageResult(EvaluationResult):
             learning_curves=_LEARNING_CURVES,
             metrics=METRICS,
             names=NAMES,
-            intervals={MODEL: {"nll": self.interval}},
+            intervals=self.intervals,
             sections=[
                 self._add_mixture,
                 self._add_parts,
