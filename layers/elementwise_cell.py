@@ -28,6 +28,11 @@ def products_given(cell: Any) -> Iterator[None]:
         _has_products.reset(token)
 
 
+def has_products(cell: Any) -> bool:
+    """Whether what `cell` gets as inputs are its products."""
+    return _has_products.get() is cell
+
+
 class ElementwiseCell(keras.layers.Layer):
     """Base of the cells whose products with the input are formed before the loop.
 
@@ -144,7 +149,7 @@ class ElementwiseCell(keras.layers.Layer):
 
     def products_of(self, inputs: Tensor) -> Tensor:
         """The products, formed here unless the inputs are the products already."""
-        return inputs if _has_products.get() is self else self.products(inputs)
+        return inputs if has_products(self) else self.products(inputs)
 
     def summed(self, inputs: Tensor) -> Tensor:
         """inputs times `kernel`, plus `bias`."""

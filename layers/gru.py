@@ -9,6 +9,7 @@ from keras import ops
 
 from .activations import are_bounded, are_default
 from .backpropagation import GRUSteps
+from .elementwise_cell import has_products
 from .gates import read_by_gates
 from .layer_normalisation import add_gain_and_bias, normalised
 from .recurrent_layer import (
@@ -181,11 +182,14 @@ class GRUCell(CellDropout, keras.layers.GRUCell):
         input_mask, state_mask = self.masks_of_this_step(
             training, input_mask, state_mask
         )
-        if input_mask is None and state_mask is None and not self.layer_norm:
+        is_plain = input_mask is None and state_mask is None and not self.layer_norm
+        if is_plain and not has_products(self):
             return super().call(inputs, states)
 
         hidden_state = states[0]
-        from_input = self._columns(self._from_input(inputs, input_mask))
+        from_input = self._columns(
+            inputs if has_products(self) else self.products(inputs, input_mask)
+        )
         step = self._reset_after if self.reset_after else self._reset_before
         update, candidate = step(from_input, hidden_state, state_mask)
         new_hidden_state = update * hidden_state + (1 - update) * candidate
@@ -198,7 +202,8 @@ class GRUCell(CellDropout, keras.layers.GRUCell):
             "layer_norm": self.layer_norm,
         }
 
-    def _from_input(self, inputs: Tensor, mask: Tensor | None) -> Tensor:
+    def products(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
+        """`(..., 3 * units)` of inputs `(..., features)`: what needs no state."""
         summed = read_by_gates(inputs, mask, self.kernel)
         if self.layer_norm:
             summed = self._normalised(

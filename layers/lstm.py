@@ -9,6 +9,7 @@ from keras import ops
 
 from .activations import are_bounded, are_default
 from .backpropagation import LSTMSteps
+from .elementwise_cell import has_products
 from .gates import read_by_gates
 from .layer_normalisation import add_gain_and_bias, normalised
 from .recurrent_layer import (
@@ -225,23 +226,19 @@ class LSTMCell(CellDropout, keras.layers.LSTMCell):
             training, input_mask, state_mask
         )
         is_plain = input_mask is None and state_mask is None and self.is_plain
+        is_plain = is_plain and not has_products(self)
         # On TensorFlow Keras's cell takes the summed inputs of no sequence for a bias.
         if is_plain and inputs.shape[0] != 0:
             return super().call(inputs, states)
 
         hidden_state, cell_state = states
-        from_input = read_by_gates(inputs, input_mask, self.kernel)
+        from_input = inputs if has_products(self) else self.products(inputs, input_mask)
         from_state = read_by_gates(hidden_state, state_mask, self.recurrent_kernel)
         if self.layer_norm:
-            from_input = normalised(
-                from_input, self.input_norm_gain, self.input_norm_bias
-            )
             from_state = normalised(
                 from_state, self.recurrent_norm_gain, self.recurrent_norm_bias
             )
         gates = from_input + from_state
-        if self.use_bias:
-            gates = gates + self.bias
         i, f, g, o = ops.split(gates, self.gates, axis=-1)
         if self.peephole:
             i = i + self.peepholes[0] * cell_state
@@ -260,6 +257,13 @@ class LSTMCell(CellDropout, keras.layers.LSTMCell):
         if self.projection_units:
             new_hidden_state = ops.matmul(new_hidden_state, self.projection)
         return new_hidden_state, [new_hidden_state, new_cell_state]
+
+    def products(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
+        """`(..., gates * units)` of inputs `(..., features)`: what needs no state."""
+        summed = read_by_gates(inputs, mask, self.kernel)
+        if self.layer_norm:
+            summed = normalised(summed, self.input_norm_gain, self.input_norm_bias)
+        return summed + self.bias if self.use_bias else summed
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -222,9 +222,15 @@ class FusedRecurrentLayer(RecurrentLayer):
         )
         if self.use_cudnn is True:
             return is_plain
-        # On a GPU nothing is faster; elsewhere manual backpropagation may be.
+        # On a GPU nothing is faster. Elsewhere torch alone has a kernel, and manual
+        # backpropagation, or products before the loop, may be faster.
         may = is_plain and inputs.mask is None and not inputs.every_state
-        return may and (self.manual_backpropagation(inputs) is None or _has_gpu())
+        if not may or _has_gpu():
+            return may
+        has_kernel = keras.backend.backend() == "torch"
+        return self.manual_backpropagation(inputs) is None and (
+            has_kernel or not self.forms_products(inputs)
+        )
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "use_cudnn": self.use_cudnn}

@@ -14,7 +14,7 @@ import keras
 from keras import ops
 
 from .backpropagation import ManualBackpropagation
-from .elementwise_cell import LinearCell, products_given
+from .elementwise_cell import ElementwiseCell, LinearCell, products_given
 from .linear_recurrence import linear_recurrence
 from .padding import Padding, may_run_past_padding
 from .regulariser import (
@@ -46,7 +46,7 @@ class LoopInputs:
         go_backwards: Whether to run from the last step to the first.
         every_output: Whether the loop returns every output, or the last one alone.
         every_state: Whether it returns the states after every step.
-        are_products: Whether the sequences are the products of an `ElementwiseCell`.
+        are_products: Whether the sequences are the products of the cell.
     """
 
     sequences: Tensor
@@ -297,7 +297,7 @@ class RNN(keras.layers.RNN):
                 manual.run(inputs.sequences, inputs.initial_state, wants_states), inputs
             )
         inner = innermost_cell(self.cell)
-        if answer_of(inner, "products") and self._inputs_reach_the_cell(inputs):
+        if self.forms_products(inputs):
             coefficients = self._linear_coefficients(inputs)
             if coefficients is not None:
                 (initial,) = inputs.initial_state
@@ -320,6 +320,18 @@ class RNN(keras.layers.RNN):
             return None
         return ManualBackpropagation.if_faster(
             self.cell, inputs.noise, self.compute_dtype
+        )
+
+    def forms_products(self, inputs: LoopInputs) -> bool:
+        """Whether the products with the inputs are formed before the loop.
+
+        In training that is worth it where they are all products that a cell has.
+        """
+        inner = innermost_cell(self.cell)
+        return (
+            answer_of(inner, "products") is not None
+            and (isinstance(inner, ElementwiseCell) or not inputs.training)
+            and self._inputs_reach_the_cell(inputs)
         )
 
     def _inputs_reach_the_cell(self, inputs: LoopInputs) -> bool:

@@ -9,6 +9,7 @@ from keras import ops
 
 from .activations import are_bounded, are_default
 from .backpropagation import VanillaSteps
+from .elementwise_cell import has_products
 from .layer_normalisation import add_gain, normalised
 from .recurrent_layer import (
     CellAttribute,
@@ -135,15 +136,22 @@ class VanillaRNNCell(CellDropout, keras.layers.SimpleRNNCell):
             inputs = inputs * input_mask
         if state_mask is not None:
             hidden_state = hidden_state * state_mask
-        if not self.layer_norm:
+        if not self.layer_norm and not has_products(self):
             return super().call(inputs, [hidden_state])
-        summed = ops.matmul(inputs, self.kernel)
+        summed = inputs if has_products(self) else self.products(inputs)
         summed = summed + ops.matmul(hidden_state, self.recurrent_kernel)
-        summed = normalised(summed, self.norm_gain)
-        if self.use_bias:
-            summed = summed + self.bias
+        if self.layer_norm:
+            summed = normalised(summed, self.norm_gain)
+            if self.use_bias:
+                summed = summed + self.bias
         new_hidden_state = self.activation(summed)
         return new_hidden_state, [new_hidden_state]
+
+    def products(self, inputs: Tensor) -> Tensor:
+        """`(..., units)` of inputs `(..., features)`: what needs no state."""
+        summed = ops.matmul(inputs, self.kernel)
+        # What is normalised is the sum with the state, before the bias.
+        return summed + self.bias if self.use_bias and not self.layer_norm else summed
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "layer_norm": self.layer_norm}

@@ -28,6 +28,7 @@ from recurra.layers import (
     WeightDrop,
     WordDropout,
     Zoneout,
+    recurrent_layer,
 )
 
 from .cases import (
@@ -484,6 +485,8 @@ def test_time_distributed(make):
 def test_where_the_fused_kernel_is_open(
     make, counterpart, rates, padding, in_training, at_inference, automatic, monkeypatch
 ):
+    # Elsewhere torch alone has such a kernel.
+    monkeypatch.setattr(recurrent_layer, "_has_gpu", lambda: True)
     layer = make(UNITS, **rates)
     layer.build(sequences().shape)
     entered = []
@@ -499,6 +502,27 @@ def test_where_the_fused_kernel_is_open(
         entered.clear()
         layer(sequences(), mask=PADDINGS[padding], training=training)
         assert bool(entered) == expected
+
+
+@pytest.mark.parametrize("padding", PADDINGS)
+@pytest.mark.parametrize("make", ALL_RATES)
+def test_products_with_the_inputs_come_before_the_loop(make, padding, monkeypatch):
+    layer = make(UNITS, return_sequences=True)
+    layer.build(sequences().shape)
+    randomise(layer)
+    cell_class = type(layer.cell)
+    shapes, form = [], cell_class.products
+    monkeypatch.setattr(
+        cell_class,
+        "products",
+        lambda self, inputs: shapes.append(tuple(inputs.shape)) or form(self, inputs),
+    )
+    found = layer(sequences(), mask=PADDINGS[padding])
+    # torch has a kernel for some of them.
+    if keras.backend.backend() != "torch":
+        assert shapes == [(BATCH, TIME, FEATURES)]
+    monkeypatch.setattr(recurrent_layer.RNN, "forms_products", lambda *_: False)
+    assert_same(found, layer(sequences(), mask=PADDINGS[padding]))
 
 
 @pytest.mark.parametrize("make", [LSTM, GRU])
