@@ -225,6 +225,7 @@ def test_table_of_the_fused_kernel(
     expression, mask, in_training, at_inference, is_manual, ways, monkeypatch
 ):
     monkeypatch.setattr(backpropagation, "UNITS_TO_PAY_OFF", {})
+    monkeypatch.setattr(recurrent_layer, "_has_gpu", lambda: True)
     answers = {"kernel": "yes", "step by step": "no", "refused": "refused"}
     for training, claimed in ((True, in_training), (False, at_inference)):
         ways.clear()
