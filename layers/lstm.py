@@ -225,8 +225,8 @@ class LSTMCell(CellDropout, keras.layers.LSTMCell):
         input_mask, state_mask = self.masks_of_this_step(
             training, input_mask, state_mask
         )
-        is_plain = input_mask is None and state_mask is None and self.is_plain
-        is_plain = is_plain and not has_products(self)
+        has_masks = input_mask is not None or state_mask is not None
+        is_plain = self.is_plain and not has_masks and not has_products(self)
         # On TensorFlow Keras's cell takes the summed inputs of no sequence for a bias.
         if is_plain and inputs.shape[0] != 0:
             return super().call(inputs, states)

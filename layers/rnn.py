@@ -325,7 +325,8 @@ class RNN(keras.layers.RNN):
     def forms_products(self, inputs: LoopInputs) -> bool:
         """Whether the products with the inputs are formed before the loop.
 
-        In training that is worth it where they are all products that a cell has.
+        In training too of an `ElementwiseCell`, which has no others; of another cell at
+        inference alone, since manual backpropagation forms them itself.
         """
         inner = innermost_cell(self.cell)
         return (

@@ -38,16 +38,20 @@ def prediction_metrics(
 def nll_interval(
     log_probabilities: np.ndarray, lengths: Sequence[int], seed: int
 ) -> tuple[float, float] | None:
-    """The 95 % interval of `nll` by bootstrap over documents, or None of too little.
+    """The 95 % interval of `nll` by bootstrap over documents.
 
-    Of a document of more than 1,000 units each 1,000 are drawn by themselves, since
-    one long document would say nothing of how much texts differ. Source: Kunsch, "The
-    Jackknife and the Bootstrap for General Stationary Observations", 1989.
+    A document of more than 1,000 units is cut into parts of 1,000, which are drawn by
+    themselves: from one long document alone nothing could be drawn. Source: Carlstein,
+    "The Use of Subseries Values for Estimating the Variance of a General Statistic from
+    a Stationary Sequence", 1986.
 
     Args:
         log_probabilities: Of each unit, `[units]`.
         lengths: Units of each document, in their order.
         seed: Of the draws.
+
+    Returns:
+        Its ends, or None where there are not two parts.
     """
     parts = np.array(
         [

@@ -48,7 +48,7 @@ class Units(abc.ABC):
         return self.encode(text), b""
 
     def completing(self, typed: bytes) -> np.ndarray:
-        """Which units begin with a text, bool `[V]`; the unknown one is no text."""
+        """Which units begin with a text, bool `[V]`; the special ones never do."""
         begin = np.array([unit.startswith(typed) for unit in self.vocabulary])
         begin[: UNKNOWN + 1] = False
         return begin

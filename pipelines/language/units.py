@@ -156,8 +156,10 @@ class Units(tf.Module, abc.ABC):
         return ids, tf.zeros_like(texts)
 
     def completing(self, text: tf.Tensor) -> tf.Tensor:
-        """Which units begin with each text `[N]`: bool `[N, V]`; the unknown one is no
-        text, so it begins with none."""
+        """Which units begin with each text `[N]`: bool `[N, V]`.
+
+        The special units, of numbers up to `UNKNOWN`, are no texts and never do.
+        """
         lengths = tf.strings.length(text)
         longest = tf.strings.length(self._texts)
 

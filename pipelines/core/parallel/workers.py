@@ -64,7 +64,7 @@ class Workers:
         """As `any`, asked after each step: what was said by the step before counts."""
         return stop, save
 
-    def metric_sums(self, model: keras.Model) -> list[Any]:
+    def metric_sums(self, model: keras.Model) -> list[np.ndarray]:
         """The values of the model's metrics' variables, summed over all workers.
 
         They are those of the steps so far; all ask at the same time.
@@ -210,7 +210,7 @@ class _Cluster(Workers):
         self._flags.assign([float(stop), float(save)])
         return bool(all_stop), bool(all_save)
 
-    def metric_sums(self, model: keras.Model) -> list[Any]:
+    def metric_sums(self, model: keras.Model) -> list[np.ndarray]:
         variables = model.metrics_variables
         sizes = [math.prod(variable.shape) for variable in variables]
         values = [tf.reshape(tf.cast(each, tf.float64), [-1]) for each in variables]
