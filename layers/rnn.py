@@ -377,6 +377,11 @@ class RNN(keras.layers.RNN):
         """The loop of Keras, over inputs that bring their noise along."""
         # There Keras repeats the first state at a padded step, and not the output.
         repeats_state = keras.backend.backend() == "jax" and inputs.mask is not None
+        mask = inputs.mask
+        if repeats_state:
+            # And it looks at the mask as if states had one dimension.
+            most = max(state.ndim for state in inputs.initial_state)
+            mask = ops.expand_dims(mask, [*range(2, most + 1)])
         steps = _Steps(
             self.cell,
             self.regularisers,
@@ -400,7 +405,7 @@ class RNN(keras.layers.RNN):
             layer,
             steps.inputs(inputs.sequences),
             inputs.initial_state,
-            mask=inputs.mask,
+            mask=mask,
             training=inputs.training,
         )
         if inputs.every_state:

@@ -1,6 +1,7 @@
 """The configuration that tasks of text to text share, with every default."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import pydantic
@@ -13,6 +14,7 @@ from ..data.files.table_config import TABLE_KEYS, TableConfig
 from ..data.texts.pair_rules_config import PairRulesConfig
 from ..data.texts.usual_names import SIDE_COLUMNS, SideColumns
 from ..recurrent import CellName, RecurrentConfig
+from .glossary_files import read_glossary
 
 #: Keys of the section `data` that say how files are read.
 READING = ("source_column", "target_column", *TABLE_KEYS)
@@ -252,6 +254,16 @@ class DecodingConfig(Config):
     decode_batch_size: int = Field(
         128, ge=1, description="that the graph decodes in one batch, fewer if long"
     )
+    glossary: dict[str, str] = Field(
+        {},
+        description="by a term of a source, how its output must say it; or a file of "
+        "such lines, apart by a tab",
+    )
+
+    @pydantic.field_validator("glossary", mode="before")
+    @classmethod
+    def _glossary_of_a_file(cls, value: Any) -> Any:
+        return read_glossary(Path(value)) if isinstance(value, str) else value or {}
 
 
 class SequenceToSequenceTrainingConfig(TrainingConfig):

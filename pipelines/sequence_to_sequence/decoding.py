@@ -91,6 +91,20 @@ class Hypotheses(NamedTuple):
     log_probabilities: tf.Tensor
 
 
+class Terms(NamedTuple):
+    """What outputs must have.
+
+    Attributes:
+        pieces: Of the terms of each sentence, int32 `[N, C, L]`, each with `PADDING`
+            behind; of that alone where a sentence has fewer.
+        never_next: Pieces that cannot follow a term, such as those that go on with its
+            last word, bool `[V]`. None of them begins a term.
+    """
+
+    pieces: tf.Tensor
+    never_next: tf.Tensor
+
+
 @dataclasses.dataclass(frozen=True)
 class Search:
     """What is searched for, and how.
@@ -110,18 +124,29 @@ class Search:
 
 
 def beam_search(
-    scorer: Scorer, source: tf.Tensor, limits: tf.Tensor, search: Search
+    scorer: Scorer,
+    source: tf.Tensor,
+    limits: tf.Tensor,
+    search: Search,
+    terms: Terms | None = None,
 ) -> Hypotheses:
     """The best hypotheses of a beam search, `K` of them as there are beams.
 
     Of all next pieces of a sentence's hypotheses the likeliest go on; those that end
     are finished where they are among the first K. At its limit every hypothesis ends.
 
+    With terms that an output must have, a hypothesis can always say the next piece of
+    one, and ends when it has them all. Hypotheses with equally many pieces of terms
+    compete with each other, and the best of each such bank come first (Post and Vilar
+    2018; Hu et al. 2019). What would leave less room than terms need is not said.
+
     Args:
         scorer: Of the next piece.
         source: int32 `[N, S]`, each row ending in `EOS` and then `PADDING`.
-        limits: Pieces of each output at most, without the end, int32 `[N]`.
+        limits: Pieces of each output at most, without the end, int32 `[N]`; not less
+            than the pieces of its terms.
         search: Beams and ranking.
+        terms: That outputs must have.
     """
 
     def body(loop: _Loop) -> _Loop:
@@ -137,12 +162,22 @@ def beam_search(
         )
         end |= at_limit
         ids = tf.where(end, EOS, ids)
+        if terms is not None:
+            values, ids, progress = _with_terms(
+                loop, scores, values, ids, terms.never_next
+            )
         totals = tf.reshape(loop.totals, [-1, 1]) + (values - normaliser)
-        width = search.beams * ids.shape[-1]
-        best, positions = tf.math.top_k(
-            tf.reshape(totals, [-1, width]), min(2 * search.beams, width)
-        )
-        parents = _parents(positions // ids.shape[-1], search.beams)
+        of_each = tf.shape(ids)[-1]
+        width = search.beams * of_each
+        totals = order = tf.reshape(totals, [-1, width])
+        if terms is not None:
+            progress = tf.reshape(progress, [-1, width, tf.shape(progress)[3]])
+            sizes = _sizes(loop.terms)[:, tf.newaxis]
+            said = tf.reduce_sum(tf.minimum(progress, sizes), -1)
+            order = _by_banks(totals, said)
+        order, positions = tf.math.top_k(order, tf.minimum(2 * search.beams, width))
+        best = tf.gather(totals, positions, batch_dims=1)
+        parents = _parents(positions // of_each, search.beams)
         ids = tf.gather(tf.reshape(ids, [-1, width]), positions, batch_dims=1)
         ends = tf.equal(ids, EOS)
         attended = _attended(scorer, loop, states, search)
@@ -153,7 +188,11 @@ def beam_search(
             attended,
             search,
         )
-        totals, chosen = tf.math.top_k(tf.where(ends, 2 * _NEVER, best), search.beams)
+        _, chosen = tf.math.top_k(tf.where(ends, 2 * _NEVER, order), search.beams)
+        totals = tf.gather(tf.where(ends, 2 * _NEVER, best), chosen, batch_dims=1)
+        if terms is not None:
+            progress = tf.gather(progress, positions, batch_dims=1)
+            loop = loop._replace(progress=tf.gather(progress, chosen, batch_dims=1))
         parents = tf.reshape(tf.gather(parents, chosen, batch_dims=1), [-1])
         chosen_ids = tf.gather(ids, chosen, batch_dims=1)[..., tf.newaxis]
         went_on = loop._replace(
@@ -166,7 +205,7 @@ def beam_search(
         )
         return _without_done(went_on, _is_done(went_on, search), search.beams)
 
-    return _run(body, scorer, source, limits, search).found
+    return _run(body, scorer, source, limits, search, terms).found
 
 
 class Draws(NamedTuple):
@@ -239,7 +278,9 @@ class _Loop(NamedTuple):
     others: `sentences` `[A]` are their numbers, `pool` their finished hypotheses,
     `ids` `[A, K, t]`, `totals` `[A, K]` (log-probabilities) and `attended`
     `[A, K, S]` (sums of attention; of no width where nobody asks) are of the
-    hypotheses that go on.
+    hypotheses that go on. So is `progress` `[A, K, C]`: how many pieces of each of
+    `terms` `[A, C, L]` their last pieces are; one more than all if a term was said
+    before.
     """
 
     step: tf.Tensor
@@ -251,6 +292,8 @@ class _Loop(NamedTuple):
     ids: tf.Tensor
     totals: tf.Tensor
     attended: tf.Tensor
+    terms: tf.Tensor
+    progress: tf.Tensor
     pool: Hypotheses
     found: Hypotheses
 
@@ -261,8 +304,10 @@ def _run(
     source: tf.Tensor,
     limits: tf.Tensor,
     search: Search,
+    terms: Terms | None = None,
 ) -> _Loop:
     number, positions = tf.shape(source)[0], tf.shape(source)[1]
+    pieces = tf.zeros([number, 0, 0], tf.int32) if terms is None else terms.pieces
     memory, states = scorer.begin(source)
     nothing = Hypotheses(
         tf.zeros([number, search.beams, 1], tf.int32),
@@ -282,6 +327,8 @@ def _run(
         attended=tf.zeros(
             [number, search.beams, positions if search.penalties.coverage else 0]
         ),
+        terms=pieces,
+        progress=tf.zeros([number, search.beams, tf.shape(pieces)[1]], tf.int32),
         pool=nothing,
         found=nothing,
     )
@@ -302,6 +349,7 @@ def _run(
             step=tf.TensorShape([]),
             ids=tf.TensorShape([None, None, None]),
             attended=tf.TensorShape([None, None, None]),
+            progress=tf.TensorShape([None, None, None]),
             pool=hypotheses,
             found=hypotheses,
         ),
@@ -367,6 +415,82 @@ def _without_repeats(scores: tf.Tensor, ids: tf.Tensor, size: int) -> tf.Tensor:
     )
 
 
+def _with_terms(
+    loop: _Loop,
+    scores: tf.Tensor,
+    values: tf.Tensor,
+    ids: tf.Tensor,
+    never_next: tf.Tensor,
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Candidates `[rows, n + C]` of candidates `[rows, n]`, and the progress of each.
+
+    Added are the next pieces of terms. Far below 0 is what leaves no room for terms, as
+    an end before them, and what cannot follow the term that was just said.
+
+    Returns:
+        Scores, ids, and `progress` after each, `[A, K, n + C, C]`.
+    """
+    sizes = _sizes(loop.terms)[:, tf.newaxis]
+    shape = tf.shape(loop.progress)
+    following = tf.reshape(_following(loop), [-1, shape[2]])
+    same = following[:, :, tf.newaxis] == following[:, tf.newaxis]
+    again = tf.reduce_any(same & _earlier(shape[2]), -1)
+    of_terms = tf.gather(scores, following, batch_dims=1)
+    of_terms = tf.where((following == PADDING) | again, _NEVER, of_terms)
+    stands_twice = tf.reduce_any(ids[:, :, tf.newaxis] == following[:, tf.newaxis], -1)
+    values = tf.concat([tf.where(stands_twice, _NEVER, values), of_terms], 1)
+    ids = tf.concat([ids, following], 1)
+    just_said = tf.reduce_any((loop.progress == sizes) & (sizes > 0), -1)
+    refused = tf.reshape(just_said, [-1, 1]) & tf.gather(never_next, ids)
+
+    of_hypotheses = tf.reshape(ids, [shape[0], shape[1], -1])
+    progress = _progress(loop, of_hypotheses)
+    sizes = sizes[:, :, tf.newaxis]
+    # What was begun is lost where another piece comes between, so one alone counts.
+    unsaid = progress < sizes
+    need = tf.reduce_sum(tf.where(unsaid, sizes, 0), -1)
+    need -= tf.reduce_max(tf.where(unsaid, progress, 0), -1)
+    room = (loop.limits - loop.step - 1)[:, tf.newaxis, tf.newaxis]
+    refused |= tf.reshape(need > tf.where(of_hypotheses == EOS, 0, room), tf.shape(ids))
+    return tf.where(refused, _NEVER, values), ids, progress
+
+
+def _earlier(number: tf.Tensor) -> tf.Tensor:
+    """Whether `[i, j]` the second of two numbers is the lower one."""
+    return tf.range(number) < tf.range(number)[:, tf.newaxis]
+
+
+def _sizes(terms: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_sum(tf.cast(terms != PADDING, tf.int32), -1)
+
+
+def _following(loop: _Loop) -> tf.Tensor:
+    """The next piece of each term `[A, K, C]`, or `PADDING` behind the last."""
+    at = tf.one_hot(loop.progress, tf.shape(loop.terms)[-1], dtype=tf.int32)
+    return tf.reduce_sum(loop.terms[:, tf.newaxis] * at, -1)
+
+
+def _progress(loop: _Loop, ids: tf.Tensor) -> tf.Tensor:
+    """Of the terms, `[A, K, n, C]`, when pieces `[A, K, n]` are said next."""
+    ids, before = ids[..., tf.newaxis], loop.progress[:, :, tf.newaxis]
+    sizes = _sizes(loop.terms)[:, tf.newaxis, tf.newaxis]
+    begins = ids == loop.terms[:, tf.newaxis, tf.newaxis, :, 0]
+    goes_on = ids == _following(loop)[:, :, tf.newaxis]
+    after = tf.where(goes_on, before + 1, tf.cast(begins, tf.int32))
+    return tf.where(before >= sizes, sizes + 1, after)
+
+
+def _by_banks(totals: tf.Tensor, pieces: tf.Tensor) -> tf.Tensor:
+    """By what candidates `[A, n]` are chosen: first the best of each bank, of these
+    the one with most pieces of terms; then the second ones, and so on."""
+    one, other = totals[:, :, tf.newaxis], totals[:, tf.newaxis]
+    better = (other > one) | ((other == one) & _earlier(tf.shape(totals)[1]))
+    same_bank = pieces[:, :, tf.newaxis] == pieces[:, tf.newaxis]
+    place = tf.reduce_sum(tf.cast(better & same_bank, tf.int32), -1)
+    order = pieces - place * (tf.reduce_max(pieces, 1, keepdims=True) + 1)
+    return tf.where(totals > _NEVER / 2, tf.cast(order, tf.float32), totals)
+
+
 def _attended(scorer: Scorer, loop: _Loop, states: Nest, search: Search) -> tf.Tensor:
     """What the source got of attention up to this step, `[A, K, S]`."""
     if not search.penalties.coverage:
@@ -412,7 +536,7 @@ def _is_done(loop: _Loop, search: Search) -> tf.Tensor:
     """Which sentences need no further step, bool `[A]`."""
     scores = loop.pool.scores
     # Nothing that goes on can come to more than this, since no penalty is positive.
-    bound = loop.totals[:, 0] / search.penalties.normaliser(loop.limits + 1)
+    bound = tf.reduce_max(loop.totals, 1) / search.penalties.normaliser(loop.limits + 1)
     enough = scores[:, min(search.wanted, search.beams) - 1] >= bound
     return enough | (scores[:, -1] > _NEVER / 2) | (loop.step > loop.limits)
 
@@ -445,6 +569,8 @@ def _without_done(loop: _Loop, done: tf.Tensor, beams: int) -> _Loop:
             ids=tf.gather(loop.ids, left),
             totals=tf.gather(loop.totals, left),
             attended=tf.gather(loop.attended, left),
+            terms=tf.gather(loop.terms, left),
+            progress=tf.gather(loop.progress, left),
             pool=_gathered(loop.pool, left),
             found=now_found,
         )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from ..core.errors import UserError
 from ..core.portable import MODEL_GRAPH, NumberGraph, Portable
 from ..core.serving_module import graph
 from .batches import is_scored, shifted, with_end
@@ -22,6 +23,7 @@ from .decoding import (
     sample,
 )
 from .ensemble import Ensemble, mean_of_logs
+from .glossary import Glossary
 from .long_texts import join_texts, separator, split_texts
 from .model import SequenceToSequenceModel
 from .portable import STEP_GRAPH
@@ -38,6 +40,9 @@ _MOST_PIECES = 4_096
 _MOST_ATTENDED = 262_144
 # Hypotheses that n-best lists are made from, at least.
 _LEAST_NBEST_BEAMS = 5
+# The same of outputs that must have terms, since hypotheses with some of the terms take
+# the place of those with others.
+_LEAST_GLOSSARY_BEAMS = 10
 # Beyond these a draw is greedy, or of pieces that are all alike.
 _TEMPERATURES = 1e-6, 1e3
 # Seeds of two batches, of which each step takes another, are so far apart.
@@ -46,7 +51,7 @@ _STEPS_APART = 100_003
 _TEXTS = tf.TensorSpec([None], tf.string)
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Alignment:
     """Where a model looked while it said each piece of an output.
 
@@ -93,6 +98,9 @@ class Generator:
         self._subwords = subwords
         self._decoding = decoding
         self._longest = longest
+        self._glossary = (
+            Glossary(decoding.glossary, subwords) if decoding.glossary else None
+        )
         self._space = separator(language)
         self._splitting: Splitting = decoding.split or splitting
         self._scorer = Ensemble(self.models)
@@ -294,7 +302,16 @@ class Generator:
 
         Args:
             output: What a text that is made is called.
+
+        Raises:
+            UserError: If there is a glossary, which no search outside of TensorFlow
+                keeps to.
         """
+        if self._glossary is not None:
+            raise UserError(
+                "decoding.glossary: the search of such a model has none; export a "
+                "SavedModel, or set decoding.glossary=null"
+            )
         source = tf.TensorSpec([None, None], tf.int32, "source")
 
         def begun(source: tf.Tensor) -> Any:
@@ -392,7 +409,37 @@ class Generator:
 
     def _best(self, source: tf.Tensor, limits: tf.Tensor, search: Search) -> Hypotheses:
         find = sample if search.beams == 1 else beam_search
-        return find(self._scorer, source, limits, search)
+        found = find(self._scorer, source, limits, search)
+        if self._glossary is None:
+            return found
+        terms = self._glossary.required(source)
+        rows = tf.where(tf.reduce_any(terms.pieces != PADDING, [1, 2]))
+        wide = dataclasses.replace(
+            search, beams=max(search.beams, _LEAST_GLOSSARY_BEAMS)
+        )
+
+        def with_terms() -> Hypotheses:
+            of_rows = beam_search(
+                self._scorer,
+                tf.gather_nd(source, rows),
+                tf.gather_nd(limits, rows),
+                wide,
+                terms._replace(pieces=tf.gather_nd(terms.pieces, rows)),
+            )
+            positions = tf.maximum(tf.shape(found.ids)[2], tf.shape(of_rows.ids)[2])
+            ids, ids_of_rows = (
+                tf.pad(each, [[0, 0], [0, 0], [0, positions - tf.shape(each)[2]]])
+                for each in (found.ids, of_rows.ids)
+            )
+            return tf.nest.map_structure(
+                lambda every, some: tf.tensor_scatter_nd_update(
+                    every, rows, some[:, : search.beams]
+                ),
+                found._replace(ids=ids),
+                of_rows._replace(ids=ids_of_rows),
+            )
+
+        return tf.cond(tf.size(rows) > 0, with_terms, lambda: found)
 
     def _found(self, text: tf.Tensor, search: Search) -> Any:
         return self._searched(
@@ -442,7 +489,11 @@ class Generator:
         pieces = tf.cast(ids.row_lengths(), tf.float32)
         most = tf.math.ceil(self._decoding.max_length_ratio * pieces)
         most += float(self._decoding.longest_extra)
-        return tf.cast(tf.where(pieces > 0, most, 0.0), tf.int32)
+        limits = tf.cast(tf.where(pieces > 0, most, 0.0), tf.int32)
+        if self._glossary is not None:
+            terms = self._glossary.required(ids).pieces
+            limits += tf.math.count_nonzero(terms, [1, 2], dtype=tf.int32)
+        return limits
 
     def _in_batches(
         self,

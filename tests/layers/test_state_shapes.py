@@ -60,6 +60,15 @@ def test_convolutional_cell(padded):
     assert tuple(outputs.shape) == (2, 3, 4, 5, 2)
     assert [tuple(state.shape) for state in states] == [(2, 4, 5, 2)] * 2
     assert layer.compute_output_shape(x.shape)[0] == tuple(outputs.shape)
+    if padded:
+        of_padded, *states = layer(x, mask=mask)
+        of_real, *of_real_steps = layer(x[1:, [0, 2]])
+        for state, expected in zip(states, of_real_steps, strict=True):
+            np.testing.assert_allclose(
+                to_numpy(state)[1:], to_numpy(expected), atol=1e-5
+            )
+        held = to_numpy(of_real)[0, [0, 0, 1]]
+        np.testing.assert_allclose(to_numpy(of_padded)[1], held, atol=1e-5)
 
 
 def test_what_is_refused():

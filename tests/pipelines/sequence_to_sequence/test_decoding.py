@@ -224,3 +224,113 @@ def test_pieces_are_drawn_as_likely_as_they_are():
         Draws(tf.constant(1.0), tf.constant([1, 2])),
     )
     assert (at_limit.ids[:, 0, 1].numpy() == EOS).all()
+
+
+def padded(terms, width=2, never_next=()):
+    """Of each sentence its terms."""
+    most = max(map(len, terms))
+    rows = [[*row, *[()] * (most - len(row))] for row in terms]
+    pieces = [
+        [[*term, *[PADDING] * (width - len(term))] for term in row] for row in rows
+    ]
+    refused = np.isin(np.arange(VOCABULARY), never_next)
+    return decoding.Terms(tf.constant(pieces, tf.int32), tf.constant(refused))
+
+
+def has(ids, terms):
+    return all(
+        any(ids[at : at + len(term)] == term for at in range(len(ids)))
+        for term in terms
+    )
+
+
+@pytest.mark.parametrize("length, coverage", [(0.0, 0.0), (1.0, 0.0), (0.6, 0.4)])
+def test_a_wide_beam_with_terms_finds_what_enumeration_finds(length, coverage):
+    toy, limits = Toy(), [3, 3, 2, 3]
+    terms = [[(4,), (6,)], [(5, 6)], [(6, 4)], []]
+    search = Search(300, 300, Penalties(length, coverage))
+    found = beam_search(
+        toy, sources([4, 5, 6, 7]), tf.constant(limits), search, padded(terms)
+    )
+    for row, (sentence, limit) in enumerate(zip([4, 5, 6, 7], limits, strict=True)):
+        every = enumerated(toy, sentence, limit, length, coverage)
+        expected = [each for each in every if has(each[2], terms[row])]
+        number = len(expected)
+        assert number < len(every) or not terms[row]
+        # What goes on beside what is finished takes the place of some.
+        got = {hypothesis(ids) for ids in found.ids[row, :number].numpy()}
+        assert hypothesis(found.ids[row, 0].numpy()) == expected[0][2]
+        assert len(got & {each[2] for each in expected}) == number
+        np.testing.assert_allclose(
+            found.scores[row, :number], [each[0] for each in expected], 1e-4
+        )
+
+
+@pytest.mark.parametrize("beams", [1, 2, 5, 10])
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("no_repeat_ngram", [0, 1])
+def test_terms_stand_in_every_output_of_a_narrow_beam(beams, seed, no_repeat_ngram):
+    generator = np.random.default_rng(seed)
+    toy, number = Toy(seed), 5
+    terms = [
+        [
+            tuple(generator.choice(PIECES, size=generator.integers(1, 4)))
+            for _ in range(generator.integers(0, 4))
+        ]
+        for _ in range(number)
+    ]
+    needed = [sum(map(len, of_row)) for of_row in terms]
+    # The second row has room for its terms alone.
+    limits = [
+        min(need + free, 10) for need, free in zip(needed, [2, 0, 1, 2, 2], strict=True)
+    ]
+    search = Search(beams, 1, Penalties(1.0), no_repeat_ngram)
+    found = beam_search(
+        toy, sources(range(4, 9)), tf.constant(limits), search, padded(terms, 3)
+    )
+    for row in range(number):
+        ids = hypothesis(found.ids[row, 0].numpy())
+        assert has(ids, terms[row])
+        assert len(ids) - 1 <= limits[row]
+        np.testing.assert_allclose(
+            found.log_probabilities[row, 0], toy.log_probability(4 + row, ids), 1e-4
+        )
+
+
+def test_some_pieces_cannot_follow_a_term():
+    toy, terms = Toy(5), [[(4, 5)], [(5,), (4, 4)]]
+    given = padded(terms, never_next=[6])
+    search = Search(300, 300)
+    found = beam_search(toy, sources([4, 5]), tf.constant([4, 4]), search, given)
+    for row, of_row in enumerate(terms):
+        expected = [
+            ids
+            for _, _, ids in enumerated(toy, 4 + row, 4)
+            if has(ids, of_row) and not follows(6, ids, of_row)
+        ]
+        assert hypothesis(found.ids[row, 0].numpy()) == expected[0]
+        got = {hypothesis(ids) for ids in found.ids[row, : len(expected)].numpy()}
+        assert got == set(expected)
+
+
+def follows(piece, ids, terms):
+    """Whether the piece stands behind the first place of a term."""
+    ends = [
+        next(at for at in range(len(ids)) if ids[at : at + len(term)] == term)
+        + len(term)
+        for term in terms
+    ]
+    return any(ids[end] == piece for end in ends)
+
+
+def test_without_terms_a_search_is_as_it_is():
+    toy, search = Toy(2), Search(4, 4, Penalties(0.6, 0.4))
+    source, limits = sources([4, 5, 6]), tf.constant([3, 5, 0])
+    plain = beam_search(toy, source, limits, search)
+    found = beam_search(toy, source, limits, search, padded([[(4,)], [], []]))
+    for one, other in zip(plain, found, strict=True):
+        one, other = one[1:].numpy(), other[1:].numpy()
+        if one.ndim == 3:
+            size = min(one.shape[-1], other.shape[-1])
+            one, other = one[..., :size], other[..., :size]
+        np.testing.assert_allclose(one, other, 1e-5)
