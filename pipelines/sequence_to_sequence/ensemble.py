@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
+from ..core.serving_module import graph
 from .decoding import Nest
 from .model import SequenceToSequenceModel
 
@@ -13,11 +14,15 @@ class Ensemble:
     """Several models as one `decoding.Scorer`.
 
     Attributes:
+        begins: `begin` of each model, as graphs that are traced once, whatever graphs
+            call them.
         projections: Of the models, kept as they are multiplied with in each step.
     """
 
     def __init__(self, models: Sequence[SequenceToSequenceModel]):
         self._models = models
+        source = tf.TensorSpec([None, None], tf.int32, "source")
+        self.begins = [graph(model.begin, [source]) for model in models]
         self.projections = [
             tf.Variable(model.projection(), trainable=False) for model in models
         ]
@@ -28,9 +33,7 @@ class Ensemble:
             kept.assign(model.projection())
 
     def begin(self, source: tf.Tensor) -> tuple[Nest, Nest]:
-        memories, states = zip(
-            *(model.begin(source) for model in self._models), strict=True
-        )
+        memories, states = zip(*(begin(source) for begin in self.begins), strict=True)
         # What is copied is looked up in the source.
         return [(memory, source) for memory in memories], list(states)
 

@@ -272,8 +272,10 @@ class Generator:
             target = found.ids[:, 0, 1:]
             weights = tf.add_n(
                 [
-                    model.decode(shifted(target), *model.begin(of_batch)).weights
-                    for model in self.models
+                    model.decode(shifted(target), *begin(of_batch)).weights
+                    for model, begin in zip(
+                        self.models, self._scorer.begins, strict=True
+                    )
                 ]
             ) / len(self.models)
             weights *= tf.cast(target != PADDING, tf.float32)[:, :, tf.newaxis]
@@ -315,8 +317,11 @@ class Generator:
         source = tf.TensorSpec([None, None], tf.int32, "source")
 
         def begun(source: tf.Tensor) -> Any:
-            memory, states = self._scorer.begin(source)
-            return [attended for attended, _ in memory], states
+            # LiteRT takes no loops of graphs within a graph.
+            memories, states = zip(
+                *(model.begin(source) for model in self.models), strict=True
+            )
+            return list(memories), list(states)
 
         self._scorer.refresh()
         specs = graph(begun, [source]).get_concrete_function().structured_outputs
@@ -563,8 +568,8 @@ class Generator:
         real = tf.where(is_scored(target))
         ids = tf.gather_nd(target, real)
         of_models = []
-        for model in self.models:
-            decoded = model.decode(shifted(target), *model.begin(source))
+        for model, begin in zip(self.models, self._scorer.begins, strict=True):
+            decoded = model.decode(shifted(target), *begin(source))
             _, nll = model.losses_at(decoded, source, ids, real)
             of_models.append(-nll)
         return tf.math.segment_sum(mean_of_logs(of_models), real[:, 0])
