@@ -301,10 +301,19 @@ class KneserNeyGraph(tf.Module):
         flat = tf.reshape(endings, [-1])
         known = tf.maximum(flat, 0)
         begin = _at(self._splits, known)
-        width = tf.where(flat >= 0, _at(self._splits, known + 1) - begin, 0)
-        of_context = tf.repeat(tf.range(tf.size(flat, tf.int64)), width)
-        shift = begin - tf.cumsum(width, exclusive=True)
-        entries = tf.range(tf.size(of_context, tf.int64)) + tf.gather(shift, of_context)
+        end = tf.where(flat >= 0, _at(self._splits, known + 1), begin)
+        ranges = tf.ragged.range(begin, end)
+        entries = ranges.values
+        # Faster than `value_rowids`.
+        of_context = (
+            tf.searchsorted(
+                ranges.row_splits,
+                tf.range(tf.size(entries, tf.int64)),
+                side="right",
+                out_type=tf.int64,
+            )
+            - 1
+        )
         units = _at(self._keys, entries) % self.vocabulary_size
         return tf.tensor_scatter_nd_add(
             result,

@@ -43,6 +43,17 @@ class _Draw(NamedTuple):
     top_k: tf.Tensor
     top_p: tf.Tensor
     seed: tf.Tensor
+    way: tf.Tensor
+
+    @classmethod
+    def of(
+        cls, temperature: tf.Tensor, top_k: tf.Tensor, top_p: tf.Tensor, seed: tf.Tensor
+    ) -> _Draw:
+        """One that knows its way: the likeliest; of all, as is or not; of the best."""
+        of_all = tf.where(tf.equal(temperature, 1), 1, 2)
+        way = tf.where((top_k <= 0) & (top_p >= 1), of_all, 3)
+        way = tf.where(temperature <= 0, 0, way)
+        return cls(temperature, top_k, top_p, seed, way)
 
     def unit(
         self, probabilities: tf.Tensor, step: tf.Tensor, offset: tf.Tensor
@@ -55,33 +66,21 @@ class _Draw(NamedTuple):
             offset: `[N]`, from 0 to 1: rows of other offsets draw otherwise.
         """
         drawn = tf.random.stateless_uniform([], tf.stack([self.seed, step])) + offset
-        return tf.case(
+        return tf.switch_case(
+            self.way,
             [
-                (
-                    self.temperature <= 0,
-                    lambda: tf.argmax(probabilities, 1, tf.int32),
-                ),
-                (
-                    (self.top_k <= 0) & (self.top_p >= 1),
-                    lambda: self._of_all(probabilities, drawn % 1.0),
-                ),
+                lambda: tf.argmax(probabilities, 1, tf.int32),
+                lambda: _of_heights(probabilities, drawn % 1.0),
+                lambda: _of_heights(self._powers(probabilities), drawn % 1.0),
+                lambda: self._of_best(probabilities, drawn % 1.0),
             ],
-            default=lambda: self._of_best(probabilities, drawn % 1.0),
         )
 
-    def _of_all(self, probabilities: tf.Tensor, drawn: tf.Tensor) -> tf.Tensor:
+    def _powers(self, probabilities: tf.Tensor) -> tf.Tensor:
         highest = tf.reduce_max(probabilities, 1, keepdims=True)
-        likelihoods = tf.cond(
-            tf.equal(self.temperature, 1),
-            lambda: probabilities,
-            lambda: tf.pow(
-                tf.math.divide_no_nan(probabilities, highest), 1 / self.temperature
-            ),
+        return tf.pow(
+            tf.math.divide_no_nan(probabilities, highest), 1 / self.temperature
         )
-        heights = tf.cumsum(likelihoods, axis=1)
-        # The first one above it: never one that cannot come.
-        is_above = heights > drawn[:, None] * heights[:, -1:]
-        return tf.argmax(is_above, 1, tf.int32)
 
     def _of_best(self, probabilities: tf.Tensor, drawn: tf.Tensor) -> tf.Tensor:
         """Sorts them, which takes longer."""
@@ -98,6 +97,14 @@ class _Draw(NamedTuple):
         is_below = heights[:, :-1] <= drawn[:, None]
         place = tf.reduce_sum(tf.cast(is_below & is_kept[:, 1:], tf.int32), -1)
         return tf.gather(best.indices, place, batch_dims=1)
+
+
+def _of_heights(likelihoods: tf.Tensor, drawn: tf.Tensor) -> tf.Tensor:
+    """Units drawn by likelihoods `[N, V]`, given heights `[N]` from 0 to 1."""
+    heights = tf.cumsum(likelihoods, axis=1)
+    # The first one above it: never one that cannot come.
+    is_above = heights > drawn[:, None] * heights[:, -1:]
+    return tf.argmax(is_above, 1, tf.int32)
 
 
 class LanguageServing(ServingModule):
@@ -255,7 +262,7 @@ class LanguageServing(ServingModule):
         stop: tf.Tensor,
     ) -> dict[str, tf.Tensor]:
         state, typed = self._prompted(prompt)
-        draw = _Draw(temperature, top_k, top_p, seed)
+        draw = _Draw.of(temperature, top_k, top_p, seed)
         text, _, _ = self._written(
             prompt, typed, _offset(prompt), state, tf.constant(0), length, draw, stop
         )
@@ -283,7 +290,7 @@ class LanguageServing(ServingModule):
         top_p: tf.Tensor,
         seed: tf.Tensor,
     ) -> dict[str, tf.Tensor]:
-        draw = _Draw(temperature, top_k, top_p, seed)
+        draw = _Draw.of(temperature, top_k, top_p, seed)
         text, is_over, after = self._written(
             behind,
             typed,

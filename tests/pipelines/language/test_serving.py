@@ -29,7 +29,7 @@ def test_units_are_drawn_by_their_probability():
 
     def shares(temperature=1.0, top_k=0, top_p=1.0):
         options = (tf.constant(value) for value in (temperature, top_k, top_p, 5))
-        units = _Draw(*options).unit(probabilities, tf.constant(3), offsets)
+        units = _Draw.of(*options).unit(probabilities, tf.constant(3), offsets)
         return np.bincount(units, minlength=3) / 1000
 
     np.testing.assert_allclose(shares(), [0.1, 0.6, 0.3], atol=0.003)
@@ -44,7 +44,7 @@ def test_units_are_drawn_by_their_probability():
 def test_a_unit_that_cannot_come_is_not_drawn():
     # Small ones are lost beside the first in float32, so the sum ends below 1.
     probabilities = np.repeat(np.float32([0.9996, 2e-8, 0]), [1, 20_000, 1_000])
-    draw = _Draw(*(tf.constant(value) for value in (1.0, 0, 1.0, 0)))
+    draw = _Draw.of(*(tf.constant(value) for value in (1.0, 0, 1.0, 0)))
     drawn = tf.random.stateless_uniform([], [0, 0])
     offset = tf.constant([np.float32(1 - 2**-24)]) - drawn
     unit = draw.unit(tf.constant(probabilities[None]), tf.constant(0), offset)
