@@ -98,7 +98,7 @@ class Terms(NamedTuple):
         pieces: Of the terms of each sentence, int32 `[N, C, L]`, each with `PADDING`
             behind; of that alone where a sentence has fewer.
         never_next: Pieces that cannot follow a term, such as those that go on with its
-            last word, bool `[V]`. None of them begins a term.
+            last word, bool `[V]`; but for pieces of other terms.
     """
 
     pieces: tf.Tensor
@@ -425,7 +425,7 @@ def _with_terms(
     """Candidates `[rows, n + C]` of candidates `[rows, n]`, and the progress of each.
 
     Added are the next pieces of terms. Far below 0 is what leaves no room for terms, as
-    an end before them, and what cannot follow the term that was just said.
+    an end before them, and of the others what cannot follow a term that was just said.
 
     Returns:
         Scores, ids, and `progress` after each, `[A, K, n + C, C]`.
@@ -437,12 +437,11 @@ def _with_terms(
     again = tf.reduce_any(same & _earlier(shape[2]), -1)
     of_terms = tf.gather(scores, following, batch_dims=1)
     of_terms = tf.where((following == PADDING) | again, _NEVER, of_terms)
-    stands_twice = tf.reduce_any(ids[:, :, tf.newaxis] == following[:, tf.newaxis], -1)
-    values = tf.concat([tf.where(stands_twice, _NEVER, values), of_terms], 1)
-    ids = tf.concat([ids, following], 1)
     just_said = tf.reduce_any((loop.progress == sizes) & (sizes > 0), -1)
     refused = tf.reshape(just_said, [-1, 1]) & tf.gather(never_next, ids)
-
+    refused |= tf.reduce_any(ids[:, :, tf.newaxis] == following[:, tf.newaxis], -1)
+    values = tf.concat([tf.where(refused, _NEVER, values), of_terms], 1)
+    ids = tf.concat([ids, following], 1)
     of_hypotheses = tf.reshape(ids, [shape[0], shape[1], -1])
     progress = _progress(loop, of_hypotheses)
     sizes = sizes[:, :, tf.newaxis]
@@ -451,8 +450,8 @@ def _with_terms(
     need = tf.reduce_sum(tf.where(unsaid, sizes, 0), -1)
     need -= tf.reduce_max(tf.where(unsaid, progress, 0), -1)
     room = (loop.limits - loop.step - 1)[:, tf.newaxis, tf.newaxis]
-    refused |= tf.reshape(need > tf.where(of_hypotheses == EOS, 0, room), tf.shape(ids))
-    return tf.where(refused, _NEVER, values), ids, progress
+    fits = need <= tf.where(of_hypotheses == EOS, 0, room)
+    return tf.where(tf.reshape(fits, tf.shape(ids)), values, _NEVER), ids, progress
 
 
 def _earlier(number: tf.Tensor) -> tf.Tensor:

@@ -63,7 +63,6 @@ class Glossary:
         self._lengths = [len(each) for each in pieces]
         names = _names(subwords.target)
         self._never_next = np.array([_goes_on(name) for name in names])
-        self._never_next[[each[0] for each in pieces]] = False
 
     def required(self, source: tf.Tensor | tf.RaggedTensor) -> Terms:
         """The terms that outputs of sources must have.

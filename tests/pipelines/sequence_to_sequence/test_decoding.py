@@ -313,6 +313,13 @@ def test_some_pieces_cannot_follow_a_term():
         assert got == set(expected)
 
 
+def test_a_term_goes_on_behind_one_that_is_its_beginning():
+    terms = [(4, 5, 6), (4, 5)]
+    given = padded([terms], 3, never_next=[4, 5, 6])
+    found = beam_search(Toy(), sources([4]), tf.constant([5]), Search(4), given)
+    assert has(hypothesis(found.ids[0, 0].numpy()), terms)
+
+
 def follows(piece, ids, terms):
     """Whether the piece stands behind the first place of a term."""
     ends = [
