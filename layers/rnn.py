@@ -380,9 +380,8 @@ class RNN(keras.layers.RNN):
         mask = inputs.mask
         if repeats_state:
             # And it looks at the mask as if states had one dimension.
-            states = keras.tree.flatten(inputs.initial_state)
-            most = max(state.ndim for state in states)
-            mask = ops.expand_dims(mask, [*range(2, most + 1)])
+            ranks = (state.ndim for state in keras.tree.flatten(inputs.initial_state))
+            mask = ops.expand_dims(mask, [*range(2, max(ranks) + 1)])
         steps = _Steps(
             self.cell,
             self.regularisers,

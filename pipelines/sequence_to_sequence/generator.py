@@ -317,7 +317,7 @@ class Generator:
         source = tf.TensorSpec([None, None], tf.int32, "source")
 
         def begun(source: tf.Tensor) -> Any:
-            # LiteRT takes no loops of graphs within a graph.
+            # LiteRT does not convert calls of the graphs of several models.
             memories, states = zip(
                 *(model.begin(source) for model in self.models), strict=True
             )

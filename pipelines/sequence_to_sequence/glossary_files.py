@@ -29,13 +29,13 @@ def read_glossary(path: Path) -> dict[str, str]:
             continue
         if len(cells) != 2 or not all(cells):
             raise ValueError(
-                f"{path}, line {number}: expected a term and how to "
-                f"say it, apart by a {'comma' if comma else 'tab'}"
+                f"{path}, line {number}: expected a term and how to say it, apart by a "
+                f"{'comma' if comma else 'tab'}"
             )
         term, said = cells
         if terms.setdefault(term, said) != said:
             raise ValueError(
-                f"{path}, line {number}: {term!r} stands there "
-                "before, said in another way"
+                f"{path}, line {number}: {term!r} stands there before, said in another "
+                "way"
             )
     return terms

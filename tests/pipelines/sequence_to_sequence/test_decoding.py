@@ -257,7 +257,6 @@ def test_a_wide_beam_with_terms_finds_what_enumeration_finds(length, coverage):
         expected = [each for each in every if has(each[2], terms[row])]
         number = len(expected)
         assert number < len(every) or not terms[row]
-        # What goes on beside what is finished takes the place of some.
         got = {hypothesis(ids) for ids in found.ids[row, :number].numpy()}
         assert hypothesis(found.ids[row, 0].numpy()) == expected[0][2]
         assert len(got & {each[2] for each in expected}) == number
